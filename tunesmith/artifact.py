@@ -1,0 +1,237 @@
+"""Artifact, Manifest, Store: what a stage makes; content-addressed, written whole or not at all.
+
+Layout of ``.tunesmith/`` in a project::
+
+    artifacts/<stage>-<id>/     finished, with manifest.json; never changed after
+    work/<stage>-<id>/          being made; renamed into artifacts/ when whole
+    latest/<stage>              the id that the last finished run of that stage made
+    lock                        held by the process that works on the project
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tunesmith.errors import Busy, InputError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact is and what it was made from.
+
+    ``files`` maps each relative path to its sha256 and size in bytes, so that damage is found.
+    """
+
+    id: str
+    stage: str
+    made_by: dict[str, Any]
+    counts: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+    made_at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished result of a stage: a folder that never changes."""
+
+    id: str
+    kind: str
+    path: Path
+    made_by: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    seconds: float = 0.0
+
+    def read_json(self, name: str) -> Any:
+        """Read one of the artifact's JSON files."""
+        return read_json(self.path / name)
+
+
+class Store:
+    """The artifacts of one project."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.artifacts = root / "artifacts"
+        self.work = root / "work"
+
+    def folder(self, stage: str, id: str) -> Path:
+        return self.artifacts / f"{stage}-{id}"
+
+    def find(self, stage: str, id: str) -> Artifact | None:
+        """The finished artifact, or None. A folder without its manifest is not an artifact."""
+        return self._read(self.folder(stage, id))
+
+    def latest(self, stage: str) -> Artifact | None:
+        """What the stage made last, whatever the settings were then."""
+        try:
+            id = (self.root / "latest" / stage).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        return self.find(stage, id) if id else None
+
+    def mark_latest(self, artifact: Artifact) -> None:
+        (self.root / "latest").mkdir(parents=True, exist_ok=True)
+        write_text(self.root / "latest" / artifact.kind, artifact.id)
+
+    def _read(self, folder: Path) -> Artifact | None:
+        try:
+            data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        if any(not _has_size(folder / name, entry["bytes"]) for name, entry in data["files"].items()):
+            return None
+        return Artifact(data["id"], data["stage"], folder, data["made_by"], data["counts"], data["seconds"])
+
+    def begin(self, stage: str, id: str, *, resume: bool = False) -> Path:
+        """A folder to write in. Without ``resume`` what a killed run left there is thrown away."""
+        folder = self.work / f"{stage}-{id}"
+        if folder.exists() and not resume:
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def finish(
+        self, stage: str, id: str, *, made_by: Mapping[str, Any], counts: Mapping[str, Any], seconds: float
+    ) -> Artifact:
+        """Hash, fsync and rename the work folder into place; only then does the artifact exist."""
+        work = self.work / f"{stage}-{id}"
+        files = {}
+        for path in sorted(path for path in work.rglob("*") if path.is_file()):
+            files[str(path.relative_to(work))] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            fsync(path)
+        manifest = Manifest(id, stage, dict(made_by), dict(counts), files, time.time(), seconds)
+        write_json(work / MANIFEST, asdict(manifest))
+        for folder in sorted({path.parent for path in work.rglob("*")}, reverse=True):
+            fsync(folder)
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+        final = self.folder(stage, id)
+        if final.exists():  # a damaged one: `find` refused it
+            doomed = self.work / f"damaged-{stage}-{id}-{os.getpid()}"
+            final.rename(doomed)
+            shutil.rmtree(doomed)
+        work.rename(final)
+        fsync(self.artifacts)
+        artifact = Artifact(id, stage, final, dict(made_by), dict(counts), seconds)
+        self.mark_latest(artifact)
+        return artifact
+
+    def abandon(self, stage: str, id: str) -> None:
+        """Throw away what a failed stage wrote."""
+        shutil.rmtree(self.work / f"{stage}-{id}", ignore_errors=True)
+
+    def verify(self, artifact: Artifact) -> None:
+        """Compare every file of an artifact with its recorded sha256. Raises InputError on damage."""
+        files = read_json(artifact.path / MANIFEST)["files"]
+        for name, entry in files.items():
+            path = artifact.path / name
+            if not path.exists() or sha256_of(path) != entry["sha256"]:
+                raise InputError(
+                    "damaged_artifact",
+                    f"a file of the stage {artifact.kind!r} is not what was written",
+                    str(path),
+                    f"`tunesmith run --from-scratch` makes it again (or delete {artifact.path})",
+                )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the project for this process. Raises Busy when another one does.
+
+        The kernel drops the lock when the holder dies, so a kill leaves nothing to clean up.
+        A folder that this call made and that stays empty is removed again.
+        """
+        fresh = not self.root.exists()
+        self.root.mkdir(parents=True, exist_ok=True)
+        path = self.root / "lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(handle, 64).decode("ascii", "replace").strip() or "unknown"
+                raise Busy(
+                    "project_busy",
+                    f"another Tunesmith process (pid {holder}) is working on this project",
+                    str(self.root.parent),
+                    "wait for it to end, or stop it; nothing was changed",
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            if fresh and not self.artifacts.exists() and not any(self.work.glob("*")):
+                shutil.rmtree(self.root, ignore_errors=True)
+            os.close(handle)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_of(value: Any) -> str:
+    """First 16 hex digits of the sha256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fsync(path: Path) -> None:
+    """Make a file or folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: temporary name, fsync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that Tunesmith wrote. Raises InputError when it is damaged or gone."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(
+            "damaged_artifact",
+            f"a file that Tunesmith made is damaged or gone ({error})",
+            str(path),
+            "`tunesmith run --from-scratch` makes it again",
+        ) from error

@@ -1,0 +1,1 @@
+"""One file for each third-party runtime; heavy imports happen inside functions."""

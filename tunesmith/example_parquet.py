@@ -1,0 +1,150 @@
+"""Examples and other rows to and from Parquet (zstd), streamed: memory is bounded by one group of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunesmith.errors import InputError
+from tunesmith.example import Example, Source, messages_from_json, messages_to_json
+
+ROWS_PER_GROUP = 8192
+
+EXAMPLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("content_id", pa.string()),
+        ("messages", pa.string()),
+        ("rejected", pa.string()),
+        ("uri", pa.string()),
+        ("row", pa.int64()),
+        ("licence", pa.string()),
+        ("fetched_at", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("weight", pa.float64()),
+        ("part", pa.string()),
+    ]
+)
+
+#: A row that could not become an example: ``raw`` holds it whole.
+SET_ASIDE_ROWS = pa.schema(
+    [("uri", pa.string()), ("row", pa.int64()), ("code", pa.string()), ("evidence", pa.string()), ("raw", pa.string())]
+)
+
+#: One line of the ledger: what became of an example. ``into`` names the one it was merged into;
+#: ``before`` holds the messages of a changed one as they came in.
+LEDGER = pa.schema(
+    [
+        ("id", pa.string()),
+        ("state", pa.string()),  # kept | changed | merged | set_aside
+        ("code", pa.string()),
+        ("evidence", pa.string()),
+        ("into", pa.string()),
+        ("before", pa.string()),
+    ]
+)
+
+
+class RowWriter:
+    """Write mappings to one Parquet file, a group at a time. Use as a context manager."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self.schema = schema
+        self.rows = 0
+        self._buffer: list[Mapping[str, Any]] = []
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._buffer.append(row)
+        self.rows += 1
+        if len(self._buffer) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._buffer:
+            columns = {name: [row.get(name) for row in self._buffer] for name in self.schema.names}
+            self._writer.write_table(pa.table(columns, schema=self.schema))
+            self._buffer.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._writer.close()
+
+
+class ExampleWriter(RowWriter):
+    """Write examples to one Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, EXAMPLES)
+
+    def add(self, example: Example) -> None:
+        self.write(
+            {
+                "id": example.id,
+                "content_id": example.content_id,
+                "messages": messages_to_json(example.messages),
+                "rejected": example.rejected,
+                "uri": example.source.uri,
+                "row": example.source.row,
+                "licence": example.source.licence,
+                "fetched_at": example.source.fetched_at,
+                "tags": list(example.tags),
+                "weight": example.weight,
+                "part": example.part,
+            }
+        )
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file as dictionaries, a group at a time."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
+                yield from batch.to_pylist()
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise InputError(
+            "damaged_artifact",
+            f"a file that Tunesmith made is damaged or gone ({error})",
+            str(path),
+            "`tunesmith run --from-scratch` makes it again",
+        ) from error
+
+
+def count_rows(path: Path) -> int:
+    """Number of rows, read from the file's own footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def read_examples(path: Path, ids: Collection[str] | None = None) -> Iterator[Example]:
+    """Yield examples in file order; with ``ids``, only these."""
+    for row in read_rows(path):
+        if ids is None or row["id"] in ids:
+            yield example_from_row(row)
+
+
+def example_from_row(row: Mapping[str, Any]) -> Example:
+    return Example(
+        id=row["id"],
+        content_id=row["content_id"],
+        messages=messages_from_json(row["messages"]),
+        source=Source(row["uri"], row["row"], row["licence"], row["fetched_at"]),
+        rejected=row["rejected"],
+        tags=tuple(row["tags"] or ()),
+        weight=row["weight"],
+        part=row["part"],
+    )

@@ -1,0 +1,54 @@
+"""Keep an answer inside a JSON Schema while it is decoded, with llguidance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from tunesmith.errors import InputError, TunesmithError
+
+
+class JsonGrammar:
+    """A JSON Schema compiled for one tokenizer. White space is as ``json.dumps`` writes it,
+    which is how answers are laid out in training."""
+
+    def __init__(self, tokenizer: Any, vocabulary: int, schema: Mapping[str, Any]) -> None:
+        import llguidance
+        import llguidance.hf
+
+        self.vocabulary = vocabulary
+        self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+        layout = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+        self._grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), layout)
+        self._make = llguidance.LLMatcher
+        error = self._make.validate_grammar(self._grammar, self._tokenizer)
+        if error:
+            raise InputError(
+                "schema_not_enforceable",
+                f"this JSON Schema cannot be enforced while decoding: {error}",
+                "tunesmith.yaml: goal.schema",
+                "simplify the schema, or set test.enforce_schema: false",
+            )
+
+    def start(self) -> Any:
+        """The state of one answer."""
+        return self._make(self._tokenizer, self._grammar)
+
+    def mask(self, matchers: Sequence[Any], logits: Tensor) -> None:
+        """Set the logits [B, V] of tokens that would leave the schema to minus infinity, in place."""
+        import llguidance.torch as masks
+
+        bits = masks.allocate_token_bitmask(len(matchers), self.vocabulary)
+        for row, matcher in enumerate(matchers):
+            masks.fill_next_token_bitmask(matcher, bits, row)
+        masks.apply_token_bitmask_inplace(logits, bits)
+
+    def accept(self, matcher: Any, token: int) -> None:
+        """Move on by one token."""
+        if not matcher.consume_token(token):
+            raise TunesmithError("schema_decoding_failed", f"the schema's decoder stopped: {matcher.get_error()}")
+
+

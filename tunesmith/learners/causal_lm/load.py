@@ -1,0 +1,132 @@
+"""Load a causal language model: the base, the base with a fresh adapter to train, or the tuned model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tunesmith.learners.causal_lm.export import save_model
+from tunesmith.learners.causal_lm.loss import tree_loss
+from tunesmith.learners.protocol import TokenTree
+from tunesmith.products import BaseModel, GoalSheet
+
+
+def load_base(base: BaseModel, dtype: torch.dtype = torch.float32) -> Any:
+    """The base model in evaluation mode."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    model = AutoModelForCausalLM.from_pretrained(
+        base.folder, dtype=dtype, local_files_only=True, attn_implementation="sdpa"
+    )
+    return model.eval()
+
+
+def load_tuned(base: BaseModel, folder: Path) -> Any:
+    """The tuned model in evaluation mode, in float32, an adapter merged into the base."""
+    if not (folder / "adapter_config.json").exists():
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    from peft import PeftModel
+
+    with quiet():
+        model = PeftModel.from_pretrained(load_base(base), folder)
+        return model.merge_and_unload().eval()
+
+
+class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
+    """Silence the warnings of a library while it loads a model that we have checked ourselves."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered
+
+
+def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> CausalLM:
+    """The base made ready for training as the recipe says: ``method`` lora or full.
+
+    With lora the frozen weights are in ``recipe["precision"]``; what is trained is float32.
+    """
+    torch.manual_seed(recipe["seed"])
+    if recipe["method"] == "full":
+        return CausalLM(load_base(base), base, goal, recipe)
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=recipe["rank"],
+        lora_alpha=recipe["alpha"],
+        lora_dropout=recipe["dropout"],
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with quiet():
+        model = get_peft_model(load_base(base, getattr(torch, recipe["precision"])), config)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return CausalLM(model, base, goal, recipe)
+
+
+class CausalLM:
+    """A causal language model as the training loop sees it (see learners/protocol.py: Trainable)."""
+
+    def __init__(self, model: Any, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> None:
+        self.model = model
+        self.base = base
+        self.goal = goal
+        self.recipe = recipe
+        self.inner = model.get_base_model() if recipe["method"] == "lora" else model
+        # Products of float32 adapters with bfloat16 activations are taken in bfloat16.
+        self.mixed = recipe["precision"] == "bfloat16" and recipe["method"] == "lora"
+
+    def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
+
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        matrices = [parameter for _, parameter in self._named() if parameter.ndim >= 2]
+        vectors = [parameter for _, parameter in self._named() if parameter.ndim < 2]
+        groups = [
+            {"params": matrices, "lr": learning_rate, "weight_decay": weight_decay},
+            {"params": vectors, "lr": learning_rate, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def _loss(self, tree: TokenTree) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+            return tree_loss(self.inner, tree)
+
+    def loss(self, batch: TokenTree) -> Tensor:
+        return self._loss(batch)[0]
+
+    @torch.no_grad()
+    def measure(self, batches: Sequence[TokenTree]) -> dict[str, float]:
+        self.train(False)
+        total = right = weight = 0.0
+        for tree in batches:
+            loss, hits = self._loss(tree)
+            total, right, weight = total + loss.item(), right + hits.item(), weight + tree.weight
+        self.train(True)
+        return {"loss": total / weight, "accuracy": right / weight}
+
+    def trained_state(self) -> dict[str, Tensor]:
+        return {name: parameter.detach() for name, parameter in self._named()}
+
+    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
+        named = dict(self._named())
+        with torch.no_grad():
+            for name, parameter in named.items():
+                parameter.copy_(state[name])
+
+    def train(self, on: bool = True) -> None:
+        self.model.train(on)
+
+    def save(self, folder: Path) -> None:
+        save_model(self.model, self.base, self.goal, self.recipe, folder)

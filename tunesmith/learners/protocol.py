@@ -1,0 +1,109 @@
+"""The shapes at the border of a learner: what it is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunesmith.example import Example
+from tunesmith.products import EncodedRow
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token."""
+
+    code: str
+    evidence: str
+
+
+class Encoder(Protocol):
+    """Turns examples into rows of tokens."""
+
+    def encode(self, example: Example) -> EncodedRow | Refusal: ...
+
+    def pieces(self, row: EncodedRow) -> list[tuple[str, bool]]:
+        """The row as text, cut where trained and untrained tokens meet: (text, trained)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer. ``confidence`` in [0, 1]; ``finished`` is False when the length limit cut it."""
+
+    text: str
+    confidence: float
+    tokens: int
+    seconds: float
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class TokenTree:
+    """A batch of rows as one tree of tokens, laid out depth first. N nodes, T targets.
+
+    ``tokens``: int64 [N]. ``positions``: int64 [N], the depth of each node. ``leave``: int64 [N];
+    a node's index is its enter time, so node q sees node k when k <= q < leave[k].
+    ``target_nodes``, ``target_tokens``: int64 [T]; ``target_weights``: float64 [T], the summed
+    weight of the rows that go on from the node with that token.
+    """
+
+    tokens: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    leave: NDArray[np.int64]
+    target_nodes: NDArray[np.int64]
+    target_tokens: NDArray[np.int64]
+    target_weights: NDArray[np.float64]
+
+    @property
+    def weight(self) -> float:
+        return float(self.target_weights.sum())
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows of similar length, for encoders."""
+
+    rows: tuple[EncodedRow, ...]
+
+    @property
+    def weight(self) -> float:
+        return float(sum(row.weight for row in self.rows))
+
+
+class Trainable(Protocol):
+    """A model ready to be trained, as the loop sees it."""
+
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        """The summed, weighted loss of a batch (scalar, differentiable); its weight is ``batch.weight``."""
+        ...
+
+    def measure(self, batches: Sequence[Any]) -> dict[str, float]:
+        """``loss`` (weighted mean) and ``accuracy`` (of tokens or labels), without dropout."""
+        ...
+
+    def trained_state(self) -> dict[str, torch.Tensor]:
+        """The tensors that training changes, by stable names."""
+        ...
+
+    def load_trained_state(self, state: Mapping[str, torch.Tensor]) -> None: ...
+
+    def train(self, on: bool = True) -> None:
+        """Switch dropout on or off."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model in the form that the ecosystem loads."""
+        ...

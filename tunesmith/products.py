@@ -1,0 +1,278 @@
+"""What each stage makes, as typed readers over an artifact's files.
+
+These names are the words between stages, so they live below all of them: a stage never imports
+another stage, it reads the other's product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Ids
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tunesmith.artifact import Artifact
+from tunesmith.errors import TestPartLocked
+from tunesmith.example import Example, Score
+from tunesmith.example_parquet import read_examples, read_rows
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the goal: this metric, at least this much."""
+
+    metric: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class GoalSheet:
+    """What the model should do. ``schema`` is a JSON Schema; ``labels`` are in a fixed order."""
+
+    input: str
+    output: Literal["text", "label", "json"]
+    system: str
+    labels: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    success: tuple[Criterion, ...] = ()
+    unknown: Literal["answer", "hand_off"] = "answer"
+    confidence: float = 0.5
+    inferred: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> GoalSheet:
+        data = artifact.read_json("goal.json")
+        success = tuple(Criterion(**item) for item in data.pop("success"))
+        labels, inferred = tuple(data.pop("labels")), tuple(data.pop("inferred"))
+        return cls(**data, success=success, labels=labels, inferred=inferred)
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The model to start from. ``folder`` is a verified local folder in Hugging Face form.
+
+    ``context`` is in tokens; ``parameters`` a count; ``sha256`` that of the weights as fetched.
+    """
+
+    name: str
+    kind: Literal["causal_lm", "encoder"]
+    folder: Path
+    parameters: int
+    context: int
+    licence: str
+    languages: tuple[str, ...]
+    source: str
+    sha256: str
+    reason: str
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> BaseModel:
+        data = artifact.read_json("base.json")
+        data["folder"] = Path(data["folder"])
+        data["languages"] = tuple(data["languages"])
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class SetAsideRow:
+    """A row of a source that could not become an example. ``raw`` is the row, whole."""
+
+    uri: str
+    row: int
+    code: str
+    evidence: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Every row of every source: an example, or set aside with its place and reason.
+
+    ``sources`` has one mapping a file: path, shape, mapping, rows, examples, set_aside, sha256.
+    """
+
+    path: Path
+    sources: tuple[dict[str, Any], ...]
+    counts: dict[str, Any]
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Collection:
+        return cls(artifact.path, tuple(artifact.read_json("sources.json")), dict(artifact.counts))
+
+    def examples(self) -> Iterator[Example]:
+        return read_examples(self.path / "examples.parquet")
+
+    def set_aside(self) -> Iterator[SetAsideRow]:
+        for row in read_rows(self.path / "set_aside.parquet"):
+            yield SetAsideRow(**row)
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """What became of one example: ``state`` is kept, changed, merged or set_aside."""
+
+    id: str
+    state: str
+    code: str
+    evidence: str
+    into: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True)
+class CleanSet:
+    """The examples that stay, those set aside, and the ledger (rows kept untouched have no line)."""
+
+    path: Path
+    counts: dict[str, Any]
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> CleanSet:
+        return cls(artifact.path, dict(artifact.counts))
+
+    def examples(self, ids: Ids[str] | None = None) -> Iterator[Example]:
+        return read_examples(self.path / "examples.parquet", ids)
+
+    def set_aside(self) -> Iterator[Example]:
+        return read_examples(self.path / "set_aside.parquet")
+
+    def ledger(self) -> Iterator[LedgerLine]:
+        for row in read_rows(self.path / "ledger.parquet"):
+            yield LedgerLine(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """One row as the model sees it.
+
+    ``tokens``: int ids, ``[length]``. ``trained``: one bool a token, True where the loss looks
+    (causal models). ``label``: index into the goal's labels (classifiers), else None.
+    ``prompt_tokens`` is how many leading tokens make the prompt.
+    """
+
+    id: str
+    tokens: list[int]
+    trained: list[bool]
+    label: int | None
+    weight: float
+    prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the model will see, token by token. ``facts`` has token counts and the context used."""
+
+    path: Path
+    facts: dict[str, Any]
+    counts: dict[str, Any]
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Dataset:
+        return cls(artifact.path, artifact.read_json("format.json"), dict(artifact.counts))
+
+    def rows(self, ids: Ids[str] | None = None) -> Iterator[EncodedRow]:
+        for row in read_rows(self.path / "rows.parquet"):
+            if ids is None or row["id"] in ids:
+                yield EncodedRow(**row)
+
+    def ids(self) -> list[str]:
+        return [row["id"] for row in read_rows(self.path / "rows.parquet", ["id"])]
+
+    def set_aside(self) -> Iterator[LedgerLine]:
+        for row in read_rows(self.path / "set_aside.parquet"):
+            yield LedgerLine(**row)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which example is in which part: ids, not copies.
+
+    ``readable`` are the parts that the holder may read. What trains is given train and validation
+    alone; asking for another part raises TestPartLocked.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    counts: dict[str, Any]
+    readable: tuple[Part, ...] = ("train", "validation")
+    holder: str = "train"
+
+    @classmethod
+    def open(cls, artifact: Artifact, *, holder: str, readable: tuple[Part, ...]) -> Splits:
+        return cls(artifact.path, artifact.read_json("split.json"), dict(artifact.counts), readable, holder)
+
+    def ids(self, part: Part) -> list[str]:
+        """The ids of a part, in a fixed order."""
+        if part not in self.readable:
+            raise TestPartLocked(self.holder)
+        return [row["id"] for row in read_rows(self.path / f"{part}.parquet")]
+
+    @property
+    def test_sha256(self) -> str:
+        """The lock: a hash over the ids and contents of the test part."""
+        return str(self.facts["test_sha256"])
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """The trained model in the form that the ecosystem loads.
+
+    ``folder``: a PEFT adapter or a whole model, with tokenizer and model card. ``curve``: a list
+    of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used.
+    """
+
+    folder: Path
+    learner: str
+    recipe: dict[str, Any]
+    curve: tuple[dict[str, Any], ...]
+    verdict: dict[str, Any]
+    facts: dict[str, Any]
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> TunedModel:
+        data = artifact.read_json("train.json")
+        return cls(
+            artifact.path / "model",
+            data["learner"],
+            data["recipe"],
+            tuple(data["curve"]),
+            data["verdict"],
+            data["facts"],
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """Is it good enough: scores by candidate, differences, the goal's verdict, the worst rows.
+
+    ``scores[candidate]`` is a list of Score. ``verdict``: code (met, not_met, too_few_examples,
+    no_goal), words, and one entry a criterion.
+    """
+
+    folder: Path
+    scores: dict[str, list[Score]]
+    differences: list[dict[str, Any]]
+    verdict: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Report:
+        data = artifact.read_json("test.json")
+        scores = {name: [Score(**score) for score in scores] for name, scores in data["scores"].items()}
+        return cls(artifact.path, scores, data["differences"], data["verdict"], data["facts"])
+
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """One mapping a test row: id, input, reference, and each candidate's answer and scores."""
+        yield from read_rows(self.folder / "predictions.parquet")
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def markdown(self) -> Path:
+        return self.folder / "report.md"

@@ -1,0 +1,36 @@
+"""Settings of the stage `collect`: my examples, from wherever they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tunesmith.settings import Settings
+
+
+class SourceSettings(Settings):
+    """One source: a file or a folder of files."""
+
+    path: str = Field(min_length=1, description="A CSV, TSV, JSON, JSONL or Parquet file, plain or .gz, or a folder.")
+    shape: Literal["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns"] = Field(
+        "auto", description="How a row is laid out; auto looks at the first rows."
+    )
+    input: str | list[str] | None = Field(
+        None, description="The column (or columns, joined by a line break each) that goes in."
+    )
+    output: str | list[str] | None = Field(
+        None, description="The column that comes out; several columns become one JSON object."
+    )
+    rejected: str | None = Field(None, description="A column with an answer that should not be given.")
+    tags: list[str] = Field(default_factory=list, description="Columns to keep as tags, to see scores by.")
+    weight: str | None = Field(None, description="A column with a number that scales a row's share of training.")
+    part: Literal["train", "validation", "test"] | None = Field(
+        None, description="Put all rows of this source in one part instead of splitting them."
+    )
+    bad_rows: Literal["stop", "set_aside"] = Field(
+        "stop", description="What to do with rows that cannot be read: stop and list them, or set them aside."
+    )
+    encoding: str = Field("auto", description="The text encoding, such as utf-8 or cp1252.")
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="The column separator of a CSV.")
+    licence: str | None = Field(None, description="The licence of the data, kept with every row.")

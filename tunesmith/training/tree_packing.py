@@ -1,0 +1,90 @@
+"""Token-tree packing: the rows of a batch become trees of tokens, so that equal prefixes are computed once.
+
+Under a causal mask the state at a token depends on the tokens before it alone, so rows that begin
+alike have equal states as far as they are alike. Lay the tree (a trie of the rows) out depth first.
+A node's index is the time at which the walk enters it; ``leave`` is the index after its last
+descendant. Node q sees node k when ``k <= q < leave[k]``: exactly its ancestors and itself. Its
+position is its depth. A target is a (node, next token, weight) triple; a node may have several,
+one for each way that rows go on. Equal triples are merged by adding their weights, which leaves the
+loss ``sum(weight * cross_entropy)`` and its gradient those of the padded batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tunesmith.learners.protocol import TokenTree
+from tunesmith.products import EncodedRow
+
+
+def shared_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many leading tokens two rows share."""
+    limit = min(len(left), len(right))
+    for index in range(limit):
+        if left[index] != right[index]:
+            return index
+    return limit
+
+
+def plan(rows: Sequence[EncodedRow], budget: int) -> list[list[EncodedRow]]:
+    """Group the rows of one optimizer step into trees of at most ``budget`` nodes.
+
+    Rows are put in lexical order, where equal prefixes are neighbours, and cut where the budget is
+    full; a prefix that straddles a cut is computed once on each side. A row longer than the budget
+    makes a tree by itself. Cost: one sort, O(n log n) comparisons.
+    """
+    ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
+    groups: list[list[EncodedRow]] = []
+    nodes = 0
+    for row in ordered:
+        new = len(row.tokens) - (shared_prefix(groups[-1][-1].tokens, row.tokens) if groups else 0)
+        if groups and nodes + new <= budget:
+            groups[-1].append(row)
+            nodes += new
+        else:
+            groups.append([row])
+            nodes = len(row.tokens)
+    return groups
+
+
+def pack(rows: Sequence[EncodedRow]) -> TokenTree:
+    """Lay rows in lexical order out as one tree. ``rows`` as `plan` orders them."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    leave: list[int] = []
+    path: list[int] = []  # the node at each depth of the current row
+    targets: dict[tuple[int, int], float] = {}
+    previous: Sequence[int] = ()
+    for row in rows:
+        shared = shared_prefix(previous, row.tokens)
+        for node in path[shared:]:
+            leave[node] = len(tokens)
+        del path[shared:]
+        for depth in range(shared, len(row.tokens)):
+            path.append(len(tokens))
+            tokens.append(row.tokens[depth])
+            positions.append(depth)
+            leave.append(-1)
+        for depth in range(1, len(row.tokens)):
+            if row.trained[depth]:
+                key = (path[depth - 1], row.tokens[depth])
+                targets[key] = targets.get(key, 0.0) + row.weight
+        previous = row.tokens
+    for node in path:
+        leave[node] = len(tokens)
+    nodes = sorted(targets)
+    return TokenTree(
+        tokens=np.array(tokens, dtype=np.int64),
+        positions=np.array(positions, dtype=np.int64),
+        leave=np.array(leave, dtype=np.int64),
+        target_nodes=np.array([node for node, _ in nodes], dtype=np.int64),
+        target_tokens=np.array([token for _, token in nodes], dtype=np.int64),
+        target_weights=np.array([targets[key] for key in nodes], dtype=np.float64),
+    )
+
+
+def trees(rows: Sequence[EncodedRow], budget: int) -> list[TokenTree]:
+    """The trees of one optimizer step."""
+    return [pack(group) for group in plan(rows, budget)]
