@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,22 @@ def _forget_quantization(model: Any) -> None:
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
     """Keep transformers' progress bars and warnings out of the user's terminal, and put all back after."""
-    logging = transformers.utils.logging
+    from transformers import modeling_gguf_pytorch_utils as reader  # its bar ignores disable_progress_bar
+
+    logging, bar = transformers.utils.logging, getattr(reader, "tqdm", None)
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    if bar is not None:
+        reader.tqdm = partial(bar, disable=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.set_verbosity(level)
+        if bar is not None:
+            reader.tqdm = bar
         if bars:
             logging.enable_progress_bar()
 

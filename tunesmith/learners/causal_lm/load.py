@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tunesmith.learners.causal_lm.adapter import fuse
+from tunesmith.learners.causal_lm.attention import install
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import tree_loss
 from tunesmith.learners.protocol import TokenTree
-from tunesmith.products import BaseModel, GoalSheet
+from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 
 
 def load_base(base: BaseModel, dtype: torch.dtype = torch.float32) -> Any:
@@ -23,7 +25,7 @@ def load_base(base: BaseModel, dtype: torch.dtype = torch.float32) -> Any:
 
     logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(
-        base.folder, dtype=dtype, local_files_only=True, attn_implementation="sdpa"
+        base.folder, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
     )
     return model.eval()
 
@@ -33,7 +35,7 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, use_safetensors=True).eval()
     from peft import PeftModel
 
     with quiet():
@@ -50,14 +52,17 @@ class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
         return entered
 
 
-def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> CausalLM:
+def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:
     """The base made ready for training as the recipe says: ``method`` lora or full.
 
     With lora the frozen weights are in ``recipe["precision"]``; what is trained is float32.
+    ``rows`` are not needed here: a causal model has no head to set up.
     """
     torch.manual_seed(recipe["seed"])
     if recipe["method"] == "full":
-        return CausalLM(load_base(base), base, goal, recipe)
+        whole = load_base(base)
+        install(whole)
+        return CausalLM(whole, base, goal, recipe)
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -68,10 +73,13 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> Caus
         task_type="CAUSAL_LM",
     )
     with quiet():
-        model = get_peft_model(load_base(base, getattr(torch, recipe["precision"])), config)
+        inner = load_base(base, getattr(torch, recipe["precision"]))
+        install(inner)
+        model = get_peft_model(inner, config)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    fuse(model)
     return CausalLM(model, base, goal, recipe)
 
 
@@ -84,8 +92,8 @@ class CausalLM:
         self.goal = goal
         self.recipe = recipe
         self.inner = model.get_base_model() if recipe["method"] == "lora" else model
-        # Products of float32 adapters with bfloat16 activations are taken in bfloat16.
-        self.mixed = recipe["precision"] == "bfloat16" and recipe["method"] == "lora"
+        # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
+        self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tunesmith.learners.causal_lm.attention import blocks
 from tunesmith.learners.protocol import TokenTree
 
 TARGETS_AT_ONCE = 512
@@ -28,7 +29,8 @@ def hidden_states(model: Any, tree: TokenTree) -> Tensor:
     output = model.get_decoder()(
         input_ids=torch.from_numpy(tree.tokens)[None],  # (1, N)
         position_ids=torch.from_numpy(tree.positions)[None],  # (1, N)
-        attention_mask=ancestor_mask(tree)[None, None],  # (1, 1, N, N)
+        attention_mask=ancestor_mask(tree)[None, None],  # (1, 1, N, N), for a model without tree attention
+        tree_blocks=blocks(tree),
         use_cache=False,
     )
     hidden: Tensor = output.last_hidden_state[0]
@@ -43,12 +45,13 @@ def tree_loss(model: Any, tree: TokenTree) -> tuple[Tensor, Tensor]:
     """
     hidden = hidden_states(model, tree)
     head = model.get_output_embeddings().weight  # (V, D)
-    weights = torch.from_numpy(tree.target_weights).float()  # (T,)
+    weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
-    total, right = torch.zeros(()), torch.zeros(())
+    total, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     for start in range(0, len(nodes), TARGETS_AT_ONCE):
         part = slice(start, start + TARGETS_AT_ONCE)
-        logits = (hidden[nodes[part]] @ head.T).float()  # (t, V)
+        logits = hidden[nodes[part]] @ head.T  # (t, V)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
         losses = cross_entropy(logits, tokens[part], reduction="none")  # (t,)
         total = total + (losses * weights[part]).sum()
         with torch.no_grad():

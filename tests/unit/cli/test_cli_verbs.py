@@ -1,0 +1,283 @@
+"""Each verb over a test double of Project: what it asks of the library, what it says, how it ends."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tunesmith.cli.arguments import STAGES
+from tunesmith.errors import Cancelled, Faults, InputError, TunesmithError
+from tunesmith.events import Event
+from tunesmith.example import Score
+from tunesmith.pipeline import order
+from tunesmith.pipeline.run import RunResult
+from tunesmith.products import Report, TunedModel
+from tunesmith.project import Answer, ShownRow
+from tunesmith.stages.collect.settings import SourceSettings
+
+Command = Callable[..., Any]
+
+
+def report(folder: Path, code: str = "met") -> Report:
+    """A report with one metric, base 20% and tuned 90%."""
+    verdict = {
+        "code": code,
+        "words": "The goal is met: accuracy is 90.0%.",
+        "criteria": [{"metric": "accuracy"}],
+        "comparison": {"metric": "accuracy", "words": "Tuning beats the base."},
+    }
+    scores = {"base": [Score("accuracy", 0.2, 50, 0.11, 0.33)], "tuned": [Score("accuracy", 0.9, 50, 0.79, 0.96)]}
+    return Report(folder, scores, [], verdict)
+
+
+def result(folder: Path, *, made: list[str], code: str = "met") -> RunResult:
+    tuned = TunedModel(folder / "model", "classifier", {}, (), {}, {})
+    return RunResult(made, [], test=report(folder, code), train=tuned)
+
+
+def test_the_words_for_the_stages_are_the_pipelines() -> None:
+    assert tuple(STAGES) == order.STAGES
+
+
+def test_every_stage_word_is_a_verb_that_makes_and_shows(project: Any, command: Command) -> None:
+    for word in STAGES:
+        project.error = InputError("told", "stop here")
+        assert command(word).code == 2
+        assert project.calls[-1] == ("run", {"to": word, "overrides": [], "from_scratch": False})
+
+
+def test_run_tells_verdict_scores_places_and_what_is_next(project: Any, command: Command, tmp_path: Path) -> None:
+    project.result = result(tmp_path, made=["train", "test"])
+    ended = command("run")
+    assert ended.code == 0
+    assert "The goal is met" in ended.out
+    assert "Tuning beats the base." in ended.out
+    assert "base 20.0% (11.0% to 33.0%) → tuned 90.0% (79.0% to 96.0%) on 50 test rows" in ended.out
+    assert str(tmp_path / "report.html") in ended.out
+    assert str(tmp_path / "model") in ended.out
+    assert "tunesmith ask" in ended.out
+    assert "tunesmith show test" in ended.out
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("met", 0), ("no_goal", 0), ("not_met", 3), ("too_few_examples", 3)])
+def test_run_ends_with_3_when_the_goal_is_not_shown_to_be_met(
+    project: Any, command: Command, tmp_path: Path, code: str, exit_code: int
+) -> None:
+    project.result = result(tmp_path, made=["test"], code=code)
+    assert command("run").code == exit_code
+
+
+def test_a_run_with_nothing_to_do_says_so_and_where_the_report_is(
+    project: Any, command: Command, tmp_path: Path
+) -> None:
+    project.result = result(tmp_path, made=[])
+    project.events = [Event("stage_skipped", word, {"why": "up to date"}) for word in STAGES]
+    ended = command("run")
+    assert ended.out.startswith("Everything is up to date; nothing to do.\n")
+    assert "report.html" in ended.out
+
+
+def test_run_hands_its_options_to_the_library(project: Any, command: Command) -> None:
+    command("run", "--to", "split", "--set", "split.near=0.5", "--set", "seed=3", "--from-scratch")
+    keys = {"to": "split", "overrides": ["split.near=0.5", "seed=3"], "from_scratch": True}
+    assert project.calls == [("open", None), ("run", keys)]
+
+
+@pytest.mark.parametrize("words", [["--project", "there", "run"], ["run", "--project", "there"], ["run", "there"]])
+def test_the_project_can_be_named_anywhere(project: Any, command: Command, words: list[str]) -> None:
+    command(*words)
+    assert project.calls[0] == ("open", "there")
+
+
+def test_a_project_named_twice_is_refused(project: Any, command: Command) -> None:
+    ended = command("run", "here", "--project", "there")
+    assert ended.code == 2
+    assert "named twice" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (TunesmithError("failed", "the loss is not finite", "step 3", "lower it"), 1, "step 3: the loss is not finite"),
+        (InputError("wrong", "unknown key 'trian'", "tunesmith.yaml:3"), 2, "tunesmith.yaml:3: unknown key 'trian'"),
+        (Faults([InputError("a", "one [red]"), InputError("b", "two")], more=3), 2, "5 faults:\n- one [red] [a]"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 2, "the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "no permission to use this place"),
+        (OSError(errno.EIO, "Input/output error", "/x"), 1, "Input/output error"),
+        (Cancelled(), 130, "Stopped by you; what was finished is kept. `tunesmith run` goes on from here."),
+        (KeyboardInterrupt(), 130, "`tunesmith run` goes on from there"),
+        (ValueError("odd \x1b[2J"), 1, "a bug in Tunesmith: ValueError: odd ␛[2J; run with --debug for the traceback"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_each_error_has_its_words_and_its_exit_code(
+    project: Any, command: Command, error: BaseException, code: int, words: str
+) -> None:
+    project.error = error
+    ended = command("run")
+    assert ended.code == code
+    assert words in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_debug_shows_the_traceback_of_a_bug(project: Any, command: Command) -> None:
+    project.error = ValueError("odd")
+    ended = command("run", "--debug")
+    assert ended.code == 1
+    assert "Traceback (most recent call last)" in ended.err
+
+
+def test_add_hands_columns_and_options_to_the_library(project: Any, command: Command) -> None:
+    look = SimpleNamespace(
+        path="t.csv",
+        shape="columns",
+        mapping={"input": "body", "output": ["category", "reply"], "tags": []},
+        encoding="utf-8",
+        rows=(("My [b]card[/b] was\ncharged twice", '{"category": "billing"}'),),
+        faults=(InputError("empty_answer", "the answer is empty", "t.csv:7"),) * 25,
+    )
+    project.looks = [look]
+    ended = command(
+        "add",
+        "t.csv",
+        "u.csv",
+        "--input",
+        "body",
+        "--output",
+        "category",
+        "reply",
+        "--part",
+        "test",
+        "--delimiter",
+        r"\t",
+    )
+    assert ended.code == 0
+    keys = {"input": "body", "output": ["category", "reply"], "part": "test", "delimiter": "\t"}
+    assert project.calls[-1] == ("add", (["t.csv", "u.csv"], keys))
+    assert SourceSettings(path="t.csv", **keys)
+    for words in (
+        "input: body; output: category, reply",
+        "utf-8",
+        "My [b]card[/b] was charged twice",
+        "t.csv:7: the answer",
+    ):
+        assert words in ended.out
+    assert "… and 5 more" in ended.out
+
+
+def test_add_offers_what_the_settings_know(project: Any, command: Command) -> None:
+    tried = 0
+    for key in ("shape", "part", "bad_rows"):
+        annotation = SourceSettings.model_fields[key].annotation
+        values = [value for item in getattr(annotation, "__args__", ()) for value in getattr(item, "__args__", (item,))]
+        for value in (value for value in values if isinstance(value, str)):
+            assert command("add", "t.csv", f"--{key.replace('_', '-')}", value).code == 0
+            tried += 1
+    assert tried == 6 + 3 + 2
+
+
+def test_status_tells_why_a_stage_is_stale(project: Any, command: Command) -> None:
+    out = command("status").out
+    assert "made     312 rows, set aside 2" in out
+    assert "stale    tickets.csv changed" in out
+    assert "tunesmith run makes clean, train." in out
+
+
+ANSWERS = [
+    Answer("base", "I am \x1b[31mnot\nsure", 0.41, 1.2, True),
+    Answer("tuned", '{"category": "billing"}', 0.97, 0.8, False),
+]
+
+
+def test_ask_shows_the_base_beside_the_tuned_model(project: Any, command: Command) -> None:
+    project.answers = ANSWERS
+    out = command("ask", "Where is my card?", "And mine?").out
+    assert [text for verb, text in project.calls if verb == "ask"] == ["Where is my card?", "And mine?"]
+    assert "base (confidence 0.41, 1.2 s; too unsure, so it goes to a person)\n    I am ␛[31mnot\n    sure\n" in out
+    assert 'tuned (confidence 0.97, 0.8 s)\n    {"category": "billing"}\n' in out
+
+
+def test_ask_for_machines_gives_one_json_object_a_line(project: Any, command: Command) -> None:
+    project.answers = ANSWERS
+    lines = [json.loads(line) for line in command("ask", "--json", "one", "two\n").out.splitlines()]
+    assert [line["input"] for line in lines] == ["one", "two\n"]
+    assert lines[0]["answers"][0]["text"] == "I am \x1b[31mnot\nsure"
+    assert lines[0]["answers"][1] == {
+        "candidate": "tuned",
+        "text": '{"category": "billing"}',
+        "confidence": 0.97,
+        "seconds": 0.8,
+        "handed_off": False,
+    }
+
+
+ROWS = [
+    ShownRow("a1", "t.csv:2", [("<|im_start|>user\n[hi]<|im_end|>\n", False), ("hello<|im_end|>", True)], 12),
+    ShownRow("b2", "t.csv:3", [("\x1b[2J", False), ("bye", True)], 5),
+]
+
+
+def test_format_marks_trained_tokens_in_a_pipe(project: Any, command: Command) -> None:
+    project.rows = ROWS
+    out = command("format", "--show", "2").out
+    assert "2 rows, 17 tokens. Trained tokens stand between « and »" in out
+    assert "t.csv:2 (id a1): 12 tokens" in out
+    assert "<|im_start|>user\n[hi]<|im_end|>\n«hello<|im_end|>»\n" in out
+    assert "␛[2J«bye»\n" in out
+
+
+def test_format_colours_trained_tokens_in_a_terminal(
+    project: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    project.rows = ROWS
+    out = command("format", "--show", "1").out
+    assert "\x1b[1;32mhello<|im_end|>" in out
+    assert "«" not in out
+
+
+def test_format_marks_trained_tokens_where_colour_is_unwanted(
+    project: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    project.rows = ROWS
+    assert "«hello<|im_end|>»" in command("format", "--show", "1").out
+
+
+def test_format_shows_the_label_of_a_classifiers_row(project: Any, command: Command) -> None:
+    project.rows = [ShownRow("a1", "t.csv:2", [("[CLS] hi [SEP]", False)], 3, "label: greeting")]
+    out = command("format", "--show").out
+    assert "predict the label" in out
+    assert "3 tokens, label: greeting" in out
+    assert project.calls[-1] == ("show_rows", 3)
+
+
+def test_clean_restores_rows(project: Any, command: Command) -> None:
+    ended = command("clean", "--restore", "a1", "duplicate")
+    assert ended.code == 0
+    assert project.calls[-1] == ("restore", ["a1", "duplicate"])
+    assert "2 rows are kept from now on: a1, duplicate" in ended.out
+
+
+def test_base_is_fetched_again(project: Any, command: Command) -> None:
+    assert command("base", "--refetch").code == 0
+    assert project.calls[-1] == ("refetch_base", None)
+
+
+def test_the_progress_of_a_verb_that_shows_goes_to_stderr(project: Any, command: Command) -> None:
+    project.rows = ROWS
+    project.events = [
+        Event("stage_started", "format"),
+        Event("stage_finished", "format", {"counts": {}, "seconds": 1.0}),
+    ]
+    ended = command("format", "--show", "1")
+    assert "started" not in ended.out
+    assert "format   started" in ended.err

@@ -1,0 +1,154 @@
+"""The verdict: met, not met, too few examples, no goal; and whether tuning was worth it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunesmith.errors import Faults, InputError
+from tunesmith.products import Criterion, GoalSheet
+from tunesmith.scoring.measure import metrics_of
+
+LABELS = ("billing", "delivery")
+
+
+def rows(n: int) -> list[tuple[str, str]]:
+    return [(f"ticket {number}", LABELS[number % 2]) for number in range(n)]
+
+
+def answers(n: int, right: int) -> list[str]:
+    """The first ``right`` of ``n`` answers are right."""
+    return [LABELS[(number + (number >= right)) % 2] for number in range(n)]
+
+
+def label_goal(project, *success, **more):  # type: ignore[no-untyped-def]
+    return project.goal("label", labels=LABELS, success=success, **more)
+
+
+def test_the_goal_is_met_when_the_whole_interval_reaches_it(project) -> None:  # type: ignore[no-untyped-def]
+    made = project.run(label_goal(project, ("accuracy", 0.8)), rows(100), answers(100, 50), answers(100, 95))
+    verdict = made.report.verdict
+    assert (verdict["code"], verdict["criteria"][0]["state"]) == ("met", "met")
+    assert verdict["words"].startswith("The goal is met: accuracy is 95.0% (95% interval ")
+    assert verdict["criteria"][0]["low"] >= 0.8
+    assert verdict["rows_needed"] is None
+    assert made.counts["verdict"] == "met"
+
+
+def test_the_goal_is_not_met_when_the_whole_interval_misses_it(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("accuracy", 0.9), ("macro_f1", 0.3))
+    verdict = project.run(goal, rows(100), answers(100, 50), answers(100, 70)).report.verdict
+    assert verdict["code"] == "not_met"
+    assert [one["state"] for one in verdict["criteria"]] == ["not_met", "met"]
+    assert "1 of 2 criteria missed: accuracy is 70.0%" in verdict["words"]
+
+
+def test_too_few_examples_says_how_many_would_do(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("accuracy", 0.8))
+    verdict = project.run(goal, rows(20), answers(20, 8), answers(20, 18)).report.verdict
+    assert verdict["code"] == "too_few_examples"
+    # z² · 0.8 · 0.2 / 0.1² = 61.5; the fixture's test part is 20 of 60 rows.
+    assert verdict["rows_needed"] == 62
+    assert verdict["words"].startswith("20 test rows are too few to say: accuracy is 90.0%")
+    assert "about 62 test rows would settle it, that is about 186 examples in all." in verdict["words"]
+
+
+def test_a_value_below_the_threshold_would_be_settled_as_missed(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("accuracy", 0.8))
+    verdict = project.run(goal, rows(20), answers(20, 8), answers(20, 14)).report.verdict
+    assert verdict["code"] == "too_few_examples"
+    assert "would settle it as missed" in verdict["words"]
+
+
+def test_nobody_can_prove_100_percent(project) -> None:  # type: ignore[no-untyped-def]
+    verdict = project.run(
+        label_goal(project, ("accuracy", 1.0)), rows(30), answers(30, 9), answers(30, 30)
+    ).report.verdict
+    assert (verdict["code"], verdict["rows_needed"]) == ("too_few_examples", None)
+    assert "No number of rows can prove 100%" in verdict["words"]
+
+
+def test_without_criteria_there_is_no_goal_and_the_comparison_still_stands(project) -> None:  # type: ignore[no-untyped-def]
+    verdict = project.run(label_goal(project), rows(60), answers(60, 20), answers(60, 55)).report.verdict
+    assert (verdict["code"], verdict["criteria"]) == ("no_goal", [])
+    assert verdict["comparison"]["code"] == "better"
+
+
+def test_tuning_that_helps_is_said_to_help_with_its_interval(project) -> None:  # type: ignore[no-untyped-def]
+    made = project.run(label_goal(project), rows(60), answers(60, 20), answers(60, 55))
+    comparison = made.report.verdict["comparison"]
+    difference = next(one for one in made.report.differences if one["metric"] == "accuracy")
+    assert comparison["words"].startswith("Tuning beats the base with your prompt: accuracy 91.7% against 33.3%")
+    assert (difference["left"], difference["right"]) == ("tuned", "base")
+    assert difference["low"] > 0
+    assert difference["test"] == "mcnemar_exact"
+
+
+def test_a_tuned_model_that_is_no_better_is_said_not_to_be_needed(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("accuracy", 0.5))
+    comparison = project.run(goal, rows(60), answers(60, 54), answers(60, 55)).report.verdict["comparison"]
+    assert comparison["code"] == "not_shown"
+    assert "not shown to be better" in comparison["words"]
+    assert "you do not need this model" in comparison["words"]
+    assert comparison["base_is_enough"]
+    assert "The base with your prompt meets the goal on its own" in comparison["words"]
+
+
+def test_a_tuned_model_that_is_worse_must_not_be_shipped(project) -> None:  # type: ignore[no-untyped-def]
+    comparison = project.run(label_goal(project), rows(60), answers(60, 55), answers(60, 20)).report.verdict[
+        "comparison"
+    ]
+    assert comparison["code"] == "worse"
+    assert "Do not ship it." in comparison["words"]
+
+
+def test_unknown_metrics_are_refused_all_at_once_before_any_answer_is_asked_for(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("rouge_l", 0.5), ("f1", 0.5), ("accuracy", 0.5))
+    with pytest.raises(Faults) as caught:
+        project.run(goal, rows(20), [], [])
+    assert [fault.code for fault in caught.value.faults] == ["unknown_metric", "unknown_metric"]
+    assert "accuracy, macro_f1" in caught.value.faults[0].fix
+
+
+def test_the_primary_metric_is_the_goals_first_and_else_the_outputs_own(project) -> None:  # type: ignore[no-untyped-def]
+    named = project.run(label_goal(project, ("macro_f1", 0.5)), rows(30), answers(30, 9), answers(30, 30))
+    assert named.counts["primary"]["metric"] == "macro_f1"
+    assert named.counts["primary"]["tuned"] == 1.0
+
+
+@pytest.mark.parametrize(("output", "metric"), [("label", "accuracy"), ("json", "field_f1"), ("text", "rouge_l")])
+def test_each_output_has_a_metric_of_its_own(output: str, metric: str) -> None:
+    from tunesmith.stages.test.verdict import primary_metric
+
+    assert primary_metric(GoalSheet("text", output, "")) == metric  # type: ignore[arg-type]
+    odd = GoalSheet("text", "text", "", success=(Criterion("length_ratio", 0.9), Criterion("chrf", 0.5)))
+    assert primary_metric(odd) == "chrf"  # a ratio is not compared
+
+
+def test_a_field_of_the_schema_can_be_a_criterion() -> None:
+    from tunesmith.stages.test.verdict import check_criteria
+
+    goal = GoalSheet("text", "json", "", success=(Criterion("field_f1.urgency", 0.9),))
+    check_criteria(goal, metrics_of("json", ['{"urgency": "low"}']))
+    with pytest.raises(InputError, match="field_f1.urgency"):
+        check_criteria(goal, metrics_of("json", ['{"category": "low"}']))
+
+
+def test_handing_off_tells_how_many_go_to_a_person_and_how_good_the_rest_is(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, unknown="hand_off", confidence=0.6)
+    sure = [0.9] * 30 + [0.3] * 10
+    made = project.run(goal, rows(40), answers(40, 10), answers(40, 30), confidence=sure)
+    found = made.report.facts["hand_off"]
+    assert (found["below"], found["rows"]) == (10, 40)
+    assert (found["rest"]["value"], found["rest"]["n"]) == (1.0, 30)
+    assert "10 of 40 rows (25.0%)" in found["words"]
+    assert "accuracy is 100.0%" in made.html
+
+
+def test_handing_all_off_leaves_no_score(project) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, unknown="hand_off", confidence=1.0)
+    found = project.run(goal, rows(20), answers(20, 10), answers(20, 20)).report.facts["hand_off"]
+    assert (found["below"], found["rest"]) == (20, None)
+
+
+def test_answering_anyway_hands_nothing_off(project) -> None:  # type: ignore[no-untyped-def]
+    assert project.run(label_goal(project), rows(20), answers(20, 10), answers(20, 20)).report.facts["hand_off"] is None

@@ -1,0 +1,40 @@
+"""Try a project's models on one input: the tuned one beside the base."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunesmith.errors import InputError
+from tunesmith.example import Message
+from tunesmith.plugins import learner
+from tunesmith.products import EncodedRow
+from tunesmith.threads import be_patient
+
+if TYPE_CHECKING:
+    from tunesmith.project import Answer, Project
+
+LONGEST_ANSWER = 512
+
+
+def ask(project: Project, text: str) -> list[Answer]:
+    """Answer one input with each candidate. Raises InputError when nothing was trained or asked."""
+    from tunesmith.project import Answer
+
+    if not text.strip():
+        raise InputError("empty_input", "there is nothing to answer", fix='tunesmith ask "your text"')
+    be_patient()
+    goal, base, tuned = (project.product(stage) for stage in ("goal", "base", "train"))
+    limit = min(LONGEST_ANSWER, 2 * max(map(_answer_tokens, project.product("format").rows())))
+    prompt = (Message.of("user", text),)
+    answers = []
+    for candidate in ("base", "tuned"):
+        [found] = learner(tuned.learner).predict.predict(
+            candidate, base, goal, tuned, [prompt], max_new_tokens=limit
+        )
+        handed_off = goal.unknown == "hand_off" and found.confidence < goal.confidence
+        answers.append(Answer(candidate, found.text, found.confidence, found.seconds, handed_off))
+    return answers
+
+
+def _answer_tokens(row: EncodedRow) -> int:
+    return max(16, len(row.tokens) - row.prompt_tokens)

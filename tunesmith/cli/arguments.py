@@ -1,0 +1,58 @@
+"""What every verb accepts, and the words that name a stage."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project
+
+#: Each stage's word and what it is in the user's words; a test holds the words to `pipeline/order.py`,
+#: which is not imported here because it imports pyarrow.
+STAGES = {
+    "goal": "what the model should do, and how good is good enough",
+    "base": "the model to start from",
+    "collect": "the examples, from wherever they are",
+    "clean": "what was fixed and what was taken out, and why",
+    "format": "what the model will see, token by token",
+    "split": "training, validation and the locked test part",
+    "train": "the training, its curve, its verdict",
+    "test": "whether it is good enough to ship",
+}
+
+
+def everywhere() -> argparse.ArgumentParser:
+    """The options that may stand before or after the verb."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(
+        "--project",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="the project's folder (default: this one, or the nearest above with a tunesmith.yaml)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
+    return parser
+
+
+def add_verb(verbs: Any, name: str, run: Any, help: str, **more: Any) -> argparse.ArgumentParser:
+    """Add one verb, with the options that all have."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help,
+        description=help[:1].upper() + help[1:] + ".",
+        parents=[everywhere()],
+        allow_abbrev=False,
+        **more,
+    )
+    parser.set_defaults(run_verb=run)
+    return parser
+
+
+def open_project(arguments: argparse.Namespace) -> Project:
+    """The project that `--project` names, or the one around the current folder."""
+    from tunesmith.project import Project
+
+    return Project.open(getattr(arguments, "project", None))

@@ -1,0 +1,239 @@
+"""Render the event stream of a run: live in a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tunesmith.cli.words import counts_in_words, done_of, duration
+from tunesmith.events import Event, Sink
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tunesmith.cli.screen import Screen
+
+QUIET_SECONDS = 5.0  # at least this long between two progress lines in a pipe
+LONGEST_SILENCE = 30.0  # after so many seconds a line comes however little was done
+TENTHS = 10  # before that, only when another tenth is done
+
+
+@contextmanager
+def progress(screen: Screen) -> Iterator[Sink]:
+    """Give a sink that shows a run's events on the screen while the block runs.
+
+    A reader that goes away (`tunesmith run | head`) does not stop the run.
+    """
+    display: Display = LiveDisplay(screen) if screen.live else PlainLines(screen)
+
+    def send(event: Event) -> None:
+        try:
+            display.show(event)
+        except BrokenPipeError:
+            pass
+
+    try:
+        yield send
+    finally:
+        display.close()
+
+
+class Display(Protocol):
+    """What renders events."""
+
+    def show(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Speed:
+    """Tokens a second since the stage began, from metrics that carry ``tokens`` and running ``seconds``."""
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._first: float | None = None
+        self.rate: float | None = None
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        if "tokens_per_second" in data:
+            self.rate = data["tokens_per_second"]
+        elif "tokens" in data and "seconds" in data:
+            if self._first is None:
+                self._first = data["seconds"]
+                return
+            self._tokens += data["tokens"]
+            elapsed = data["seconds"] - self._first
+            self.rate = self._tokens / elapsed if elapsed > 0 else None
+
+
+class Stage:
+    """What is known of the stage at work."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done = 0.0
+        self.total: float | None = None
+        self.unit = ""
+        self.seconds_left: float | None = None
+        self.loss: float | None = None
+        self.validation_loss: float | None = None
+        self.speed = Speed()
+
+    def hear(self, event: Event) -> None:
+        """Take in a progress or a metric event."""
+        data = event.data
+        if event.kind == "progress":
+            self.done, self.total, self.unit = data.get("done", 0), data.get("total"), data.get("unit", "")
+            self.seconds_left = data.get("seconds_left")
+        elif event.kind == "metric":
+            self.loss = data.get("train_loss", data.get("loss", self.loss))
+            self.validation_loss = data.get("validation_loss", self.validation_loss)
+            self.speed.add(data)
+
+    def figures(self) -> list[str]:
+        """The loss and the speed, as far as they are known."""
+        words = []
+        if self.loss is not None:
+            words.append(f"loss {self.loss:.3f}")
+        if self.validation_loss is not None:
+            words.append(f"validation loss {self.validation_loss:.3f}")
+        if self.speed.rate is not None:
+            words.append(f"{self.speed.rate:,.0f} tokens/s")
+        return words
+
+
+class Narration:
+    """What both displays tell in lines: notes, warnings, and how each stage ended.
+
+    Stages that were up to date are told only when another is made, so that a run with nothing to do says just that.
+    """
+
+    def __init__(self, screen: Screen, print_line: Callable[[str, str], None]) -> None:
+        self.screen = screen
+        self._print = print_line
+        self._skipped: list[str] = []
+
+    def tell(self, event: Event) -> None:
+        """Write the line of an event that ends or annotates a stage; others have none."""
+        data, name = event.data, event.stage
+        if event.kind == "stage_skipped":
+            self._skipped.append(f"{self.screen.sign(True)} {name:8} {data.get('why', 'up to date')}")
+            return
+        if event.kind == "stage_started":
+            for line in self._skipped:
+                self._print(line, "dim")
+            self._skipped.clear()
+        elif event.kind == "stage_finished":
+            counts = counts_in_words(data.get("counts", {}))
+            took = duration(data.get("seconds", 0.0))
+            self._print(f"{self.screen.sign(True)} {name:8} {counts or 'done'} ({took})", "")
+        elif event.kind == "stage_failed":
+            self._print(f"{self.screen.sign(False)} {name:8} {data.get('what', 'failed')}", "red")
+        elif event.kind == "note":
+            self._print(f"  {name:8} {data.get('text', '')}", "dim")
+        elif event.kind == "warning":
+            self._print(f"  {name:8} warning: {data.get('text', '')}", "yellow")
+
+
+class PlainLines:
+    """For a pipe or a file: one line for what begins and ends, progress now and then."""
+
+    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+        self.screen = screen
+        self.clock = clock
+        self.narration = Narration(screen, lambda text, style: screen.say(text, style))
+        self.stage = Stage("")
+        self._told_at = 0.0
+        self._told_tenth = 0
+
+    def show(self, event: Event) -> None:
+        self.narration.tell(event)
+        if event.kind == "stage_started":
+            self.screen.say(f"  {event.stage:8} started")
+            self.stage = Stage(event.stage)
+            self._told_at, self._told_tenth = self.clock(), 0
+        self.stage.hear(event)
+        if event.kind == "progress" and self._due():
+            self._tell_progress()
+        elif event.kind == "metric" and "validation_loss" in event.data:
+            self._tell_validation(event.data)
+
+    def _due(self) -> bool:
+        waited = self.clock() - self._told_at
+        return waited >= LONGEST_SILENCE or (waited >= QUIET_SECONDS and self._tenth() > self._told_tenth)
+
+    def _tenth(self) -> int:
+        return int(TENTHS * self.stage.done / self.stage.total) if self.stage.total else 0
+
+    def _tell_progress(self) -> None:
+        stage = self.stage
+        words = [done_of(stage.done, stage.total, stage.unit)]
+        if stage.total:
+            words[0] += f" ({stage.done / stage.total:.0%})"
+        words += stage.figures()
+        if stage.seconds_left is not None:
+            words.append(f"{duration(stage.seconds_left)} left")
+        self.screen.say(f"  {stage.name:8} {', '.join(words)}")
+        self._told_at, self._told_tenth = self.clock(), self._tenth()
+
+    def _tell_validation(self, data: Mapping[str, Any]) -> None:
+        accuracy = f", accuracy {data['validation_accuracy']:.3f}" if "validation_accuracy" in data else ""
+        step = data.get("step", 0)
+        self.screen.say(f"  {self.stage.name:8} step {step}: validation loss {data['validation_loss']:.3f}{accuracy}")
+
+    def close(self) -> None:
+        """Nothing is left to be taken down."""
+
+
+class LiveDisplay:
+    """For a terminal: a line that is painted over for the stage at work, ticked lines above it."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.bar = _bar(screen)
+        self.narration = Narration(screen, lambda text, style: screen.say(text, style, wrap=True))
+        self.stage = Stage("")
+        self.task: TaskID | None = None
+        self.bar.start()
+
+    def show(self, event: Event) -> None:
+        if event.kind in ("stage_finished", "stage_failed") and self.task is not None:
+            self.bar.remove_task(self.task)
+            self.task = None
+        self.narration.tell(event)
+        if event.kind == "stage_started":
+            self.stage = Stage(event.stage)
+            self.task = self.bar.add_task(event.stage, total=None, amount="", figures="", left="")
+        self.stage.hear(event)
+        if self.task is not None and event.kind in ("progress", "metric"):
+            self._update(self.task)
+
+    def _update(self, task: TaskID) -> None:
+        stage = self.stage
+        left = f"{duration(stage.seconds_left)} left" if stage.seconds_left is not None else ""
+        self.bar.update(
+            task,
+            completed=stage.done,
+            total=stage.total,
+            amount=done_of(stage.done, stage.total, stage.unit) if stage.unit else "",
+            figures=", ".join(stage.figures()),
+            left=left,
+        )
+
+    def close(self) -> None:
+        self.bar.stop()
+
+
+def _bar(screen: Screen) -> Progress:
+    """The line of the stage at work, with fewer columns where the terminal is narrow."""
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", style="bold", markup=False)]
+    if screen.console.width >= 70:
+        columns.append(BarColumn(bar_width=20))
+    for name in ("amount", "left", "figures"):
+        if name != "figures" or screen.console.width >= 50:
+            columns.append(TextColumn(f"{{task.fields[{name}]}}", markup=False))
+    return Progress(*columns, console=screen.console, transient=True, refresh_per_second=4)

@@ -1,0 +1,83 @@
+"""`tunesmith run`: make every stage that is not up to date, and tell the verdict."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.errors import InputError
+
+if TYPE_CHECKING:
+    from tunesmith.cli.screen import Screen
+    from tunesmith.pipeline.run import RunResult
+
+
+def add_parser(verbs: Any) -> None:
+    parser = add_verb(verbs, "run", run, "make every stage that is not up to date; Ctrl-C stops it, and run goes on")
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the project's folder, as with --project")
+    parser.add_argument(
+        "--to", metavar="STAGE", choices=list(STAGES), help=f"stop after this stage: {', '.join(STAGES)}"
+    )
+    add_making_options(parser)
+
+
+def add_making_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every verb that makes stages."""
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a setting for this run: --set train.epochs=1",
+    )
+    parser.add_argument("--from-scratch", action="store_true", help="make every stage again")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+
+    if arguments.folder is not None:
+        if hasattr(arguments, "project"):
+            raise InputError(
+                "two_projects", "the project is named twice", "--project", "give DIR or --project, not both"
+            )
+        arguments.project = arguments.folder
+    screen = Screen()
+    result = make(arguments, screen, to=arguments.to)
+    conclude(screen, result)
+    return result.exit_code
+
+
+def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> RunResult:
+    """Run the project up to a stage, with its progress on the screen."""
+    from tunesmith.cli.progress import progress
+
+    project = open_project(arguments)
+    with progress(screen) as sink:
+        return project.run(to=to, overrides=arguments.set, from_scratch=arguments.from_scratch, on_event=sink)
+
+
+def conclude(screen: Screen, result: RunResult) -> None:
+    """Tell what came of a run: the verdict, the scores, where things are and what can be done next."""
+    from tunesmith.cli.words import near_path
+
+    if not result.made:
+        screen.say("Everything is up to date; nothing to do.")
+    if result.verdict is not None and result.test is not None:
+        from tunesmith.cli.show.test import headline, scores_line
+
+        screen.say()
+        headline(screen, result.verdict)
+        for line in scores_line(result.test):
+            screen.say(line)
+    screen.say()
+    if result.report is not None:
+        screen.say(f"report  {near_path(result.report)}")
+    if result.model is not None:
+        screen.say(f"model   {near_path(result.model)}")
+        screen.say('next    tunesmith ask "…"      try it beside the base')
+    if result.test is not None:
+        screen.say("        tunesmith show test    all scores, with their intervals")
+    elif result.model is None and result.made:
+        screen.say(f"next    tunesmith show {result.made[-1]}")

@@ -1,0 +1,62 @@
+"""`tunesmith show clean`: what was fixed and taken out, by reason, with examples and the way back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+
+from tunesmith.cli.screen import Screen, brief
+from tunesmith.cli.words import counts_in_words
+from tunesmith.products import CleanSet, LedgerLine
+
+EXAMPLES_A_REASON = 3
+STATES = {"set_aside": "set aside", "merged": "merged", "changed": "fixed", "kept": "kept by your decision"}
+
+
+def show(clean: CleanSet, screen: Screen) -> None:
+    """Show the ledger: counts by reason, a few rows of each, and how to restore them."""
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], list[LedgerLine]] = {}
+    for line in clean.ledger():
+        key = (line.state, line.code)
+        counts[key] += 1
+        if counts[key] <= EXAMPLES_A_REASON:
+            first.setdefault(key, []).append(line)
+    screen.say(counts_in_words(clean.counts))
+    if not counts:
+        screen.say("Nothing was fixed or taken out.")
+        return
+    texts = _texts(clean, [line for lines in first.values() for line in lines])
+    for state in STATES:
+        for (its_state, code), count in counts.most_common():
+            if its_state == state:
+                _show_reason(screen, state, code, count, first[its_state, code], texts)
+    _show_way_back(screen, counts)
+
+
+def _texts(clean: CleanSet, lines: list[LedgerLine]) -> dict[str, str]:
+    """What the rows of these lines say, by id. A merged row is gone; the one that it went into says the same."""
+    wanted = {id for line in lines for id in (line.id, line.into) if id}
+    aside = (example for example in clean.set_aside() if example.id in wanted)
+    return {example.id: brief(example.input) for example in chain(aside, clean.examples(wanted))}
+
+
+def _show_reason(
+    screen: Screen, state: str, code: str, count: int, lines: list[LedgerLine], texts: dict[str, str]
+) -> None:
+    screen.say()
+    screen.heading(f"{count:,} {STATES[state]}: {code.replace('_', ' ')} [{code}]")
+    for line in lines:
+        screen.say(f"  {line.id}  {texts.get(line.id) or texts.get(line.into or '', '')}")
+        screen.say(f"      {line.evidence}", "dim")
+    if count > len(lines):
+        screen.say(f"  … and {count - len(lines):,} more", "dim")
+
+
+def _show_way_back(screen: Screen, counts: Counter[tuple[str, str]]) -> None:
+    codes = [code for (state, code), _ in counts.most_common() if state in ("set_aside", "merged")]
+    if codes:
+        screen.say()
+        screen.say(
+            f"To keep rows that were taken out: tunesmith clean --restore ID…, or by reason: --restore {codes[0]}"
+        )

@@ -1,0 +1,35 @@
+"""`tunesmith goal|collect|split|train|test`: make the stages up to one, and show it.
+
+The stages base, clean and format have more to offer and a file each.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tunesmith.cli.arguments import STAGES, add_verb
+from tunesmith.cli.run import add_making_options, make
+
+PLAIN = ("goal", "collect", "split", "train", "test")
+
+
+def add_parser(verbs: Any) -> None:
+    for word in PLAIN:
+        parser = add_verb(verbs, word, run, f"make the stages up to {word} and show {STAGES[word]}")
+        parser.set_defaults(stage=word)
+        add_making_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return make_and_show(arguments, arguments.stage)
+
+
+def make_and_show(arguments: argparse.Namespace, stage: str) -> int:
+    """Make the stages up to this one, with the progress on stderr, and show it on stdout."""
+    from tunesmith.cli.screen import Screen
+    from tunesmith.cli.show import show_stage
+
+    result = make(arguments, Screen(stderr=True), to=stage)
+    show_stage(stage, getattr(result, stage), Screen())
+    return result.exit_code

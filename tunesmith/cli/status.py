@@ -1,0 +1,31 @@
+"""`tunesmith status`: each stage made, stale (why) or missing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tunesmith.cli.arguments import add_verb, open_project
+
+
+def add_parser(verbs: Any) -> None:
+    add_verb(verbs, "status", run, "show each stage: made, stale (and why) or missing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+    from tunesmith.cli.words import counts_in_words, near_path
+
+    project = open_project(arguments)
+    stages = project.status()
+    screen = Screen()
+    screen.heading(f"{project.name} ({near_path(project.root)})")
+    rows = []
+    for stage in stages:
+        made = counts_in_words(stage.artifact.counts) if stage.state == "made" and stage.artifact else ""
+        rows.append([stage.stage, stage.state, made or stage.why])
+    screen.table(["stage", "state", ""], rows)
+    waiting = [stage.stage for stage in stages if stage.state != "made"]
+    screen.say()
+    screen.say(f"tunesmith run makes {', '.join(waiting)}." if waiting else "Everything is up to date.")
+    return 0

@@ -1,0 +1,1 @@
+"""What needs what, what is stale, and running it."""

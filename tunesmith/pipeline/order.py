@@ -1,0 +1,75 @@
+"""What needs what. Only this module knows the order of the stages."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from tunesmith import products
+from tunesmith.products import Part
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's word, the stages whose products it is given, and what it may read of the splits.
+
+    ``whole_goal``: whether a change of the success criteria makes it stale; for the others only
+    the task counts (input, output, system prompt, labels, schema).
+    """
+
+    name: str
+    product: Any
+    needs: tuple[str, ...]
+    may_read: tuple[Part, ...] = ("train", "validation")
+    whole_goal: bool = False
+    keeps_work: bool = False
+
+    @property
+    def module(self) -> Any:
+        return importlib.import_module(f"tunesmith.stages.{self.name}.run")
+
+
+_STAGES = (
+    Stage("goal", products.GoalSheet, ()),
+    Stage("base", products.BaseModel, ("goal", "collect")),
+    Stage("collect", products.Collection, ()),
+    Stage("clean", products.CleanSet, ("goal", "collect")),
+    Stage("format", products.Dataset, ("goal", "base", "clean")),
+    Stage("split", products.Splits, ("goal", "clean", "format")),
+    Stage("train", products.TunedModel, ("goal", "base", "format", "split"), keeps_work=True),
+    Stage(
+        "test",
+        products.Report,
+        ("goal", "base", "collect", "clean", "format", "split", "train"),
+        may_read=("train", "validation", "test"),
+        whole_goal=True,
+    ),
+)
+
+BY_NAME = {stage.name: stage for stage in _STAGES}
+
+#: The words in the order in which a user thinks of them.
+STAGES: tuple[str, ...] = tuple(BY_NAME)
+
+#: The order in which they are made. The goal comes after collect, because labels and schema that
+#: the user did not give are read from the data; base after both, because `auto` looks at them.
+MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "test")
+
+
+def upstream(name: str) -> tuple[str, ...]:
+    """The stages to make for this one, itself included, in making order."""
+    wanted = {name}
+    for stage in reversed(MAKING):
+        if stage in wanted:
+            wanted |= set(BY_NAME[stage].needs)
+            if stage == "goal":
+                wanted.add("collect")
+    return tuple(stage for stage in MAKING if stage in wanted)
+
+
+def open_product(stage: Stage, artifact: Any, reader: Stage) -> Any:
+    """Open an artifact as its product, for a stage that reads it."""
+    if stage.product is products.Splits:
+        return products.Splits.open(artifact, holder=reader.name, readable=reader.may_read)
+    return stage.product.open(artifact)

@@ -1,0 +1,223 @@
+"""Make every stage that is not up to date."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.artifact import Artifact, hash_of
+from tunesmith.errors import InputError, TunesmithError, from_os_error, raise_all
+from tunesmith.events import Event, JsonLines, Sink, fan_out
+from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
+from tunesmith.pipeline.stale import facts, recipe
+from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
+from tunesmith.stages.context import Context
+from tunesmith.threads import be_patient
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project, ProjectSettings
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made. Products of stages that were not asked for are None."""
+
+    made: list[str]
+    skipped: list[str]
+    goal: GoalSheet | None = None
+    base: BaseModel | None = None
+    collect: Collection | None = None
+    clean: CleanSet | None = None
+    format: Dataset | None = None
+    split: Splits | None = None
+    train: TunedModel | None = None
+    test: Report | None = None
+    seconds: float = 0.0
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        return self.test.verdict if self.test else None
+
+    @property
+    def report(self) -> Path | None:
+        return self.test.html if self.test else None
+
+    @property
+    def model(self) -> Path | None:
+        return self.train.folder if self.train else None
+
+    @property
+    def exit_code(self) -> int:
+        """0 done; 3 done, but the goal is not shown to be met."""
+        return 3 if self.verdict and self.verdict["code"] in ("not_met", "too_few_examples") else 0
+
+
+def check(project: Project, settings: ProjectSettings) -> None:
+    """Look for every fault that can be found before anything is made, and raise them together."""
+    from tunesmith.stages.base import run as base
+    from tunesmith.stages.goal import run as goal
+
+    faults: list[InputError] = []
+    checks: list[Callable[[], Any]] = [
+        lambda: goal.check(settings.goal, project.root),
+        lambda: base.check(settings.base, project.root),
+        lambda: facts(project, settings, "collect"),
+    ]
+    if not settings.collect:
+        faults.append(
+            InputError(
+                "no_sources",
+                "no examples were given yet",
+                f"{project.file.name}: collect",
+                "tunesmith add FILE",
+            )
+        )
+    for look in checks:
+        try:
+            look()
+        except InputError as error:
+            faults += getattr(error, "faults", [error])
+    raise_all(faults)
+
+
+def run(
+    project: Project,
+    settings: Callable[[], ProjectSettings],
+    *,
+    to: str | None,
+    from_scratch: bool,
+    sink: Sink,
+) -> RunResult:
+    """Run the stages up to ``to``. ``settings`` is called again after the goal was written back."""
+    if to is not None and to not in BY_NAME:
+        raise InputError("unknown_stage", f"there is no stage {to!r}", fix=f"stages: {', '.join(BY_NAME)}")
+    be_patient()
+    current = settings()
+    check(project, current)
+    began = time.monotonic()
+    made: dict[str, Artifact] = {}
+    fresh: list[str] = []
+    names = upstream(to or "test")
+    with guard_disk(), project.store.lock(), stop_on_interrupt() as stopping:
+        if from_scratch:
+            shutil.rmtree(project.store.work, ignore_errors=True)
+        log = JsonLines(project.store.root / "events.jsonl")
+        sink = fan_out(sink, log)
+        sink(Event("run_started", data={"stages": list(names)}))
+        for name in names:
+            stage = BY_NAME[name]
+            if name == "goal":
+                current = _write_goal_back(project, settings, made["collect"], sink)
+            wanted = recipe(project, current, stage, made)
+            id = hash_of(wanted)
+            artifact = None if from_scratch else project.store.find(name, id)
+            if artifact is not None:
+                project.store.mark_latest(artifact)
+                sink(Event("stage_skipped", name, {"why": "up to date", "counts": dict(artifact.counts)}))
+            else:
+                artifact = _make(project, current, stage, id, wanted, made, sink, stopping)
+                fresh.append(name)
+            made[name] = artifact
+        seconds = time.monotonic() - began
+        sink(Event("run_finished", data={"made": fresh, "seconds": seconds}))
+    opened = {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in made.items()}
+    skipped = [name for name in names if name not in fresh]
+    return RunResult(fresh, skipped, **opened, seconds=seconds, artifacts=made)
+
+
+def _write_goal_back(
+    project: Project, settings: Callable[[], ProjectSettings], collected: Artifact, sink: Sink
+) -> ProjectSettings:
+    """Read absent labels or an absent schema from the data, and write them where the user sees them."""
+    from tunesmith.stages.goal.infer import infer
+
+    current = settings()
+    found = infer(current.goal, Collection.open(collected))
+    if found is None:
+        return current
+    project.write_goal(found)
+    sink(Event("note", "goal", {"text": found.words}))
+    return settings()
+
+
+def _make(
+    project: Project,
+    settings: ProjectSettings,
+    stage: Stage,
+    id: str,
+    wanted: dict[str, Any],
+    made: Mapping[str, Artifact],
+    sink: Sink,
+    stopping: Callable[[], bool],
+) -> Artifact:
+    """Make one stage: its folder is renamed into place when whole, thrown away when it fails."""
+    sink(Event("stage_started", stage.name))
+    began = time.monotonic()
+    folder = project.store.begin(stage.name, id, resume=stage.keeps_work)
+    context = Context(
+        stage=stage.name,
+        project=project.root,
+        folder=folder,
+        cache=project.cache,
+        seed=settings.seed,
+        sink=sink,
+        decisions=project.decisions(),
+        stopping=stopping,
+        facts={
+            "output": settings.goal.output,
+            "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
+            "name": settings.name,
+        },
+    )
+    inputs = {name: open_product(BY_NAME[name], made[name], stage) for name in stage.needs}
+    try:
+        counts = stage.module.run(inputs, settings.of(stage.name), context)
+        seconds = time.monotonic() - began
+        artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)
+    except BaseException as error:
+        if not stage.keeps_work:
+            project.store.abandon(stage.name, id)
+        if isinstance(error, TunesmithError):
+            sink(Event("stage_failed", stage.name, {"code": error.code, "what": error.what}))
+        raise
+    sink(Event("stage_finished", stage.name, {"counts": counts, "seconds": seconds}))
+    return artifact
+
+
+@contextmanager
+def guard_disk() -> Iterator[None]:
+    """Turn a full disk or a read-only folder into words."""
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def on_signal(number: int, frame: Any) -> None:
+        if asked.is_set():
+            os._exit(130)
+        asked.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,137 @@
+"""What must be made again: each stage's recipe is hashed, and what has not changed is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tunesmith.artifact import Artifact, hash_of
+from tunesmith.errors import TunesmithError
+from tunesmith.pipeline.order import BY_NAME, MAKING, STAGES, Stage
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project, ProjectSettings
+
+TASK = ("input", "output", "system", "labels", "schema")
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """``state``: made, stale or missing; ``why`` in words."""
+
+    stage: str
+    state: Literal["made", "stale", "missing"]
+    why: str
+    artifact: Artifact | None
+
+
+def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
+    """What a stage depends on in another's artifact."""
+    if needed == "goal":
+        goal = artifact.read_json("goal.json")
+        return hash_of(goal if stage.whole_goal else {key: goal[key] for key in TASK})
+    if needed == "base":
+        base = artifact.read_json("base.json")
+        return hash_of([base["name"], base["sha256"], base["source"]])
+    if needed == "collect" and stage.name == "base":
+        return hash_of(artifact.counts)
+    return artifact.id
+
+
+def recipe(
+    project: Project, settings: ProjectSettings, stage: Stage, made: Mapping[str, Artifact]
+) -> dict[str, Any]:
+    """Everything that a stage's result follows from. Its hash is the artifact's id."""
+    result: dict[str, Any] = {
+        "version": stage.module.VERSION,
+        "settings": settings.dump(stage.name),
+        "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
+    }
+    if stage.name in ("split", "train", "test"):
+        result["seed"] = settings.seed
+    result["facts"] = facts(project, settings, stage.name)
+    return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
+
+
+def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, Any]:
+    """What a stage reads outside the store: the user's files and decisions."""
+    if name == "collect":
+        from tunesmith.stages.collect.fingerprint import fingerprint
+
+        return {"files": fingerprint(list(settings.collect), project.root), "output": settings.goal.output}
+    if name == "goal":
+        from tunesmith.stages.goal.run import schema_of
+
+        return {"schema": schema_of(settings.goal, project.root)}
+    if name == "clean":
+        return {"decisions": project.decisions()}
+    if name == "base":
+        from tunesmith.stages.base import run as base
+
+        return {"local": base.fingerprint(settings.base, project.root)} if hasattr(base, "fingerprint") else {}
+    return {}
+
+
+def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
+    """Each stage's state, in the order of the words."""
+    found: dict[str, StageStatus] = {}
+    made: dict[str, Artifact] = {}
+    for name in MAKING:
+        stage = BY_NAME[name]
+        latest = project.store.latest(name)
+        waiting = [needed for needed in stage.needs if needed not in made]
+        if waiting:
+            state, why = ("stale", f"{_names(waiting)} must be made first") if latest else ("missing", "not made yet")
+            found[name] = StageStatus(name, state, why, latest)  # type: ignore[arg-type]
+            continue
+        try:
+            wanted = recipe(project, settings, stage, made)
+        except TunesmithError as error:
+            found[name] = StageStatus(name, "stale" if latest else "missing", error.what, latest)
+            continue
+        artifact = project.store.find(name, hash_of(wanted))
+        if artifact is not None:
+            made[name] = artifact
+            found[name] = StageStatus(name, "made", "up to date", artifact)
+        elif latest is not None:
+            found[name] = StageStatus(name, "stale", "; ".join(differences(latest.made_by, wanted)), latest)
+        else:
+            found[name] = StageStatus(name, "missing", "not made yet", None)
+    return [found[name] for name in STAGES]
+
+
+def _names(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two recipes, in words."""
+    words = []
+    if old.get("version") != new["version"]:
+        words.append("Tunesmith's own code for this stage changed")
+    if old.get("seed") != new.get("seed"):
+        words.append(f"seed changed: {old.get('seed')} → {new.get('seed')}")
+    words += _changed_settings(old.get("settings"), new["settings"])
+    words += [f"{name} changed" for name, id in new["inputs"].items() if old.get("inputs", {}).get(name) != id]
+    words += _changed_facts(old.get("facts") or {}, new["facts"])
+    return words or ["its files are damaged or gone"]
+
+
+def _changed_settings(old: Any, new: Any) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [f"{key} changed: {old.get(key)} → {value}" for key, value in new.items() if old.get(key) != value]
+    return ["settings changed"] if old != new else []
+
+
+def _changed_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    words = []
+    if old.get("files") != new.get("files"):
+        before = {file["path"]: file["sha256"] for file in old.get("files") or []}
+        after = {file["path"]: file["sha256"] for file in new.get("files") or []}
+        words += [f"{path} is new" for path in after if path not in before]
+        words += [f"{path} is gone" for path in before if path not in after]
+        words += [f"{path} changed" for path in after if path in before and before[path] != after[path]]
+    words += [f"{key} changed" for key in new if key != "files" and old.get(key) != new[key]]
+    return words

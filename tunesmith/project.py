@@ -1,0 +1,248 @@
+"""Project: a folder with a tunesmith.yaml, and everything one can do with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith import project_file
+from tunesmith.artifact import Store, write_text
+from tunesmith.errors import InputError
+from tunesmith.events import Sink, ignore
+from tunesmith.project_file import FILE, ProjectSettings
+
+if TYPE_CHECKING:
+    from tunesmith.pipeline.run import RunResult
+    from tunesmith.pipeline.stale import StageStatus
+    from tunesmith.stages.collect.look import SourceLook
+    from tunesmith.stages.goal.infer import Inferred
+
+DECISIONS = "decisions.jsonl"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a candidate ("base" or "tuned") says. ``handed_off``: it is for a person to answer."""
+
+    candidate: str
+    text: str
+    confidence: float
+    seconds: float
+    handed_off: bool
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A row as the model sees it: ``pieces`` of text, each with whether it is trained."""
+
+    id: str
+    where: str
+    pieces: list[tuple[str, bool]]
+    tokens: int
+    note: str = ""
+
+
+class Project:
+    """A project on disk. Make one with `Project.create`, open one with `Project.open`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.file = self.root / FILE
+        self.store = Store(self.root / ".tunesmith")
+        default_cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tunesmith"
+        self.cache = Path(os.environ.get("TUNESMITH_CACHE", default_cache)).expanduser()
+
+    @classmethod
+    def create(cls, folder: Path | str, *, input: str, output: str, name: str | None = None) -> Project:
+        """Write a commented tunesmith.yaml into a new or existing folder. Raises InputError when one is there."""
+        if input != "text" or output not in ("text", "label", "json"):
+            raise InputError(
+                "task_not_served",
+                f"no learner turns {input} into {output} yet",
+                fix="--input text and --output text, label or json",
+            )
+        project = cls(Path(folder))
+        if project.file.exists():
+            raise InputError("already_a_project", "there is a project here already", str(project.file), "open it")
+        name = name or re.sub(r"[^\w.-]+", "-", project.root.name).strip("-") or "project"
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise InputError("bad_name", f"{name!r} cannot name a project", "--name", "letters, digits, - _ and .")
+        project.root.mkdir(parents=True, exist_ok=True)
+        write_text(project.file, project_file.template(name, input, output))
+        return project
+
+    @classmethod
+    def open(cls, folder: Path | str | None = None) -> Project:
+        """Open a project by its folder or file; without one, search from here upwards."""
+        if folder is not None and str(folder) != ".":
+            path = Path(folder)
+            project = cls(path.parent if path.name == FILE else path)
+        else:
+            here = Path.cwd()
+            found = [parent for parent in (here, *here.parents) if (parent / FILE).exists()]
+            project = cls(found[0] if found else here)
+        project.read()
+        return project
+
+    @property
+    def settings(self) -> ProjectSettings:
+        return self.read()
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def read(self, overrides: Sequence[str] = ()) -> ProjectSettings:
+        """Read the settings as they stand in the file now, with overrides."""
+        return project_file.read(self.file, overrides)
+
+    def add(self, paths: Sequence[str], **keys: Any) -> list[SourceLook]:
+        """Look at files, then record them as sources in tunesmith.yaml. Faults are raised, nothing written."""
+        from tunesmith.stages.collect.look import look
+        from tunesmith.stages.collect.settings import SourceSettings
+
+        given = {key: value for key, value in keys.items() if value not in (None, [], ())}
+        looks: list[SourceLook] = []
+        entries = []
+        known = {(self.root / source.path).resolve() for source in self.settings.collect}
+        for path in paths:
+            target = Path(path).resolve()
+            if target in known:
+                raise InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
+            known.add(target)
+            entry = {"path": self._relative(target), **given}
+            looks += look(SourceSettings(**entry), self.root)
+            entries.append(entry)
+
+        def change(document: Any) -> None:
+            if not document.get("collect"):
+                document["collect"] = []
+            document["collect"].extend(entries)
+
+        project_file.edit(self.file, change)
+        return looks
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def run(
+        self,
+        *,
+        to: str | None = None,
+        overrides: Mapping[str, Any] | Sequence[str] = (),
+        from_scratch: bool = False,
+        on_event: Sink = ignore,
+    ) -> RunResult:
+        """Make every stage that is not up to date, up to ``to``, and return the typed results."""
+        from tunesmith.pipeline.run import run
+
+        given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
+        return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
+
+    def status(self) -> list[StageStatus]:
+        """Each stage: made, stale (why) or missing."""
+        from tunesmith.pipeline.stale import status
+
+        return status(self, self.settings)
+
+    def product(self, stage: str) -> Any:
+        """What a stage made last, as its typed product. Raises InputError when it was never made."""
+        from tunesmith.pipeline.order import BY_NAME, open_product
+
+        if stage not in BY_NAME:
+            raise InputError("unknown_stage", f"there is no stage {stage!r}", fix=f"stages: {', '.join(BY_NAME)}")
+        artifact = self.store.latest(stage)
+        if artifact is None:
+            raise InputError("not_made", f"the stage {stage!r} was not made yet", fix=f"tunesmith run --to {stage}")
+        return open_product(BY_NAME[stage], artifact, BY_NAME["test"])
+
+    def decisions(self) -> dict[str, str]:
+        """The user's decisions by example id, the last one for each."""
+        try:
+            lines = (self.root / DECISIONS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        decisions = {}
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+                decisions[str(entry["id"])] = str(entry["decision"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    "broken_decision", "this line is not a decision", f"{DECISIONS}:{number}", "mend or delete the line"
+                ) from error
+        return decisions
+
+    def restore(self, ids: Sequence[str]) -> list[str]:
+        """Decide that rows which `clean` took out stay in, by example id or by reason. Returns their ids."""
+        lines = [line for line in self.product("clean").ledger() if line.state in ("merged", "set_aside")]
+        wanted: dict[str, str] = {}
+        for id in ids:
+            hits = [line.id for line in lines if id in (line.id, line.code)]
+            if not hits:
+                codes = sorted({line.code for line in lines})
+                raise InputError(
+                    "nothing_to_restore",
+                    f"no row that was taken out has the id or reason {id!r}",
+                    fix=f"see `tunesmith show clean`; reasons there: {', '.join(codes) or 'none'}",
+                )
+            wanted.update(dict.fromkeys(hits, "keep"))
+        with self.store.lock():
+            merged = {**self.decisions(), **wanted}
+            text = "".join(json.dumps({"id": id, "decision": merged[id]}) + "\n" for id in merged)
+            write_text(self.root / DECISIONS, text)
+        return list(wanted)
+
+    def write_goal(self, found: Inferred) -> None:
+        """Write labels or a schema that were read from the data into the user's files."""
+        if found.schema is not None:
+            text = json.dumps(found.schema, indent=2, ensure_ascii=False) + "\n"
+            write_text(self.root / found.schema_file, text)
+
+        def change(document: Any) -> None:
+            goal = document["goal"]
+            if found.labels is not None:
+                goal["labels"] = list(found.labels)
+                goal.yaml_add_eol_comment("read from the data; yours to edit", "labels")
+            if found.schema is not None:
+                goal["schema"] = found.schema_file
+                goal.yaml_add_eol_comment("read from the data; yours to edit", "schema")
+
+        project_file.edit(self.file, change)
+
+    def ask(self, text: str) -> list[Answer]:
+        """What the base and, when there is one, the tuned model answer."""
+        from tunesmith.ask import ask
+
+        return ask(self, text)
+
+    def show_rows(self, count: int) -> list[ShownRow]:
+        """The first rows of the data set as the model sees them."""
+        from tunesmith.plugins import learner_for
+
+        goal, base, dataset = (self.product(stage) for stage in ("goal", "base", "format"))
+        encoder = learner_for(base.kind, goal.input, goal.output).encode.encoder(base, goal, dataset.facts["max_tokens"])
+        rows = [row for row, _ in zip(dataset.rows(), range(count), strict=False)]
+        places = {example.id: example.source.where for example in self.product("clean").examples({row.id for row in rows})}
+        return [
+            ShownRow(
+                row.id,
+                places[row.id],
+                encoder.pieces(row),
+                len(row.tokens),
+                f"label: {goal.labels[row.label]}" if row.label is not None else "",
+            )
+            for row in rows
+        ]
+
+    def refetch_base(self) -> None:
+        """Throw the cached base away and fetch it again."""
+        from tunesmith.stages.base.run import refetch
+
+        name = self.product("base").name if self.store.latest("base") else self.settings.base.model
+        refetch(name, self.cache, project=self.root)

@@ -1,0 +1,55 @@
+"""From references and answers to one statistic a metric, by the kind of output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from tunesmith.scoring.json_answers import field_names, measure_json, parse
+from tunesmith.scoring.labels import measure_labels
+from tunesmith.scoring.prose import measure_prose
+from tunesmith.scoring.statistic import Mean, Statistic
+
+Output = Literal["text", "label", "json"]
+
+#: The metric that says how good one row is, and that stands first where the goal names none.
+ROW_METRIC: dict[Output, str] = {"label": "accuracy", "json": "field_f1", "text": "rouge_l"}
+
+#: More is not better: these are shown, and not compared.
+NOT_COMPARED = frozenset({"length_ratio"})
+
+
+def measure(
+    output: Output,
+    references: Sequence[str],
+    answers: Sequence[str],
+    *,
+    labels: Sequence[str] = (),
+    schema: Mapping[str, Any] | None = None,
+) -> dict[str, Statistic]:
+    """Measure answers against references, row by row. Metrics come in a fixed order.
+
+    Raises ValueError when the two do not have the same length.
+    """
+    if len(references) != len(answers):
+        raise ValueError(f"{len(references)} references cannot be paired with {len(answers)} answers")
+    if output == "label":
+        return measure_labels(references, answers, labels)
+    if output == "json":
+        return measure_json(references, answers, schema)
+    return measure_prose(references, answers)
+
+
+def metrics_of(output: Output, references: Sequence[str], schema: Mapping[str, Any] | None = None) -> list[str]:
+    """The names of the metrics that `measure` will give, before there is any answer."""
+    if output == "label":
+        return ["accuracy", "macro_f1"]
+    if output == "text":
+        return ["rouge_l", "chrf", "exact_match", "length_ratio"]
+    names = ["valid_json", *(["schema_valid"] if schema is not None else []), "exact_match", "field_f1"]
+    return names + [f"field_f1.{name}" for name in field_names([parse(text) for text in references], schema)]
+
+
+def is_proportion(statistic: Statistic) -> bool:
+    """True when the statistic is a share of rows."""
+    return isinstance(statistic, Mean) and statistic.binary

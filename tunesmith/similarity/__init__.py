@@ -1,0 +1,1 @@
+"""Which texts are equal, nearly equal or alike. Usable without a project."""

@@ -1,0 +1,112 @@
+"""The stage `clean`: fixed and deduplicated; what was taken out, and why.
+
+Two passes over the collection. The first checks each row alone and keeps its fingerprints; then
+duplicates and conflicts are decided; the second writes. Memory is about 100 bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tunesmith.errors import InputError
+from tunesmith.events import Pace
+from tunesmith.example import Example
+from tunesmith.example_parquet import count_rows, read_examples
+from tunesmith.products import Collection, GoalSheet
+from tunesmith.stages.clean.conflicts import quotes
+from tunesmith.stages.clean.ledger import KEPT, Ledger, settled_counts
+from tunesmith.stages.clean.marks import Marks
+from tunesmith.stages.clean.row_steps import RowSteps
+from tunesmith.stages.clean.settings import CleanSettings
+from tunesmith.stages.clean.shorten import listed, shorten
+from tunesmith.stages.clean.verdicts import decide
+from tunesmith.stages.clean.write import Account, Names, write_all
+from tunesmith.stages.context import Context
+
+VERSION = 1
+FEWEST = 10
+
+
+def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) -> dict[str, Any]:
+    """Clean the collection into ``context.folder``. Returns the counts.
+
+    Raises InputError ``too_few_examples`` or ``one_label`` when what stays cannot be learned from.
+    """
+    collection: Collection = inputs["collect"]
+    goal: GoalSheet = inputs["goal"]
+    source = collection.path / "examples.parquet"
+    rows = count_rows(source)
+    steps = RowSteps(goal, settings)
+    progress = _Progress(context, rows)
+    marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
+    _note_gone(context, int(marks.wanted.sum()))
+    verdicts = decide(marks, goal, settings)
+    answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
+    ledger = Ledger(context.folder)
+    with ledger:
+        account = Account(verdicts, steps, ledger, Names(source), answers)
+        write_all(source, context.folder, verdicts, account, progress.second_pass)
+    counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
+    _refuse_too_few(counts, collection)
+    if goal.output == "label":
+        _refuse_one_label(context.folder / KEPT, counts)
+    return counts
+
+
+def _note_gone(context: Context, found: int) -> None:
+    gone = sum(decision == "keep" for decision in context.decisions.values()) - found
+    if gone > 0:
+        context.note(f"{gone} rows that you decided to keep are no longer in the data")
+
+
+class _Progress:
+    """Tell how far the two passes are, in rows; the first takes most of the time."""
+
+    FIRST = 0.9
+
+    def __init__(self, context: Context, rows: int) -> None:
+        self._context = context
+        self._rows = rows
+        self._pace = Pace(rows)
+
+    def over(self, examples: Iterator[Example]) -> Iterator[Example]:
+        for row, example in enumerate(examples):
+            if row % 256 == 0 and self._pace.due():
+                self._tell(int(row * self.FIRST))
+            yield example
+
+    def second_pass(self, done: int) -> None:
+        if self._pace.due() or done == self._rows:
+            self._tell(int(self._rows * self.FIRST + done * (1 - self.FIRST)))
+
+    def _tell(self, done: int) -> None:
+        self._context.progress(done, self._rows, "rows", self._pace.seconds_left(done))
+
+
+def _refuse_too_few(counts: Mapping[str, Any], collection: Collection) -> None:
+    if counts["kept"] >= FEWEST:
+        return
+    reasons = ", ".join(f"{code}: {number}" for code, number in counts["by_code"].items())
+    raise InputError(
+        "too_few_examples",
+        f"{counts['kept']} of {counts['in']} examples stay, and {FEWEST} are the least to learn from and to test on "
+        f"({counts['merged']} merged, {counts['set_aside']} set aside{'; ' + reasons if reasons else ''})",
+        listed(str(source.get("path", "")) for source in collection.sources),
+        "add examples (some hundreds do well), or mend the rows that were set aside",
+    )
+
+
+def _refuse_one_label(path: Path, counts: Mapping[str, Any]) -> None:
+    labels: set[str] = set()
+    for example in read_examples(path):
+        labels.add(example.answer or "")
+        if len(labels) > 1:
+            return
+    raise InputError(
+        "one_label",
+        f"all {counts['kept']} examples that stay have the same label, {shorten(labels.pop())}: nothing to tell apart",
+        str(path.name),
+        "add examples of at least one other label, or look at what was set aside with `tunesmith show clean`",
+    )

@@ -1,0 +1,131 @@
+"""The second pass: write every row to the file it belongs to, and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tunesmith.errors import TunesmithError
+from tunesmith.example import Example, messages_to_json
+from tunesmith.example_parquet import EXAMPLES, ROWS_PER_GROUP, example_from_row
+from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger
+from tunesmith.stages.clean.row_steps import Checked, RowSteps
+from tunesmith.stages.clean.shorten import writable
+from tunesmith.stages.clean.verdicts import Verdicts
+
+
+class Names:
+    """The id and the place of each row of the collection, as Arrow columns (some 40 bytes a row)."""
+
+    def __init__(self, path: Path) -> None:
+        table = pq.read_table(path, columns=["id", "uri", "row"], read_dictionary=["uri"])
+        self._columns = {name: table[name] for name in table.column_names}
+
+    def id(self, row: int) -> str:
+        return str(self._columns["id"][row].as_py())
+
+    def where(self, row: int) -> str:
+        return writable(f"{self._columns['uri'][row].as_py()}:{self._columns['row'][row].as_py()}")
+
+    def __call__(self, row: int) -> str:
+        return f"{self.where(row)}, id {self.id(row)}"
+
+
+class Account:
+    """Write the ledger's lines for the rows of the collection."""
+
+    def __init__(
+        self, verdicts: Verdicts, steps: RowSteps, ledger: Ledger, names: Names, quotes: dict[int, str]
+    ) -> None:
+        self._verdicts = verdicts
+        self._steps = steps
+        self._ledger = ledger
+        self._names = names
+        self._quotes = quotes
+
+    def settle(self, row: int, example: Example, before: str) -> Example | None:
+        """Tell what became of a row. Returns the mended example when a kept row was changed."""
+        verdicts = self._verdicts
+        checked = self._steps.check(example)
+        if verdicts.merged[row]:
+            self._ledger.line(example.id, "merged", *self._duplicate(row), self._names.id(int(verdicts.into[row])))
+            return None
+        against = self._against(row, checked)
+        if verdicts.set_aside[row]:
+            if against is None:
+                raise TunesmithError("ledger_broken", "a row is set aside without a reason", example.source.where)
+            self._ledger.line(example.id, "set_aside", *against)
+            return None
+        if checked.fixes:
+            self._ledger.change(example.id, [(fix.code, fix.evidence) for fix in checked.fixes], before)
+        if against and against[0] == "conflict" and verdicts.conflicts_stay:
+            self._ledger.line(example.id, "kept", *against)
+            against = None
+        if verdicts.marks.wanted[row]:
+            reason = f"without that: {against[0]}, {against[1]}" if against else "nothing speaks against it"
+            self._ledger.line(example.id, "kept", "restored", f"kept by your decision; {reason}")
+        return checked.example if checked.fixes else None
+
+    def _against(self, row: int, checked: Checked) -> tuple[str, str] | None:
+        """The code and evidence of what speaks against a row, or None."""
+        verdicts = self._verdicts
+        if checked.fault:
+            return checked.fault.code, checked.fault.evidence
+        if verdicts.into[row] >= 0:
+            return self._duplicate(row)
+        if verdicts.conflicts.group[row] >= 0:
+            return "conflict", verdicts.conflicts.evidence(row, verdicts.answers, self._quotes, self._names)
+        return None
+
+    def _duplicate(self, row: int) -> tuple[str, str]:
+        into = int(self._verdicts.into[row])
+        return "duplicate", f"the same input and answer as {self._names(into)}"
+
+
+def write_all(source: Path, folder: Path, verdicts: Verdicts, account: Account, step: Callable[[int], None]) -> None:
+    """Write the three files. ``step`` is told how many rows are done, after each batch."""
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(pq.ParquetWriter(folder / name, EXAMPLES, compression="zstd"))
+            for name in (KEPT, MERGED, SET_ASIDE)
+        }
+        states = {KEPT: verdicts.kept, MERGED: verdicts.merged, SET_ASIDE: verdicts.set_aside}
+        for start, batch in _batches(source):
+            batch = _settle_batch(start, batch, verdicts, account)
+            for name, state in states.items():
+                chosen = state[start : start + batch.num_rows]
+                if chosen.any():
+                    files[name].write_batch(batch.filter(pa.array(chosen)))
+            step(start + batch.num_rows)
+
+
+def _batches(source: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
+    start = 0
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+            yield start, batch
+            start += batch.num_rows
+
+
+def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account: Account) -> pa.RecordBatch:
+    """Write the ledger's lines for one batch, and put the mended rows in their places."""
+    notable = np.flatnonzero(~verdicts.untouched[start : start + batch.num_rows])
+    rows = batch.take(pa.array(notable)).to_pylist() if len(notable) else []
+    mended: dict[int, Example] = {}
+    for place, row in zip(notable.tolist(), rows, strict=True):
+        better = account.settle(start + place, example_from_row(row), row["messages"])
+        if better is not None:
+            mended[place] = better
+    if not mended:
+        return batch
+    columns = {name: batch.column(name) for name in EXAMPLES.names}
+    messages, contents = columns["messages"].to_pylist(), columns["content_id"].to_pylist()
+    for place, example in mended.items():
+        messages[place], contents[place] = messages_to_json(example.messages), example.content_id
+    columns |= {"messages": pa.array(messages, pa.string()), "content_id": pa.array(contents, pa.string())}
+    return pa.record_batch(columns, schema=EXAMPLES)

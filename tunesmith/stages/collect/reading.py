@@ -1,0 +1,113 @@
+"""Read one file as examples: recognise it, detect its layout by looking at the first rows, convert each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+
+from tunesmith.errors import InputError, raise_all
+from tunesmith.example import Example
+from tunesmith.stages.collect.columns import missing_columns
+from tunesmith.stages.collect.convert import converter
+from tunesmith.stages.collect.csv_rows import open_delimited
+from tunesmith.stages.collect.files import DataFile
+from tunesmith.stages.collect.json_rows import open_document, open_lines
+from tunesmith.stages.collect.parquet_rows import open_parquet
+from tunesmith.stages.collect.recognise import Recognised, recognise
+from tunesmith.stages.collect.rows import BadRow, RawRow, Table
+from tunesmith.stages.collect.shapes import Layout, columns_used, detect_layout
+
+#: How much of a file is looked at to detect its layout.
+LOOK_ROWS = 200
+LOOK_TRIES = 1000
+LOOK_CHARACTERS = 8_000_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file being read. ``layout`` is None when no row could be read: ``items`` then holds bad rows alone."""
+
+    format: str
+    table: Table
+    layout: Layout | None
+    columns: list[str]
+    items: Iterator[Example | BadRow]
+    guessed_encoding: bool
+
+
+@contextmanager
+def open_reading(file: DataFile, output: str) -> Iterator[Reading]:
+    """Open a file as examples. ``output`` is the goal's kind.
+
+    Raises InputError for what is wrong with the whole file, also while its items are read.
+    """
+    recognised = recognise(file)
+    with _open_table(file, recognised) as table:
+        rows = iter(table.rows)
+        first = _first_rows(rows)
+        good = [row.value for row in first if isinstance(row, RawRow)]
+        guessed = recognised.encoding is not None and recognised.encoding.guessed
+        if not good:
+            items = _only_bad(first, file)
+            yield Reading(recognised.format, table, None, table.columns or [], items, guessed)
+            return
+        columns = table.columns or list(dict.fromkeys(name for value in good for name in value))
+        fixed = table.columns is not None
+        layout = detect_layout(columns, good, file.source, output, file.uri, fixed=fixed)
+        examples = _examples(chain(first, rows), layout, file, columns)
+        yield Reading(recognised.format, table, layout, columns, examples, guessed)
+
+
+def _open_table(file: DataFile, recognised: Recognised) -> AbstractContextManager[Table]:
+    if recognised.encoding is None:
+        return open_parquet(file)
+    turned = recognised.carriage_returns
+    if recognised.dialect is not None:
+        return open_delimited(file, recognised.encoding, recognised.dialect, carriage_returns=turned)
+    opener = open_document if recognised.format == "json" else open_lines
+    return opener(file, recognised.encoding, carriage_returns=turned)
+
+
+def _first_rows(rows: Iterator[RawRow | BadRow]) -> list[RawRow | BadRow]:
+    """Enough rows to detect the layout; bounded in number and size."""
+    first: list[RawRow | BadRow] = []
+    good = size = 0
+    for row in rows:
+        first.append(row)
+        good += isinstance(row, RawRow)
+        size += len(row.raw or "")
+        if good >= LOOK_ROWS or len(first) >= LOOK_TRIES or size >= LOOK_CHARACTERS:
+            break
+    return first
+
+
+def _only_bad(first: list[RawRow | BadRow], file: DataFile) -> Iterator[Example | BadRow]:
+    bad_rows = [row for row in first if isinstance(row, BadRow)]
+    if file.source.bad_rows == "set_aside" or not bad_rows:
+        reason = f" (the first: {bad_rows[0].evidence})" if bad_rows else ""
+        raise InputError(
+            "no_readable_row",
+            f"none of the first {len(bad_rows)} rows can be read{reason}",
+            file.uri,
+            "check that the file is what its name says",
+        )
+    return iter(bad_rows)
+
+
+def _examples(
+    rows: Iterator[RawRow | BadRow], layout: Layout, file: DataFile, columns: list[str]
+) -> Iterator[Example | BadRow]:
+    """Convert each row. A column that is used and that no row has is a fault, told at the end."""
+    convert = converter(layout, file.source, file.uri)
+    used = columns_used(layout, file.source)
+    unseen = set(used)
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        if unseen:
+            unseen.difference_update(row.value)
+        yield convert(row)
+    raise_all(missing_columns([name for name in used if name in unseen], columns, file.uri))

@@ -1,0 +1,98 @@
+"""Groups into parts: each label gets its shares, no group is torn."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunesmith.stages.split.rows import NOBODY, TRAIN, Ints, Rows
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """The groups that count for one label: their numbers and sizes in rows, the largest first."""
+
+    label: int
+    groups: list[int]
+    sizes: list[int]
+
+
+def strata_of(rows: Rows, group: Ints, free: Ints, rng: random.Random) -> list[Stratum]:
+    """Sort the ``free`` groups by label, shuffled and then the largest first; labels with few rows come first.
+
+    A group of several labels counts for the one that has the fewest groups, so that it is not lost to training.
+    """
+    pairs = np.unique(group * len(rows.labels) + rows.stratum)
+    owners, labels = np.divmod(pairs, len(rows.labels))
+    spread = np.bincount(labels, minlength=len(rows.labels))
+    order = np.lexsort((labels, spread[labels], owners))
+    label_of_group = labels[order][np.concatenate(([True], owners[order][1:] != owners[order][:-1]))]
+    sizes = np.bincount(group)
+    members: dict[int, list[int]] = {}
+    shuffled = free.tolist()
+    rng.shuffle(shuffled)
+    for number in shuffled:
+        members.setdefault(int(label_of_group[number]), []).append(number)
+    strata = []
+    for label, numbers in members.items():
+        numbers.sort(key=lambda number: -int(sizes[number]))
+        strata.append(Stratum(label, numbers, [int(sizes[number]) for number in numbers]))
+    return sorted(strata, key=lambda stratum: (sum(stratum.sizes), stratum.label))
+
+
+def share_out(stratum: Stratum, shares: dict[int, float], owed: dict[int, float], served: set[int]) -> list[int]:
+    """Choose a part for each group of a stratum by the largest remainder.
+
+    ``shares`` are the fractions of the open parts; ``owed`` are rows that earlier strata left each part short
+    of (changed in place). Parts in ``served`` have this label already. Every other part gets a group when
+    there are as many groups as such parts; the training part comes first.
+    """
+    total = sum(stratum.sizes)
+    for part, share in shares.items():
+        owed[part] += share * total
+    chosen = []
+    for size in stratum.sizes:
+        part = max(owed, key=lambda part: owed[part])
+        owed[part] -= size
+        chosen.append(part)
+    missing = [part for part in shares if part not in served and part not in chosen]
+    for part in missing:
+        _give_one(part, chosen, stratum, owed, served)
+    return chosen
+
+
+def _give_one(part: int, chosen: list[int], stratum: Stratum, owed: dict[int, float], served: set[int]) -> None:
+    """Move the smallest group of the part that can best spare one, if any can."""
+    counts = {other: chosen.count(other) for other in set(chosen)}
+    enough = 1 if part == TRAIN else 2
+    givers = [other for other in sorted(counts) if counts[other] >= (1 if other in served else enough)]
+    if not givers:
+        return
+    giver = min(givers, key=lambda other: owed[other])
+    place = max(place for place, other in enumerate(chosen) if other == giver)  # the smallest come last
+    chosen[place] = part
+    owed[giver] += stratum.sizes[place]
+    owed[part] -= stratum.sizes[place]
+
+
+def assign_free(rows: Rows, group: Ints, part: Ints, like: Ints, shares: dict[int, float], seed: int) -> list[str]:
+    """Fill ``part`` in place for the groups that no given row decides. Returns the labels only in training."""
+    decided = np.zeros(int(group.max()) + 1, np.bool_)
+    decided[group[(part != NOBODY) | (like != NOBODY)]] = True
+    trained = part == TRAIN
+    owed = {number: share * int(trained.sum()) for number, share in shares.items()}
+    owed[TRAIN] -= int(trained.sum())
+    trained_labels = set(rows.stratum[trained].tolist())
+    part_of_group = np.full(len(decided), NOBODY, np.int64)
+    lonely = []
+    for stratum in strata_of(rows, group, np.flatnonzero(~decided), random.Random(f"split {seed}")):
+        served = {TRAIN} if stratum.label in trained_labels else set()
+        chosen = share_out(stratum, shares, owed, served)
+        part_of_group[stratum.groups] = chosen
+        if len(stratum.groups) == 1 and not served and len(shares) > 1:
+            lonely.append(rows.labels[stratum.label])
+    open_rows = part_of_group[group] != NOBODY
+    part[open_rows] = part_of_group[group[open_rows]]
+    return lonely

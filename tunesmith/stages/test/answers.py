@@ -1,0 +1,107 @@
+"""Ask the base and the tuned model for an answer to each test row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tunesmith.errors import TunesmithError
+from tunesmith.events import Pace
+from tunesmith.example import Example
+from tunesmith.learners.protocol import Prediction
+from tunesmith.products import BaseModel, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith.stages.context import Context
+
+BASE = "base"
+TUNED = "tuned"
+ENFORCED = ", schema enforced"
+SHORTEST_LIMIT = 16  # tokens
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to answer: ``name`` is what the report calls it."""
+
+    name: str
+    model: Literal["base", "tuned"]
+    enforce_schema: bool = False
+
+
+def candidates(goal: GoalSheet, *, enforce_schema: bool) -> list[Candidate]:
+    """The base with the goal's prompt and the tuned model; for JSON also with the schema enforced."""
+    found = [Candidate(BASE, "base"), Candidate(TUNED, "tuned")]
+    if goal.output == "json" and goal.schema is not None and enforce_schema:
+        found += [Candidate(BASE + ENFORCED, "base", True), Candidate(TUNED + ENFORCED, "tuned", True)]
+    return found
+
+
+def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int | None) -> int:
+    """The longest answer in tokens: as wanted, or twice the longest one that was trained on.
+
+    Never more than the context holds behind the longest test prompt.
+    """
+    test = set(split.ids("test"))
+    seen = {*split.ids("train"), *split.ids("validation")}
+    longest_answer = longest_prompt = 0
+    for row in dataset.rows():
+        if row.id in seen:
+            longest_answer = max(longest_answer, len(row.tokens) - row.prompt_tokens)
+        elif row.id in test:
+            longest_prompt = max(longest_prompt, row.prompt_tokens)
+    limit = wanted or max(SHORTEST_LIMIT, 2 * longest_answer)
+    return max(1, min(limit, base.context - longest_prompt))
+
+
+def answer_all(
+    asked: Sequence[Candidate],
+    predict: Callable[..., Sequence[Prediction]],
+    rows: Sequence[Example],
+    goal: GoalSheet,
+    base: BaseModel,
+    tuned: TunedModel,
+    context: Context,
+    *,
+    max_new_tokens: int,
+) -> dict[str, list[Prediction]]:
+    """Each candidate's answers, in the order of the rows. Raises TunesmithError when one is missing."""
+    prompts = [row.prompt for row in rows]
+    pace = Pace(len(asked) * len(rows))
+    answers: dict[str, list[Prediction]] = {}
+    for number, candidate in enumerate(asked):
+        given = predict(
+            candidate.model,
+            base,
+            goal,
+            tuned,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            enforce_schema=candidate.enforce_schema,
+            on_progress=_progress(context, pace, number * len(rows), len(asked) * len(rows)),
+        )
+        if len(given) != len(rows):
+            raise TunesmithError(
+                "answers_missing", f"{candidate.name} gave {len(given)} answers to {len(rows)} rows", tuned.learner
+            )
+        answers[candidate.name] = list(given)
+        context.progress((number + 1) * len(rows), len(asked) * len(rows), "answers")
+    return answers
+
+
+def _progress(context: Context, pace: Pace, before: int, total: int) -> Callable[[int, int], None]:
+    def tell(done: int, rows: int) -> None:
+        context.check()
+        if pace.due():
+            context.progress(before + done, total, "answers", pace.seconds_left(before + done))
+
+    return tell
+
+
+def facts_of(answers: dict[str, list[Prediction]]) -> dict[str, Any]:
+    """How many answers were cut by the limit, and seconds an answer, by candidate."""
+    return {
+        "cut": {name: sum(not answer.finished for answer in given) for name, given in answers.items()},
+        "seconds_per_answer": {
+            name: sum(answer.seconds for answer in given) / len(given) for name, given in answers.items()
+        },
+    }

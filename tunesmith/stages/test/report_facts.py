@@ -1,0 +1,143 @@
+"""Tables of plain facts for the report: data, base, recipe, versions, time, and what is unchecked."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith.stages.context import Context
+from tunesmith.stages.test.wording import bytes_, plural, seconds
+
+Rows = list[tuple[str, str]]
+
+PACKAGES = (
+    "tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "llguidance", "numpy",
+    "scipy", "scikit-learn", "pyarrow", "jsonschema", "rouge-score", "sacrebleu",
+)  # fmt: skip
+
+
+def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits) -> Rows:
+    """How many rows there were after each step, and how long they are."""
+    rows = sum(int(source.get("rows", 0)) for source in collection.sources)
+    examples = sum(int(source.get("examples", 0)) for source in collection.sources)
+    found = [("Rows read", f"{rows:,}"), ("Became examples", f"{examples:,}")]
+    if "kept" in clean.counts:
+        found.append(("Kept by cleaning", f"{clean.counts['kept']:,}"))
+    if "rows" in dataset.counts:
+        found.append(("Shown to the model", f"{dataset.counts['rows']:,}"))
+    found += [
+        ("Training part", plural(len(split.ids("train")), "row")),
+        ("Validation part", plural(len(split.ids("validation")), "row")),
+        ("Test part, locked", plural(len(split.ids("test")), "row")),
+        ("Hash of the test part", split.test_sha256[:16]),
+    ]
+    if "median" in dataset.facts and "longest" in dataset.facts:
+        found.append(
+            ("Length of a row", f"{dataset.facts['median']:,} tokens (median), at most {dataset.facts['longest']:,}")
+        )
+    return found
+
+
+def leak_note(split: Splits) -> str:
+    """What the split stage says on leaks between the parts."""
+    for key in ("leak_note", "note", "words"):
+        if isinstance(split.facts.get(key), str):
+            return str(split.facts[key])
+    return "Equal and nearly equal inputs were kept on one side of the split."
+
+
+def base(base: BaseModel) -> Rows:
+    """What the tuned model was made from."""
+    return [
+        ("Name", base.name),
+        ("Kind", base.kind.replace("_", " ")),
+        ("Parameters", f"{base.parameters:,}"),
+        ("Context", f"{base.context:,} tokens"),
+        ("Licence", base.licence),
+        ("Source", base.source),
+        ("SHA-256 of the weights", base.sha256),
+        ("Why this one", base.reason),
+    ]
+
+
+def recipe(tuned: TunedModel) -> Rows:
+    """Every setting of the training as it was used."""
+    return [(key, _plain(value)) for key, value in tuned.recipe.items() if key != "words"]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, float):
+        return (
+            f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
+        )
+    return f"{value:g}"
+
+
+def versions() -> Rows:
+    """The packages that had a part in it."""
+    found = [("python", platform.python_version())]
+    for package in PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def time_and_memory(context: Context, tuned: TunedModel, test_seconds: float, facts: Mapping[str, Any]) -> Rows:
+    """Seconds by stage, seconds an answer, and the most memory in use."""
+    stages = {name: float(value) for name, value in dict(context.facts.get("stage_seconds") or {}).items()}
+    stages["test"] = test_seconds
+    found = [(f"Stage {name}", seconds(value)) for name, value in stages.items()]
+    if len(stages) > 1:
+        found.append(("All stages", seconds(sum(stages.values()))))
+    found += [(f"An answer, {name}", seconds(value)) for name, value in facts["seconds_per_answer"].items()]
+    if tuned.facts.get("peak_memory_bytes"):
+        found.append(("Peak memory, training", bytes_(tuned.facts["peak_memory_bytes"])))
+    found.append(("Peak memory, this process", bytes_(peak_memory_bytes())))
+    found.append(("Machine", f"{platform.system()} {platform.machine()}, {plural(os.cpu_count() or 1, 'core')}"))
+    return found
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has had, in bytes (Linux counts in KiB, macOS in bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
+    """What these figures do not show."""
+    device = str(tuned.facts.get("device") or "CPU")
+    found = [
+        f"These figures were measured on this machine's {device}. Tunesmith's own tests do not run on CUDA and do "
+        "not reach the real model hub: both are unchecked.",
+        "The intervals take the test rows as independent of each other and alike to what the model will meet. "
+        "Input of another kind is unmeasured.",
+        "A threshold that is moved after a look at this page no longer means what it says: the test part is for "
+        "judging, not for choosing.",
+    ]
+    if goal.output == "text":
+        found.append("ROUGE-L and chrF measure likeness to the reference answer, not whether what is said is true.")
+    if goal.output == "json":
+        found.append(
+            "Fields of free text are scored by the words they share with the reference, not by what they mean."
+        )
+    return found
+
+
+def commands(code: str) -> Rows:
+    """What to type next."""
+    found = [('tunesmith ask "…"', "try the tuned model beside the base")]
+    if code != "met":
+        found.append(("tunesmith add FILE && tunesmith run", "give it more examples and measure again"))
+    found += [
+        ("tunesmith show test", "these scores in the terminal"),
+        ("tunesmith clean --restore ID", "take a row back that cleaning set aside"),
+    ]
+    return found

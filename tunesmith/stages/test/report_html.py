@@ -1,0 +1,62 @@
+"""The report as one self-contained HTML page: no scripts, no network, light and dark, fit to print."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from tunesmith.stages.test import wording
+from tunesmith.stages.test.charts import Bar, interval_bars, line_chart
+from tunesmith.stages.test.report_data import MetricRow, ReportData
+
+_HERE = Path(__file__).parent
+
+HEADLINES = {
+    "met": "Goal met",
+    "not_met": "Goal not met",
+    "too_few_examples": "Too few examples to say",
+    "no_goal": "No goal was set",
+}
+STATES = {"met": "met", "not_met": "not met", "undecided": "not settled"}
+COMPARISONS = {"better": "Better than the base", "worse": "Worse than the base", "not_shown": "Not shown to be better"}
+TRAINING = {
+    "learned": "It learned",
+    "still_learning": "It was still learning",
+    "overfitting": "It learned, then overfitted",
+    "did_not_learn": "It did not learn",
+}
+OUTPUTS = {"text": "text → text", "label": "text → label", "json": "text → JSON"}
+
+
+def as_html(report: ReportData) -> str:
+    """Write the report. All text is escaped: what users and models wrote may hold HTML."""
+    return template().render(
+        report=report,
+        headline=HEADLINES[report.verdict["code"]],
+        training_headline=TRAINING.get(report.training.get("code", ""), "Training"),
+        bars=bars,
+        loss_chart=line_chart(report.curves, best_step=report.best_step),
+        accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
+    )
+
+
+@cache
+def template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    css = (_HERE / "report.css").read_text(encoding="utf-8")
+    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, COMPARISONS=COMPARISONS, OUTPUTS=OUTPUTS)
+    return environment.get_template("report.html.jinja")
+
+
+def bars(row: MetricRow) -> Markup:
+    """A metric's two intervals on one scale."""
+    largest = 1.0
+    if row.metric in wording.RATIOS:
+        largest = max(2.0, row.base.high, row.tuned.high)
+    at_least = 1.0 if row.metric in wording.RATIOS and row.at_least is None else row.at_least
+    return interval_bars([Bar("base", row.base), Bar("tuned", row.tuned)], at_least, largest)

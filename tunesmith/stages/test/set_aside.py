@@ -1,0 +1,92 @@
+"""What was taken out or mended on the way to the test, and why, with a few rows of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tunesmith.products import CleanSet, Collection, Dataset, Splits
+
+EXAMPLES_SHOWN = 3
+
+_STATES = {"set_aside": "set aside", "merged": "merged into another row", "changed": "mended, and kept"}
+_CODES = {
+    "empty": "an empty side",
+    "too_long": "too long",
+    "duplicate": "the same row again",
+    "conflict": "the same input with different answers",
+    "off_goal": "an answer that the goal does not allow",
+    "label_spelling": "spelling of labels",
+    "json_layout": "layout of JSON",
+    "no_target": "nothing to learn from",
+    "no_end_token": "no end of the answer",
+    "left_out": "like a row of another part, so it would leak",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that met the same fate for the same reason; ``examples`` are (text, evidence)."""
+
+    stage: str
+    fate: str
+    code: str
+    why: str
+    count: int
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Seen:
+    count: int = 0
+    shown: list[tuple[str, str]] = field(default_factory=list)  # (example id or text, evidence)
+
+
+def groups(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits) -> list[Group]:
+    """All that did not go through untouched, by stage and reason; the most frequent first in each stage."""
+    collected = (
+        ("set_aside", row.code, row.raw, f"{row.uri}:{row.row}: {row.evidence}") for row in collection.set_aside()
+    )
+    cleaned = ((line.state, line.code, line.id, line.evidence) for line in clean.ledger() if line.state in _STATES)
+    refused = ((line.state, line.code, line.id, line.evidence) for line in dataset.set_aside())
+    found = [
+        *_grouped("collect", collected),
+        *_with_inputs(list(_grouped("clean", cleaned)), clean),
+        *_with_inputs(list(_grouped("format", refused)), clean),
+    ]
+    left_out = split.facts.get("left_out") or split.counts.get("left_out") or 0
+    if isinstance(left_out, int) and left_out:
+        found.append(Group("split", _STATES["set_aside"], "left_out", _CODES["left_out"], left_out, ()))
+    return found
+
+
+def _grouped(stage: str, lines: Iterable[tuple[str, str, str, str]]) -> Iterator[Group]:
+    seen: dict[tuple[str, str], _Seen] = {}
+    for state, code, what, evidence in lines:
+        one = seen.setdefault((state, code), _Seen())
+        one.count += 1
+        if len(one.shown) < EXAMPLES_SHOWN:
+            one.shown.append((what, evidence))
+    for (state, code), one in sorted(seen.items(), key=lambda item: (-item[1].count, item[0])):
+        why = _CODES.get(code, code.replace("_", " "))
+        yield Group(stage, _STATES.get(state, state), code, why, one.count, tuple(one.shown))
+
+
+def _with_inputs(found: list[Group], clean: CleanSet) -> list[Group]:
+    """Put what the rows say in the place of their ids, where the rows are still to be found."""
+    wanted = {id for group in found for id, _ in group.examples}
+    texts = {example.id: example.input for example in clean.set_aside() if example.id in wanted} if wanted else {}
+    missing = wanted - texts.keys()
+    if missing:
+        texts |= {example.id: example.input for example in clean.examples(missing)}
+    return [
+        Group(
+            group.stage,
+            group.fate,
+            group.code,
+            group.why,
+            group.count,
+            tuple((texts.get(id, ""), evidence) for id, evidence in group.examples),
+        )
+        for group in found
+    ]

@@ -1,0 +1,14 @@
+"""The lock of the test part: a hash that `split` writes and `test` computes again before it measures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from tunesmith.example import Example
+
+
+def test_lock(examples: Iterable[Example]) -> str:
+    """Hex sha256 over the sorted lines ``id content_id`` of the examples; their order does not matter."""
+    lines = sorted(f"{example.id} {example.content_id}\n" for example in examples)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""The training loop: a generator of measurements that can be killed at any moment and goes on.
+
+One optimizer step is the textbook's: the rows that the sampler drew, their token-weighted mean loss,
+clipped gradients, AdamW. What a step does depends on the trained state, the seed and the step's
+number alone (the random state is set anew from these at each step), so a run that was killed and
+resumed from a checkpoint repeats the very steps that the uninterrupted run takes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.errors import TunesmithError
+from tunesmith.products import EncodedRow
+from tunesmith.training import checkpoint
+from tunesmith.training.recipe import Recipe
+from tunesmith.training.sampler import batch_rows
+from tunesmith.training.schedule import factor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tunesmith.learners.protocol import Trainable
+
+#: Makes the batches of one optimizer step out of its rows.
+BatchMaker = Callable[[Sequence[EncodedRow]], list[Any]]
+
+BAD_STEPS_IN_A_ROW = 3
+
+
+@dataclass
+class State:
+    """Everything of a run but tensors; JSON, and whole in each checkpoint."""
+
+    step: int = 0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    best_step: int = 0
+    best_loss: float = math.inf
+    without_better: int = 0
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    bad_in_a_row: int = 0
+    seconds: float = 0.0
+    stopped_early: bool = False
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the loop tells: ``kind`` is step, validation, resumed, damaged or skipped."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+class Run:
+    """One training run. ``rows`` and ``validation`` are encoded; ``folder`` holds its checkpoints."""
+
+    def __init__(
+        self,
+        model: Trainable,
+        rows: Sequence[EncodedRow],
+        validation: Sequence[EncodedRow],
+        batches: BatchMaker,
+        recipe: Recipe,
+        folder: Path,
+    ) -> None:
+        import torch
+
+        self.model = model
+        self.rows = rows
+        self.batches = batches
+        self.validation = batches(validation)
+        self.recipe = recipe
+        self.folder = folder
+        self.state = State()
+        self.best: dict[str, Tensor] = {}
+        self.optimizer = torch.optim.AdamW(
+            model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8
+        )
+        self._peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self._saved_at = time.monotonic()
+
+    def __iter__(self) -> Iterator[Measurement]:
+        """Train to the end, telling each step and validation. Stop iterating to stop; nothing is lost
+        but the time since the last checkpoint. Afterwards the model holds the best step's weights."""
+        yield from self._resume()
+        state, recipe = self.state, self.recipe
+        self.model.train()
+        if not state.curve:
+            yield self._validate()
+        while not state.done:
+            started = time.monotonic()
+            told = self._step()
+            state.step += 1
+            state.done = state.step >= recipe.steps
+            state.seconds += time.monotonic() - started
+            told.data["seconds"] = state.seconds
+            yield told
+            if state.step % recipe.validate_every == 0 or state.done:
+                yield self._validate()
+            if state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds:
+                self.save()
+        self.model.load_trained_state(self.best)
+
+    def _resume(self) -> Iterator[Measurement]:
+        found, damaged = checkpoint.newest(self.folder)
+        for directory in damaged:
+            yield Measurement("damaged", {"directory": str(directory)})
+        if found is None:
+            return
+        self.state = State(**found.state)
+        self.best = found.best
+        self.model.load_trained_state(found.weights)
+        checkpoint.load_optimizer(self.optimizer, found.optimizer)
+        yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment."""
+        state = dict(vars(self.state))
+        if math.isinf(state["best_loss"]):
+            state["best_loss"] = 1e308  # JSON has no infinity
+        checkpoint.save(
+            self.folder,
+            checkpoint.Checkpoint(
+                self.model.trained_state(), self.best, checkpoint.optimizer_tensors(self.optimizer), state
+            ),
+        )
+        self._saved_at = time.monotonic()
+
+    def _step(self) -> Measurement:
+        """One optimizer step over the rows that the sampler drew."""
+        import torch
+
+        state, recipe = self.state, self.recipe
+        torch.manual_seed(recipe.seed * 1_000_003 + state.step)
+        rows = [self.rows[index] for index in batch_rows(len(self.rows), recipe.batch_size, recipe.seed, state.step)]
+        batches = self.batches(rows)
+        weight = sum(batch.weight for batch in batches)
+        scale = factor(state.step, recipe.steps, recipe.warmup)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * scale
+        total = 0.0
+        for batch in batches:
+            loss = self.model.loss(batch) / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
+        if math.isfinite(total) and math.isfinite(norm):
+            self.optimizer.step()
+            state.bad_in_a_row = 0
+        else:
+            self._skip(rows, total, norm)
+        self.optimizer.zero_grad(set_to_none=True)
+        data = {
+            "step": state.step + 1,
+            "train_loss": total,
+            "learning_rate": recipe.learning_rate * scale,
+            "gradient_norm": norm,
+            "tokens": sum(len(row.tokens) for row in rows),
+        }
+        if math.isfinite(total):
+            state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
+        return Measurement("step", data)
+
+    def _skip(self, rows: Sequence[EncodedRow], loss: float, norm: float) -> None:
+        """Leave the weights alone when a step is not finite; give up after three in a row."""
+        state = self.state
+        state.bad_in_a_row += 1
+        state.skipped.append({"step": state.step + 1, "ids": [row.id for row in rows]})
+        if state.bad_in_a_row >= BAD_STEPS_IN_A_ROW:
+            raise TunesmithError(
+                "training_not_finite",
+                f"loss or gradient was not a finite number {BAD_STEPS_IN_A_ROW} steps in a row "
+                f"(loss {loss}, gradient norm {norm}); the last step's rows: {', '.join(row.id for row in rows[:5])}",
+                f"step {state.step + 1}",
+                f"set a smaller train.learning_rate (it is {self.recipe.learning_rate:g}) or precision: float32",
+            )
+
+    def _validate(self) -> Measurement:
+        """Measure the validation part; keep the weights when they are the best so far."""
+        state = self.state
+        started = time.monotonic()
+        found = self.model.measure(self.validation)
+        state.seconds += time.monotonic() - started
+        entry = {
+            "step": state.step,
+            "validation_loss": round(found["loss"], 6),
+            "validation_accuracy": round(found["accuracy"], 6),
+        }
+        state.curve.append(entry)
+        if found["loss"] < state.best_loss or not self.best:
+            state.best_loss, state.best_step, state.without_better = found["loss"], state.step, 0
+            self.best = {name: value.clone() for name, value in self.model.trained_state().items()}
+        else:
+            state.without_better += 1
+            if state.without_better >= self.recipe.patience:
+                state.stopped_early = state.done = True
+        return Measurement("validation", {**entry, "best_step": state.best_step})
