@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import project_file
 from tunesmith.artifact import Store, write_text
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
 
@@ -116,8 +116,9 @@ class Project:
                 raise InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
             known.add(target)
             entry = {"path": self._relative(target), **given}
-            looks += look(SourceSettings(**entry), self.root)
+            looks += look(SourceSettings(**entry), self.root, self.settings.goal.output)
             entries.append(entry)
+        raise_all([fault for found in looks for fault in found.faults])
 
         def change(document: Any) -> None:
             if not document.get("collect"):

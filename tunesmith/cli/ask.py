@@ -39,10 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(screen: Screen, text: str, answers: Sequence[Answer]) -> None:
     from tunesmith.cli.screen import brief
+    from tunesmith.stages.test.wording import seconds
 
     screen.heading(brief(text))
     for answer in answers:
-        sure = f"confidence {answer.confidence:.2f}, {answer.seconds:.1f} s"
+        sure = f"confidence {answer.confidence:.2f}, {seconds(answer.seconds)}"
         handed = "; too unsure, so it goes to a person" if answer.handed_off else ""
         screen.say(f"  {answer.candidate} ({sure}{handed})", "dim")
         screen.indented(answer.text or "(an empty answer)")

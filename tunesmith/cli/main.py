@@ -69,13 +69,9 @@ class _Version(argparse.Action):
     """Look the version up when it is asked for, not at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> None:
-        from importlib.metadata import PackageNotFoundError, version
+        from tunesmith.version import __version__
 
-        try:
-            found = version("tunesmith")
-        except PackageNotFoundError:
-            found = "(run from a source tree that is not installed)"
-        sys.stdout.write(f"tunesmith {found}\n")
+        sys.stdout.write(f"tunesmith {__version__}\n")
         parser.exit()
 
 

@@ -129,7 +129,7 @@ class Narration:
             counts = counts_in_words(data.get("counts", {}))
             took = duration(data.get("seconds", 0.0))
             self._print(f"{self.screen.sign(True)} {name:8} {counts or 'done'} ({took})", "")
-        elif event.kind == "stage_failed":
+        elif event.kind == "stage_failed" and data.get("code") != "cancelled":  # a stop is no failure
             self._print(f"{self.screen.sign(False)} {name:8} {data.get('what', 'failed')}", "red")
         elif event.kind == "note":
             self._print(f"  {name:8} {data.get('text', '')}", "dim")

@@ -19,7 +19,7 @@ from tunesmith.errors import TunesmithError
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
 from tunesmith.training.recipe import Recipe
-from tunesmith.training.sampler import batch_rows
+from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Run:
         import torch
 
         self.model = model
-        self.rows = rows
+        self.sampler = Sampler(rows, recipe.batch_size, recipe.seed)
         self.batches = batches
         self.validation = batches(validation)
         self.recipe = recipe
@@ -138,7 +138,7 @@ class Run:
 
         state, recipe = self.state, self.recipe
         torch.manual_seed(recipe.seed * 1_000_003 + state.step)
-        rows = [self.rows[index] for index in batch_rows(len(self.rows), recipe.batch_size, recipe.seed, state.step)]
+        rows = self.sampler.step(state.step)
         batches = self.batches(rows)
         weight = sum(batch.weight for batch in batches)
         scale = factor(state.step, recipe.steps, recipe.warmup)

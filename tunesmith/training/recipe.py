@@ -51,10 +51,11 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     learning_rate = float(_or(settings.learning_rate, auto["learning_rate"] / (10 if _full_lm(learner, method) else 1)))
     precision = settings.precision
     if precision == "auto":
-        precision = "bfloat16" if method == "lora" and learner == "causal_lm" and fast_bfloat16() else "float32"
+        may = method == "lora" or learner == "classifier"
+        precision = "bfloat16" if may and fast_bfloat16() else "float32"
     words = (
         f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), method {method}, "
-        f"learning rate {learning_rate:g}, frozen weights in {precision}"
+        f"learning rate {learning_rate:g}, products in {precision}"
     )
     return Recipe(
         learner=learner,
@@ -102,15 +103,17 @@ def _causal_lm(rows: int) -> dict[str, Any]:
 
 
 def _classifier(rows: int) -> dict[str, Any]:
-    """All weights: more passes over fewer rows."""
+    """All weights but the word embeddings. Small data gets about 100 steps however few its rows are."""
+    batch_size = 64
+    enough = round(100 / steps_in_epoch(rows, batch_size))
     return {
         "method": "full",
-        "batch_size": 32,
-        "epochs": max(3, min(20, round(30_000 / rows))),
-        "learning_rate": 2e-4,
+        "batch_size": batch_size,
+        "epochs": max(6 if rows < 30_000 else 3, min(40, enough)),
+        "learning_rate": 1e-4 if rows < 2000 else 2e-4,
         "dropout": 0.1,
         "label_smoothing": 0.1,
-        "token_budget": 2048,
+        "token_budget": 8192,
     }
 
 

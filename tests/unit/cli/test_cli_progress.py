@@ -131,6 +131,11 @@ def test_a_failed_stage_is_told() -> None:
     assert "the disk is full" in in_a_pipe([event("stage_started"), event("stage_failed", what="the disk is full")])[-1]
 
 
+def test_a_stage_that_was_stopped_is_not_told_as_failed() -> None:
+    stopped = event("stage_failed", code="cancelled", what="stopped by you")
+    assert in_a_pipe([event("stage_started"), stopped]) == ["  train    started"]
+
+
 def test_a_note_cannot_paint_the_terminal() -> None:
     lines = in_a_pipe([event("note", text="label \x1b[2J[red]")])
     assert lines == ["  train    label ␛[2J[red]"]

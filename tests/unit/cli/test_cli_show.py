@@ -11,10 +11,12 @@ import pyarrow as pa
 import pytest
 
 from tunesmith.cli.arguments import STAGES
+from tunesmith.cli.show.split import leak_note
 from tunesmith.cli.show.train import POINTS_SHOWN, curve_points
 from tunesmith.example import Message, Score, Source, make_example
 from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, ExampleWriter, RowWriter
 from tunesmith.products import (
+    PARTS,
     BaseModel,
     CleanSet,
     Collection,
@@ -110,7 +112,8 @@ def clean(tmp_path: Path) -> CleanSet:
         )
         for n in range(6)
     ]
-    with ExampleWriter(tmp_path / "set_aside.parquet") as aside, ExampleWriter(tmp_path / "examples.parquet") as kept:
+    aside, kept = ExampleWriter(tmp_path / "set_aside.parquet"), ExampleWriter(tmp_path / "examples.parquet")
+    with aside, kept:
         for example in examples[:5]:
             aside.add(example)
         kept.add(examples[5])
@@ -157,14 +160,20 @@ def test_split(project: Any, command: Command, tmp_path: Path) -> None:
         with RowWriter(tmp_path / f"{part}.parquet", pa.schema([("id", pa.string())])) as writer:
             for number in range(size):
                 writer.write({"id": f"{part}{number}"})
-    facts = {"test_sha256": "ab12", "groups": 93}
-    readable = ("train", "validation", "test")
-    project.products["split"] = Splits(tmp_path, facts, {}, readable=readable, holder="test")
+    facts = {"test_sha256": "ab12", "groups": 93, "largest_group": 4, "random_would_leak": 3, "left_out": 2}
+    project.products["split"] = Splits(tmp_path, facts, {}, readable=PARTS, holder="test")
     out = command("show", "split").out
     assert "80.0%" in out
     assert "10.0%" in out
     assert "93 groups" in out
+    assert "near copies of 3 test rows" in out
+    assert "Left out: 2 rows" in out
     assert "ab12" in out
+
+
+def test_split_without_near_copies_says_so() -> None:
+    [line] = leak_note({"groups": 9, "largest_group": 1, "random_would_leak": 0, "left_out": 0})
+    assert line.startswith("No two inputs are equal")
 
 
 CURVE = (

@@ -158,7 +158,7 @@ def test_add_hands_columns_and_options_to_the_library(project: Any, command: Com
         r"\t",
     )
     assert ended.code == 0
-    keys = {"input": "body", "output": ["category", "reply"], "part": "test", "delimiter": "\t"}
+    keys: dict[str, Any] = {"input": "body", "output": ["category", "reply"], "part": "test", "delimiter": "\t"}
     assert project.calls[-1] == ("add", (["t.csv", "u.csv"], keys))
     assert SourceSettings(path="t.csv", **keys)
     for words in (
@@ -200,7 +200,7 @@ def test_ask_shows_the_base_beside_the_tuned_model(project: Any, command: Comman
     out = command("ask", "Where is my card?", "And mine?").out
     assert [text for verb, text in project.calls if verb == "ask"] == ["Where is my card?", "And mine?"]
     assert "base (confidence 0.41, 1.2 s; too unsure, so it goes to a person)\n    I am ␛[31mnot\n    sure\n" in out
-    assert 'tuned (confidence 0.97, 0.8 s)\n    {"category": "billing"}\n' in out
+    assert 'tuned (confidence 0.97, 800 ms)\n    {"category": "billing"}\n' in out
 
 
 def test_ask_for_machines_gives_one_json_object_a_line(project: Any, command: Command) -> None:

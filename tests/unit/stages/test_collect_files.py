@@ -62,6 +62,13 @@ def test_parquet_is_read_with_row_numbers(project: CollectProject) -> None:
     assert collected.sources[0]["encoding"] is None
 
 
+def test_a_parquet_file_with_a_damaged_column_name_is_refused(project: CollectProject) -> None:
+    pq.write_table(pa.Table.from_pylist(ROWS), project.folder / "a.parquet")
+    content = (project.folder / "a.parquet").read_bytes()
+    project.put("a.parquet", content.replace(b"reply", b"re\x81ly"))
+    assert project.faults("a.parquet")[0].code == "damaged_parquet"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_by_looking(project: CollectProject, delimiter: str) -> None:
     rows = [(f"a, b; c{number}", "x|y") for number in range(12)]
@@ -75,6 +82,13 @@ def test_quotes_in_a_tsv_without_quoting_are_text(project: CollectProject) -> No
     lines = ["message\treply", *(f'"Hi" she said {number}\t"yes' for number in range(12))]
     project.put("a.tsv", "\n".join(lines) + "\n")
     assert project.collect("a.tsv").pairs[0] == ('"Hi" she said 0', '"yes')
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
+def test_many_blank_lines_at_the_start_are_skipped(project: CollectProject, name: str) -> None:
+    content = TABLE if name == "a.csv" else jsonl_text(ROWS) if name == "a.jsonl" else json.dumps(ROWS)
+    project.put(name, "\n" * 70_000 + content)
+    assert project.collect(name).pairs == PAIRS
 
 
 def test_old_mac_line_ends_are_read(project: CollectProject) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from tunesmith.example import Example, Message
 
+_UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf")
+
 
 def fault(example: Example) -> str | None:
     """Say which side is blank, or None."""
@@ -32,7 +34,7 @@ def is_blank(text: str) -> bool:
     """Whether nothing of the text can be seen: white space, zero-width and control characters alone."""
     if not text or text.isspace():
         return True
-    return not text[0].isalnum() and all(unicodedata.category(character)[0] in "ZC" for character in text.strip())
+    return not text[0].isalnum() and all(unicodedata.category(character) in _UNSEEN for character in text.strip())
 
 
 def _is_blank_message(message: Message) -> bool:

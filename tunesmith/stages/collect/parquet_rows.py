@@ -20,14 +20,14 @@ def open_parquet(file: DataFile) -> Iterator[Table]:
     """Open a Parquet file as a table. Raises InputError when it is damaged or has no rows."""
     try:
         parquet = pq.ParquetFile(file.path)
-    except (pa.ArrowException, OSError) as error:
+        names = list(parquet.schema_arrow.names)
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise _damaged(file, error) from error
     with parquet:
         total = parquet.metadata.num_rows
         if total == 0:
             raise InputError("header_only", "the file has columns and no rows", file.uri, "add rows")
         done = [0]
-        names = list(parquet.schema_arrow.names)
         yield Table(_rows(parquet, done, file), names, None, None, lambda: file.bytes * done[0] // total)
 
 

@@ -95,7 +95,7 @@ def _json_or_lines(text: str, whole: bool, ending: str) -> Literal["json", "json
     promised: Literal["json", "jsonl"] = "json" if ending == ".json" else "jsonl"
     lines = [line for line in text.split("\n") if line.strip()]
     if not whole:
-        lines.pop()  # perhaps cut off
+        lines = lines[:-1]  # perhaps cut off
     if not lines:  # one line longer than the head
         return "json" if text.lstrip().startswith("[") else promised
     first, more = _json_value(lines[0]), len(lines) > 1 or not whole

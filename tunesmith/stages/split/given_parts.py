@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.stages.split.rows import NOBODY, TEST, TRAIN, VALIDATION, Ints, Rows
 
@@ -29,7 +30,7 @@ def settle_given(rows: Rows, group: Ints) -> tuple[Ints, Ints]:
     return part, like
 
 
-def _first_row_of_group(chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], group: Ints) -> Ints:
+def _first_row_of_group(chosen: npt.NDArray[np.bool_], group: Ints) -> Ints:
     """The first chosen row of each group, or -1 ``[groups]``."""
     first = np.full(int(group.max()) + 1, NOBODY, np.int64)
     places = np.flatnonzero(chosen)[::-1]

@@ -44,7 +44,7 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     group = groups(_texts(clean, chosen, len(rows.ids), context), settings.near)
     part, like = settle_given(rows, group)
     shares = _open_shares(rows, settings)
-    lonely = assign_free(rows, group, part, like, shares, context.seed)
+    part, lonely = assign_free(rows, group, part, like, shares, context.seed)
     counts = [int((part == number).sum()) for number in range(len(PARTS))]
     if min(counts) == 0:
         raise _too_few(rows, int(group.max()) + 1, counts)

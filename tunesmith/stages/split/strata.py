@@ -66,8 +66,9 @@ def share_out(stratum: Stratum, shares: dict[int, float], owed: dict[int, float]
 def _give_one(part: int, chosen: list[int], stratum: Stratum, owed: dict[int, float], served: set[int]) -> None:
     """Move the smallest group of the part that can best spare one, if any can."""
     counts = {other: chosen.count(other) for other in set(chosen)}
-    enough = 1 if part == TRAIN else 2
-    givers = [other for other in sorted(counts) if counts[other] >= (1 if other in served else enough)]
+    givers = [other for other in sorted(counts) if counts[other] > 1 or other in served]
+    if not givers and part == TRAIN:  # what is measured must have been trained on
+        givers = sorted(counts)
     if not givers:
         return
     giver = min(givers, key=lambda other: owed[other])
@@ -77,8 +78,13 @@ def _give_one(part: int, chosen: list[int], stratum: Stratum, owed: dict[int, fl
     owed[part] -= stratum.sizes[place]
 
 
-def assign_free(rows: Rows, group: Ints, part: Ints, like: Ints, shares: dict[int, float], seed: int) -> list[str]:
-    """Fill ``part`` in place for the groups that no given row decides. Returns the labels only in training."""
+def assign_free(
+    rows: Rows, group: Ints, part: Ints, like: Ints, shares: dict[int, float], seed: int
+) -> tuple[Ints, list[str]]:
+    """Place the groups that no given row decides, by ``shares`` of the open parts.
+
+    Returns the part of each row ``[rows]``, -1 where it is left out, and the labels that only training has.
+    """
     decided = np.zeros(int(group.max()) + 1, np.bool_)
     decided[group[(part != NOBODY) | (like != NOBODY)]] = True
     trained = part == TRAIN
@@ -94,5 +100,4 @@ def assign_free(rows: Rows, group: Ints, part: Ints, like: Ints, shares: dict[in
         if len(stratum.groups) == 1 and not served and len(shares) > 1:
             lonely.append(rows.labels[stratum.label])
     open_rows = part_of_group[group] != NOBODY
-    part[open_rows] = part_of_group[group[open_rows]]
-    return lonely
+    return np.where(open_rows, part_of_group[group], part), lonely

@@ -137,7 +137,12 @@ def _set_aside(report: ReportData) -> str:
 
 def _facts(report: ReportData) -> str:
     sources = [
-        (inline(str(one["path"])), str(one.get("shape") or ""), f"{one.get('rows', 0):,}", f"{one.get('set_aside', 0):,}")
+        (
+            inline(str(one["path"])),
+            str(one.get("shape") or ""),
+            f"{one.get('rows', 0):,}",
+            f"{one.get('set_aside', 0):,}",
+        )
         for one in report.sources
     ]
     parts = [

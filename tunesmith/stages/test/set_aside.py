@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tunesmith.example_parquet import read_rows
 from tunesmith.products import CleanSet, Collection, Dataset, Splits
 
 EXAMPLES_SHOWN = 3
@@ -20,7 +21,10 @@ _CODES = {
     "json_layout": "layout of JSON",
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
-    "left_out": "like a row of another part, so it would leak",
+    "structure": "not a conversation that ends with an answer",
+    "too_like_a_train_row": "nearly equal to a row that you put in the training part",
+    "too_like_a_validation_row": "nearly equal to a row that you put in the validation part",
+    "too_like_a_test_row": "nearly equal to a row that you put in the test part",
 }
 
 
@@ -49,15 +53,14 @@ def groups(collection: Collection, clean: CleanSet, dataset: Dataset, split: Spl
     )
     cleaned = ((line.state, line.code, line.id, line.evidence) for line in clean.ledger() if line.state in _STATES)
     refused = ((line.state, line.code, line.id, line.evidence) for line in dataset.set_aside())
-    found = [
+    left_out = split.path / "left_out.parquet"
+    unsplit = (("set_aside", row["reason"], row["id"], f"like {row['like']}") for row in read_rows(left_out))
+    return [
         *_grouped("collect", collected),
         *_with_inputs(list(_grouped("clean", cleaned)), clean),
         *_with_inputs(list(_grouped("format", refused)), clean),
+        *_with_inputs(list(_grouped("split", unsplit)) if left_out.exists() else [], clean),
     ]
-    left_out = split.facts.get("left_out") or split.counts.get("left_out") or 0
-    if isinstance(left_out, int) and left_out:
-        found.append(Group("split", _STATES["set_aside"], "left_out", _CODES["left_out"], left_out, ()))
-    return found
 
 
 def _grouped(stage: str, lines: Iterable[tuple[str, str, str, str]]) -> Iterator[Group]:

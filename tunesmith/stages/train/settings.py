@@ -30,5 +30,5 @@ class TrainSettings(Settings):
     patience: int = Field(4, ge=1, description="Stop after this many validations without a better one.")
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Of frozen weights; what is trained is always float32. auto: measured."
+        "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
     )

@@ -100,7 +100,7 @@ class ProjectMaker:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.changes: dict[str, Any] = {}
+        self.context_tokens = 8192
 
     def goal(self, output: str, **more: Any) -> GoalSheet:
         success = tuple(Criterion(metric, at_least) for metric, at_least in more.pop("success", ()))
@@ -132,6 +132,9 @@ class ProjectMaker:
         artifact = SimpleNamespace(path=folder, read_json=lambda name: _json(folder / name))
         return Made(counts, Report.open(artifact), learner, folder)  # type: ignore[arg-type]
 
+    def learner(self, base: Sequence[str], tuned: Sequence[str]) -> FakeLearner:
+        return FakeLearner({("base", False): base, ("tuned", False): tuned})
+
     def inputs(self, goal: GoalSheet, test: Sequence[tuple[str, str]]) -> dict[str, Any]:
         rows = [self._example(number, *pair) for number, pair in enumerate(test, 1)]
         others = [self._example(number, f"seen input {number}", f"seen {number}") for number in range(1001, 1041)]
@@ -145,15 +148,15 @@ class ProjectMaker:
             "format": self._dataset(everything),
             "split": self._splits(parts),
             "train": self._tuned(),
-        } | self.changes
+        }
 
     def _example(self, row: int, text: str, answer: str) -> Example:
         return make_example([Message.of("user", text), Message.of("assistant", answer)], Source("tickets.csv", row))
 
     def _base(self) -> BaseModel:
         return BaseModel(
-            "SmolLM2-135M-Instruct", "causal_lm", self.root / "base", 134_515_008, 8192, "Apache-2.0", ("en",),
-            "hub: HuggingFaceTB/SmolLM2-135M-Instruct", "ab" * 32, "small enough for this machine",
+            "SmolLM2-135M-Instruct", "causal_lm", self.root / "base", 134_515_008, self.context_tokens, "Apache-2.0",
+            ("en",), "hub: HuggingFaceTB/SmolLM2-135M-Instruct", "ab" * 32, "small enough for this machine",
         )  # fmt: skip
 
     def _collection(self, examples: int) -> Collection:
@@ -194,7 +197,12 @@ class ProjectMaker:
             with RowWriter(path / f"{part}.parquet", pa.schema([("id", pa.string())])) as writer:
                 for row in rows:
                     writer.write({"id": row.id})
-        return Splits(path, {"test_sha256": lock_of(parts["test"])}, {}, PARTS, "test")
+        schema = pa.schema([(name, pa.string()) for name in ("id", "reason", "like")])
+        with RowWriter(path / "left_out.parquet", schema) as writer:
+            row = parts["train"][0]
+            writer.write({"id": row.id, "reason": "too_like_a_test_row", "like": parts["test"][0].id})
+        facts = {"test_sha256": lock_of(parts["test"]), "left_out": 1, "random_would_leak": 3}
+        return Splits(path, facts, {}, PARTS, "test")
 
     def _tuned(self) -> TunedModel:
         curve = [{"step": step, "train_loss": 2.2 / step**0.6} for step in range(1, 49)]

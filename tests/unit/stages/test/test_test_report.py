@@ -63,7 +63,7 @@ def json_report(project):  # type: ignore[no-untyped-def]
         (f"{EVIL} {number}", json.dumps({"category": "a", "reply": f"row {number} {EVIL}"})) for number in range(12)
     ]
     tuned = [*[answer for _, answer in pairs[:8]], *['{"category": "b", "reply": "\\ud800 row"}'] * 4]
-    goal = project.goal("json", schema=SCHEMA, success=[("field_f1", 0.5)])
+    goal = project.goal("json", schema=SCHEMA, success=[("field_f1", 0.3)])
     return project.run(goal, pairs, [f"no {EVIL}"] * 12, tuned, facts=FACTS)
 
 
@@ -75,7 +75,8 @@ def test_the_report_holds_everything_in_order_verdict_first(json_report) -> None
         'id="training"', "It learned", "0.612 at its best", "best step: 36",
         'id="worst"', "not JSON",
         'id="set-aside"', "3 columns, not 4", "twice told", "the answer is blank", "tickets.csv:9: 9,000",
-        'id="data"', "Test part, locked", "12 rows", "cdcdcdcdcdcdcdcd",
+        "seen input 1001",
+        'id="data"', "Test part, locked", "12 rows", "a near copy of 3 of 12 test rows", "cdcdcdcdcdcdcdcd",
         'id="settings"', "134,515,008", "Apache-2.0", "abababab", "learning_rate", "0.0004", "transformers",
         'id="time"', "3 min 21 s", "1.90 GB",
         'id="unchecked"', "CUDA", "the real model hub",
@@ -84,7 +85,7 @@ def test_the_report_holds_everything_in_order_verdict_first(json_report) -> None
     places = [html.find(text) for text in wanted]
     assert -1 not in places, wanted[places.index(-1)]
     sections = [place for place, text in zip(places, wanted, strict=True) if text.startswith("id=")]
-    assert len(sections) == 9
+    assert len(sections) == 10
     assert sections == sorted(sections)
 
 

@@ -1,0 +1,156 @@
+"""Collections, clean sets and splits of a few rows, for the tests of `clean` and `split`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tunesmith.events import Event
+from tunesmith.example import Example, Message, Source, make_example
+from tunesmith.example_parquet import ExampleWriter, RowWriter, read_examples
+from tunesmith.products import PARTS, CleanSet, Collection, Dataset, GoalSheet, LedgerLine, Part, Splits
+from tunesmith.stages.clean import run as clean
+from tunesmith.stages.clean.settings import CleanSettings
+from tunesmith.stages.context import Context
+from tunesmith.stages.split import run as split
+from tunesmith.stages.split.settings import SplitSettings
+
+TEXT = GoalSheet("text", "text", "You help.")
+LABELS = GoalSheet("text", "label", "You sort.", labels=("refund", "card lost", "top_up"))
+TICKET = GoalSheet(
+    "text",
+    "json",
+    "You read.",
+    schema={
+        "type": "object",
+        "properties": {
+            "category": {"type": "string", "enum": ["billing", "late delivery"]},
+            "reply": {"type": "string"},
+        },
+        "required": ["category", "reply"],
+    },
+)
+
+
+def row(given: str, answer: str, at: int = 1, **more: Any) -> Example:
+    """An example of one turn, from line ``at`` of rows.csv."""
+    return make_example([Message.of("user", given), Message.of("assistant", answer)], Source("rows.csv", at), **more)
+
+
+def rows(*pairs: tuple[str, str]) -> list[Example]:
+    return [row(given, answer, at) for at, (given, answer) in enumerate(pairs, 2)]
+
+
+def filler(answers: Sequence[str] = ("refund", "card lost"), number: int = 12) -> list[Example]:
+    """Enough sound rows, far from everything else, that a stage goes on."""
+    return [
+        row(f"{'abcdefghijklmnopqrstuvwxyz'[i % 26] * 9} {i * i}", answers[i % len(answers)], 1000 + i)
+        for i in range(number)
+    ]
+
+
+@dataclass
+class Made:
+    """What a run of `clean` left behind."""
+
+    folder: Path
+    counts: dict[str, Any]
+    events: list[Event] = field(default_factory=list)
+
+    def read(self, name: str) -> list[Example]:
+        return list(read_examples(self.folder / f"{name}.parquet"))
+
+    @property
+    def kept(self) -> list[Example]:
+        return self.read("examples")
+
+    @property
+    def ledger(self) -> list[LedgerLine]:
+        return list(CleanSet(self.folder, self.counts).ledger())
+
+    def line(self, example: Example) -> LedgerLine:
+        """The one line of an example."""
+        lines = [line for line in self.ledger if line.id == example.id]
+        assert len(lines) == 1, lines
+        return lines[0]
+
+    def answers(self, *examples: Example) -> list[str | None]:
+        """The answers of these examples as kept, None for one that was not."""
+        by_id = {example.id: example.answer for example in self.kept}
+        return [by_id.get(example.id) for example in examples]
+
+
+def cleaned(
+    tmp_path: Path,
+    examples: Sequence[Example],
+    goal: GoalSheet = LABELS,
+    decisions: Mapping[str, str] | None = None,
+    collected: int | None = None,
+    **settings: Any,
+) -> Made:
+    """Run `clean` on examples written the way `collect` writes them."""
+    source, folder = _fresh(tmp_path, "collect"), _fresh(tmp_path, "clean")
+    with ExampleWriter(source / "examples.parquet") as writer:
+        for example in examples:
+            writer.add(example)
+    counts = {"examples": len(examples) if collected is None else collected}
+    collection = Collection(source, ({"path": "rows.csv"},), counts)
+    events: list[Event] = []
+    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, decisions=decisions or {})
+    made = clean.run({"collect": collection, "goal": goal}, CleanSettings(**settings), context)
+    return Made(folder, made, events)
+
+
+@dataclass
+class Parted:
+    """What a run of `split` left behind."""
+
+    folder: Path
+    counts: dict[str, Any]
+    facts: dict[str, Any]
+    events: list[Event]
+
+    def ids(self, part: Part) -> list[str]:
+        return Splits(self.folder, self.facts, self.counts, readable=PARTS, holder="test").ids(part)
+
+    def part_of(self) -> dict[str, str]:
+        return {id: part for part in PARTS for id in self.ids(part)}
+
+    def told(self, kind: str) -> list[str]:
+        return [event.data["text"] for event in self.events if event.kind == kind]
+
+
+def parted(
+    tmp_path: Path,
+    examples: Sequence[Example],
+    goal: GoalSheet = TEXT,
+    seed: int = 0,
+    without: Sequence[Example] = (),
+    **settings: Any,
+) -> Parted:
+    """Run `split` on a clean set; the rows in ``without`` are those that `format` set aside."""
+    source, encoded, folder = (_fresh(tmp_path, name) for name in ("clean", "format", "split"))
+    with ExampleWriter(source / "examples.parquet") as writer:
+        for example in examples:
+            writer.add(example)
+    aside = {example.id for example in without}
+    with RowWriter(encoded / "rows.parquet", pa.schema([("id", pa.string())])) as ids:
+        for example in examples:
+            if example.id not in aside:
+                ids.write({"id": example.id})
+    events: list[Event] = []
+    inputs = {"clean": CleanSet(source, {}), "format": Dataset(encoded, {}, {}), "goal": goal}
+    context = Context("split", tmp_path, folder, tmp_path, seed=seed, sink=events.append)
+    counts = split.run(inputs, SplitSettings(**settings), context)
+    return Parted(folder, counts, json.loads((folder / "split.json").read_text(encoding="utf-8")), events)
+
+
+def _fresh(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / f"{name}-{sum(1 for _ in tmp_path.iterdir())}"
+    folder.mkdir()
+    return folder

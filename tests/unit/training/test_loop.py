@@ -1,0 +1,168 @@
+"""The loop learns, keeps the best step, and goes on after a stop with the very same steps."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.unit.training.tiny import recipe, rows, trainable
+from tunesmith.errors import TunesmithError
+from tunesmith.training import checkpoint
+from tunesmith.training.loop import Run
+from tunesmith.training.sampler import Sampler, steps_in_epoch
+from tunesmith.training.tree_packing import trees
+
+
+def make_run(folder: Path, dropout: float = 0.0, **changes) -> Run:
+    model = trainable(dropout=dropout)
+    return Run(model, rows(40), rows(12, seed=1), partial(trees, budget=64), recipe(40, **changes), folder)
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in run.model.trained_state().items()}
+
+
+def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    assert left
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
+
+
+def test_the_loss_falls_and_the_best_step_is_kept(tmp_path):
+    run = make_run(tmp_path)
+    told = list(run)
+    losses = [entry["validation_loss"] for entry in run.state.curve if "validation_loss" in entry]
+    assert losses[0] == pytest.approx(math.log(48), rel=0.1)  # the golden start: every token as likely
+    assert min(losses) < 0.95 * losses[0]
+    assert run.model.measure(run.validation)["loss"] == pytest.approx(min(losses), abs=1e-5)
+    assert [m.kind for m in told].count("step") == run.recipe.steps
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 7, 11, 14])
+def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_after):
+    whole = make_run(tmp_path / "whole", dropout=0.2)
+    list(whole)
+    first = make_run(tmp_path / "stopped", dropout=0.2, checkpoint_seconds=0)
+    steps = 0
+    for told in first:
+        steps += told.kind == "step"
+        if steps > stop_after:
+            break  # as a kill does: nothing is saved any more
+    second = make_run(tmp_path / "stopped", dropout=0.2, checkpoint_seconds=0)
+    kinds = [told.kind for told in second]
+    assert kinds[0] == "resumed"
+    assert kinds.count("step") < whole.recipe.steps
+    assert_same(weights(second), weights(whole))
+    assert second.state.curve == whole.state.curve
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
+    run = make_run(tmp_path, checkpoint_seconds=0)
+    for told in run:
+        if told.kind == "step" and told.data["step"] == 6:
+            break
+    newest = sorted(tmp_path.glob("step-*"))[-1]
+    path = newest / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found, damaged = checkpoint.newest(tmp_path)
+    assert damaged == [newest]
+    assert found is not None
+    assert found.state["step"] == 4
+    whole = make_run(tmp_path / "whole")
+    list(whole)
+    again = make_run(tmp_path, checkpoint_seconds=0)
+    assert [told.kind for told in again][:2] == ["damaged", "resumed"]
+    assert_same(weights(again), weights(whole))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "best.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["truncate", "zero", "delete"])
+def test_any_damage_to_a_checkpoint_is_found(tmp_path, name, damage):
+    run = make_run(tmp_path, checkpoint_seconds=0)
+    for told in run:
+        if told.kind == "step" and told.data["step"] == 2:
+            break
+    [directory] = tmp_path.glob("step-*")
+    assert checkpoint.is_whole(directory)
+    path = directory / name
+    size = path.stat().st_size
+    if damage == "truncate":
+        path.write_bytes(path.read_bytes()[: size // 2])
+    elif damage == "zero":
+        path.write_bytes(bytes(size))
+    else:
+        path.unlink()
+    assert not checkpoint.is_whole(directory)
+
+
+def test_a_full_disk_during_a_save_keeps_the_older_checkpoint(tmp_path, monkeypatch):
+    run = make_run(tmp_path, checkpoint_seconds=0)
+    for told in run:
+        if told.kind == "step" and told.data["step"] == 3:
+            break
+    before = sorted(path.name for path in tmp_path.iterdir())
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        run.save()
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    found, damaged = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert damaged == []
+
+
+def test_only_the_last_two_checkpoints_are_kept(tmp_path):
+    run = make_run(tmp_path, checkpoint_seconds=0)
+    list(run)
+    assert len(list(tmp_path.glob("step-*"))) == 2
+    state = json.loads((sorted(tmp_path.glob("step-*"))[-1] / "state.json").read_text())
+    assert state["done"]
+
+
+def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path):
+    run = make_run(tmp_path, learning_rate=1e30, warmup=0.0, max_grad_norm=1e30)
+    with pytest.raises(TunesmithError) as caught:
+        list(run)
+    assert caught.value.code == "training_not_finite"
+    assert "row-0-" in caught.value.what
+    assert "learning_rate" in caught.value.fix
+
+
+def test_early_stopping_ends_the_run_and_keeps_the_best(tmp_path):
+    run = make_run(tmp_path, learning_rate=0.0, weight_decay=0.0, patience=2, validate_every=1)
+    list(run)
+    assert run.state.stopped_early
+    assert run.state.step == 2
+    assert run.state.best_step == 0
+
+
+def test_every_epoch_holds_each_row_once():
+    data = rows(37)
+    sampler = Sampler(data, 8, seed=3)
+    in_epoch = steps_in_epoch(37, 8)
+    for epoch in range(3):
+        drawn = [row.id for step in range(in_epoch) for row in sampler.step(epoch * in_epoch + step)]
+        assert sorted(drawn) == sorted(row.id for row in data)
+    assert [row.id for row in Sampler(data, 8, seed=3).step(7)] == [row.id for row in sampler.step(7)]
+
+
+def test_labelled_rows_come_in_pairs_and_each_once_an_epoch():
+    from tunesmith.products import EncodedRow
+
+    data = [EncodedRow(str(n), [1] * (3 + n % 9), [], n % 5, 1.0, 3) for n in range(101)]
+    sampler = Sampler(data, 16, seed=1)
+    steps = [sampler.step(step) for step in range(steps_in_epoch(101, 16))]
+    assert sorted(int(row.id) for rows in steps for row in rows) == list(range(101))
+    partners = sum(sum(other.label == row.label for other in rows) > 1 for rows in steps for row in rows)
+    assert partners > 95

@@ -1,0 +1,122 @@
+"""An encoder with a classification head, as transformers' own sequence classifiers are built.
+
+Shapes: B rows, S tokens of the longest row, F features that enter the head, C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, one_hot
+
+from tunesmith.products import EncodedRow
+
+#: The fresh pooler passes on the first token's state, scaled so that tanh stays nearly linear.
+POOLER_SCALE = 0.3
+#: How peaked the head is before training: the logit of a row that lies on its class's mean.
+PROTOTYPE_SCALE = 10.0
+
+
+class Network:
+    """``model`` is an AutoModelForSequenceClassification; ``head`` is its last linear layer."""
+
+    def __init__(self, model: Any, pad_token: int) -> None:
+        self.model = model
+        self.pad_token = pad_token
+        self.head = _head(model)
+        self._features: Tensor | None = None
+        self.head.register_forward_pre_hook(self._keep)
+
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._features = inputs[0]
+
+    def forward(self, rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
+        """Logits [B, C] and the features that enter the head [B, F], in float32."""
+        ids, seen = pad([row.tokens for row in rows], self.pad_token)
+        logits = self.model(input_ids=ids, attention_mask=seen).logits
+        if self._features is None:
+            raise RuntimeError("the head was not reached")
+        return logits.float(), self._features.float()
+
+
+def pad(rows: Sequence[Sequence[int]], pad_token: int) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, both int64 [B, S]."""
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad_token)
+    seen = torch.zeros(len(rows), longest, dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        seen[index, : len(row)] = 1
+    return ids, seen
+
+
+def _head(model: Any) -> nn.Linear:
+    layers = [
+        layer
+        for layer in model.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == model.config.num_labels
+    ]
+    return layers[-1]
+
+
+def fresh(folder: Path, labels: Sequence[str], pad_token: int, dropout: float) -> Network:
+    """The encoder in ``folder`` with a new head for these labels.
+
+    Dropout is in front of the head alone: inside a small encoder it slows learning from few rows.
+    """
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # that the head is new is the point
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={label: number for number, label in enumerate(labels)},
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            classifier_dropout=dropout,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+        )
+    finally:
+        logging.set_verbosity(before)
+    pooler = getattr(model.base_model, "pooler", None)
+    if pooler is not None and hasattr(pooler, "dense"):
+        with torch.no_grad():
+            pooler.dense.weight.copy_(torch.eye(pooler.dense.in_features) * POOLER_SCALE)
+            pooler.dense.bias.zero_()
+    return Network(model, pad_token)
+
+
+@torch.no_grad()
+def start_at_class_means(network: Network, rows: Sequence[EncodedRow], at_once: int = 64) -> None:
+    """Set the head so that a row's logits are its closeness to each class's mean feature.
+
+    A nearest-mean classifier is where training starts, in place of random numbers.
+    """
+    network.model.eval()
+    ordered = sorted(rows, key=lambda row: len(row.tokens))
+    features = torch.cat(
+        [network.forward(ordered[start : start + at_once])[1] for start in range(0, len(ordered), at_once)]
+    )  # (N, F)
+    labels = torch.tensor([row.label for row in ordered])  # (N,)
+    members = one_hot(labels, network.head.out_features).float()  # (N, C)
+    means = (members.T @ features) / members.sum(0).clamp(min=1)[:, None]  # (C, F)
+    centre = features.mean(0)  # (F,)
+    spread = (features - centre).norm(dim=1).mean().clamp(min=1e-6)
+    weight = PROTOTYPE_SCALE * normalize(means - centre, dim=1) / spread  # (C, F)
+    weight[members.sum(0) == 0] = 0.0
+    network.head.weight.copy_(weight)
+    if network.head.bias is not None:
+        network.head.bias.copy_(-(weight @ centre))
+    network.model.train()
