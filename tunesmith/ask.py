@@ -28,9 +28,7 @@ def ask(project: Project, text: str) -> list[Answer]:
     prompt = (Message.of("user", text),)
     answers = []
     for candidate in ("base", "tuned"):
-        [found] = learner(tuned.learner).predict.predict(
-            candidate, base, goal, tuned, [prompt], max_new_tokens=limit
-        )
+        [found] = learner(tuned.learner).predict.predict(candidate, base, goal, tuned, [prompt], max_new_tokens=limit)
         handed_off = goal.unknown == "hand_off" and found.confidence < goal.confidence
         answers.append(Answer(candidate, found.text, found.confidence, found.seconds, handed_off))
     return answers

@@ -227,9 +227,13 @@ class Project:
         from tunesmith.plugins import learner_for
 
         goal, base, dataset = (self.product(stage) for stage in ("goal", "base", "format"))
-        encoder = learner_for(base.kind, goal.input, goal.output).encode.encoder(base, goal, dataset.facts["max_tokens"])
+        encoder = learner_for(base.kind, goal.input, goal.output).encode.encoder(
+            base, goal, dataset.facts["max_tokens"]
+        )
         rows = [row for row, _ in zip(dataset.rows(), range(count), strict=False)]
-        places = {example.id: example.source.where for example in self.product("clean").examples({row.id for row in rows})}
+        places = {
+            example.id: example.source.where for example in self.product("clean").examples({row.id for row in rows})
+        }
         return [
             ShownRow(
                 row.id,

@@ -128,18 +128,24 @@ def _override(settings: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise InputError("bad_override", f"{override!r} is not key=value", "--set", "such as --set train.epochs=1")
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     block: Any = settings
     for key in keys[:-1]:
         block = block.setdefault(key, {}) if isinstance(block, dict) else None
         if not isinstance(block, dict):
             raise InputError("bad_override", f"{path} does not name a setting", "--set", "such as --set train.epochs=1")
-    block[keys[-1]] = YAML(typ="safe").load(text)
+    try:
+        block[keys[-1]] = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise InputError("bad_override", f"{text!r} is not a YAML value", f"--set {path}", "quote it") from error
 
 
 def _fault(file: Path, document: Any, item: Any, overrides: Sequence[str]) -> InputError:
     """One of pydantic's errors in our words, with its line."""
-    location = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith(("function-", "literal")))]
+    location = [
+        part for part in item["loc"] if not (isinstance(part, str) and part.startswith(("function-", "literal")))
+    ]
     path = ".".join(str(part) for part in location)
     line = _line(document, location)
     where = f"{file}:{line}: {path}" if line else (f"--set {path}" if overrides else f"{file}: {path}")
@@ -159,7 +165,7 @@ def _fault(file: Path, document: Any, item: Any, overrides: Sequence[str]) -> In
 def _line(document: Any, location: Sequence[Any]) -> int | None:
     """The 1-based line of the deepest key of ``location`` that the file has."""
     line = None
-    block = document
+    block: Any = document
     for part in location:
         try:
             at = block.lc.key(part) if isinstance(block, Mapping) else block.lc.item(part)

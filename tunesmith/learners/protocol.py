@@ -86,8 +86,8 @@ class Trainable(Protocol):
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def loss(self, batch: Any) -> torch.Tensor:
-        """The summed, weighted loss of a batch (scalar, differentiable); its weight is ``batch.weight``."""
+    def loss(self, batch: Any) -> tuple[torch.Tensor, float]:
+        """What is minimised (scalar, differentiable) and the summed cross-entropy to tell; both over ``batch.weight``."""
         ...
 
     def measure(self, batches: Sequence[Any]) -> dict[str, float]:

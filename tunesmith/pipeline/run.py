@@ -23,7 +23,8 @@ from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 
 if TYPE_CHECKING:
-    from tunesmith.project import Project, ProjectSettings
+    from tunesmith.project import Project
+    from tunesmith.project_file import ProjectSettings
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def run(
     made: dict[str, Artifact] = {}
     fresh: list[str] = []
     names = upstream(to or "test")
-    with guard_disk(), project.store.lock(), stop_on_interrupt() as stopping:
+    with guard_disk(), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
             shutil.rmtree(project.store.work, ignore_errors=True)
         log = JsonLines(project.store.root / "events.jsonl")
@@ -203,7 +204,7 @@ def guard_disk() -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(sink: Sink) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -214,6 +215,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             os._exit(130)
         asked.set()
+        sink(Event("note", data={"text": "stopping at the next safe point; once more to stop at once"}))
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -12,7 +12,8 @@ from tunesmith.errors import TunesmithError
 from tunesmith.pipeline.order import BY_NAME, MAKING, STAGES, Stage
 
 if TYPE_CHECKING:
-    from tunesmith.project import Project, ProjectSettings
+    from tunesmith.project import Project
+    from tunesmith.project_file import ProjectSettings
 
 TASK = ("input", "output", "system", "labels", "schema")
 
@@ -40,9 +41,7 @@ def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
     return artifact.id
 
 
-def recipe(
-    project: Project, settings: ProjectSettings, stage: Stage, made: Mapping[str, Artifact]
-) -> dict[str, Any]:
+def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapping[str, Artifact]) -> dict[str, Any]:
     """Everything that a stage's result follows from. Its hash is the artifact's id."""
     result: dict[str, Any] = {
         "version": stage.module.VERSION,

@@ -146,9 +146,9 @@ class Run:
             group["lr"] = peak * scale
         total = 0.0
         for batch in batches:
-            loss = self.model.loss(batch) / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            loss, told = self.model.loss(batch)
+            (loss / weight).backward()  # type: ignore[no-untyped-call]
+            total += told / weight
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
         if math.isfinite(total) and math.isfinite(norm):

@@ -13,10 +13,10 @@ from tunesmith.similarity.near_duplicates import band_layout, groups
 from tunesmith.similarity.normal_form import bare, fingerprint, normalise
 from tunesmith.similarity.shingles import shingles
 
-VOCABULARY = """the a my card payment was has been not arrived yet why how do I can please help refund lost stolen charged
-twice transfer account top up pin blocked new phone order late delivery parcel missing wrong size exchange cancel
-subscription invoice address change password reset email app crashes login failed statement fee currency rate cash
-machine abroad limit increase verify identity document photo"""
+VOCABULARY = """the a my card payment was has been not arrived yet why how do I can please help refund lost stolen
+charged twice transfer account top up pin blocked new phone order late delivery parcel missing wrong size exchange
+cancel subscription invoice address change password reset email app crashes login failed statement fee currency rate
+cash machine abroad limit increase verify identity document photo"""
 WORDS = VOCABULARY.split()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from clean_project import LABELS, TEXT, TICKET, parted, row
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tunesmith import test_lock as lock
@@ -24,7 +24,7 @@ from tunesmith.stages.split import run as split
 from tunesmith.stages.split.settings import SplitSettings
 
 
-def far(number: int, at: int = 0) -> str:
+def far(number: int) -> str:
     """An input that is near no other one."""
     return " ".join(random.Random(f"{number}").choices("abcdefghijklmnopqrstuvwxyz" * 2, k=40)).replace(" ", "")
 
@@ -259,8 +259,8 @@ def test_no_group_ever_straddles_and_no_row_is_lost(tmp_path: Path, examples: li
     try:
         made = parted(tmp_path, examples, LABELS, seed=seed)
     except InputError as refused:
-        assert refused.code in ("too_few_to_split", "label_only_in_test")
-        return
+        assume(refused.code not in ("too_few_to_split", "label_only_in_test"))
+        raise
     part_of = made.part_of()
     left = {line["id"]: line for line in read_rows(made.folder / "left_out.parquet")}
     assert sorted([*part_of, *left]) == sorted(example.id for example in examples)

@@ -83,7 +83,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     assert_same(weights(again), weights(whole))
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "best.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", "best.safetensors", "optimizer.safetensors", "state.json", "manifest.json"]
+)
 @pytest.mark.parametrize("damage", ["truncate", "zero", "delete"])
 def test_any_damage_to_a_checkpoint_is_found(tmp_path, name, damage):
     run = make_run(tmp_path, checkpoint_seconds=0)

@@ -56,9 +56,7 @@ class ConversationEncoder:
 
     def _render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         turns = [{"role": message.role, "content": message.text} for message in messages]
-        return str(
-            self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generation_prompt)
-        )
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generation_prompt))
 
     def _pieces(self, messages: Sequence[Message]) -> list[tuple[str, bool]]:
         """The rendered text in pieces: (text, whether an assistant wrote it). Ends with the last answer."""

@@ -50,5 +50,3 @@ class JsonGrammar:
         """Move on by one token."""
         if not matcher.consume_token(token):
             raise TunesmithError("schema_decoding_failed", f"the schema's decoder stopped: {matcher.get_error()}")
-
-

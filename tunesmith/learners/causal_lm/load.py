@@ -35,7 +35,9 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, use_safetensors=True).eval()
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        ).eval()
     from peft import PeftModel
 
     with quiet():
@@ -111,8 +113,9 @@ class CausalLM:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree)
 
-    def loss(self, batch: TokenTree) -> Tensor:
-        return self._loss(batch)[0]
+    def loss(self, batch: TokenTree) -> tuple[Tensor, float]:
+        loss, _ = self._loss(batch)
+        return loss, loss.item()
 
     @torch.no_grad()
     def measure(self, batches: Sequence[TokenTree]) -> dict[str, float]:

@@ -72,18 +72,18 @@ def predict(
             began = time.perf_counter()
             written = _generate(model, cache, prefix, [rows[index] for index in batch], max_new_tokens, ends, grammar)
             seconds = (time.perf_counter() - began) / len(batch)
-            for index, row in zip(batch, written, strict=True):
-                text = tokenizer.decode(row.tokens, skip_special_tokens=True).strip()
-                answers[index] = Prediction(text, row.confidence, len(row.tokens), seconds, row.finished)
+            for index, answer in zip(batch, written, strict=True):
+                text = tokenizer.decode(answer.tokens, skip_special_tokens=True).strip()
+                answers[index] = Prediction(text, answer.confidence, len(answer.tokens), seconds, answer.finished)
             on_progress(min(start + ROWS_AT_ONCE, len(order)), len(order))
-    return [answer for answer in answers if answer is not None]
+    return [prediction for prediction in answers if prediction is not None]
 
 
 def _as_set(value: int | list[int] | None) -> set[int]:
     return set() if value is None else set(value) if isinstance(value, list) else {value}
 
 
-def _common_prefix(rows: Sequence[Sequence[int]]) -> int:
+def _common_prefix(rows: Sequence[list[int]]) -> int:
     """Tokens that all rows share, leaving at least one token of each row to compute."""
     if len(rows) < 2:
         return 0

@@ -83,10 +83,11 @@ class Classifier:
         weights = torch.tensor([row.weight for row in batch.rows])
         return logits, features, labels, weights
 
-    def loss(self, batch: RowBatch) -> Tensor:
+    def loss(self, batch: RowBatch) -> tuple[Tensor, float]:
         logits, features, labels, weights = self._forward(batch)
         losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.recipe["label_smoothing"])
-        return (losses * weights).sum() + supervised_contrast(features, labels) * batch.weight
+        told = (cross_entropy(logits.detach(), labels, reduction="none") * weights).sum().item()
+        return (losses * weights).sum() + supervised_contrast(features, labels) * batch.weight, told
 
     @torch.no_grad()
     def measure(self, batches: Sequence[RowBatch]) -> dict[str, float]:

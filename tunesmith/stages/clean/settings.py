@@ -13,12 +13,12 @@ class CleanSettings(Settings):
     """Fixed and deduplicated; what was taken out can come back."""
 
     drop: list[Literal["empty", "too_long", "duplicate", "conflict", "off_goal"]] = Field(
-        default_factory=lambda: ["empty", "too_long", "duplicate", "conflict", "off_goal"],
+        ["empty", "too_long", "duplicate", "conflict", "off_goal"],
         description="What is taken out: empty sides, over-long rows, duplicates, conflicts (same input, "
         "different answers; for output: text both are kept), answers that break the goal's labels or schema.",
     )
     fix: list[Literal["label_spelling", "json_layout"]] = Field(
-        default_factory=lambda: ["label_spelling", "json_layout"],
+        ["label_spelling", "json_layout"],
         description="What is mended with a record: case and spaces of labels and enum values, layout of JSON.",
     )
     max_characters: int = Field(

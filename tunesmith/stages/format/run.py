@@ -82,7 +82,13 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
         "median": _median(lengths),
     }
     write_json(context.folder / "format.json", facts)
-    return {"in": total, "rows": kept, "set_aside": refused.total(), "by_code": dict(refused), "tokens": facts["tokens"]}
+    return {
+        "in": total,
+        "rows": kept,
+        "set_aside": refused.total(),
+        "by_code": dict(refused),
+        "tokens": facts["tokens"],
+    }
 
 
 def _limit(settings: FormatSettings, base: BaseModel) -> int:

@@ -72,7 +72,9 @@ def _labels(answers: Iterable[str]) -> Inferred:
             "a model that sorts needs at least two labels with examples of each",
         )
     left = f"; fewer than {ROWS_A_LABEL} rows, so not taken: {', '.join(rare[:10])}" if rare else ""
-    return Inferred(f"{len(labels)} labels read from the data and written to tunesmith.yaml{left}", labels=tuple(labels))
+    return Inferred(
+        f"{len(labels)} labels read from the data and written to tunesmith.yaml{left}", labels=tuple(labels)
+    )
 
 
 def _schema(answers: Iterable[str]) -> Inferred:

@@ -108,10 +108,15 @@ def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise InputError("broken_schema", f"this is not a JSON Schema: {error.message}", f"{where} {place}".strip(), "mend it") from error
+        raise InputError(
+            "broken_schema", f"this is not a JSON Schema: {error.message}", f"{where} {place}".strip(), "mend it"
+        ) from error
     if not isinstance(schema, dict) or schema.get("type") != "object" or not schema.get("properties"):
         raise InputError(
-            "schema_not_object", "the schema must describe an object with properties", where, 'start with "type": "object"'
+            "schema_not_object",
+            "the schema must describe an object with properties",
+            where,
+            'start with "type": "object"',
         )
     return schema
 

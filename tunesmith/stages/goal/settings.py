@@ -39,7 +39,8 @@ class GoalSettings(Settings):
     )
     success: list[SuccessSettings] = Field(default_factory=list, description="How good is good enough, on test rows.")
     unknown: Literal["answer", "hand_off"] = Field(
-        "answer", description="What to do with input that the model is unsure of: answer anyway, or hand off to a person."
+        "answer",
+        description="What to do with input that the model is unsure of: answer anyway, or hand off to a person.",
     )
     confidence: float = Field(
         0.5, ge=0, le=1, description="With unknown: hand_off, answers below this confidence (0 to 1) are handed off."

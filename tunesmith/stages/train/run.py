@@ -36,7 +36,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     train_rows = _rows(dataset, splits.ids("train"))
     validation_rows = _rows(dataset, splits.ids("validation"))
     if not train_rows or not validation_rows:
-        raise InputError("nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`")
+        raise InputError(
+            "nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`"
+        )
     recipe = _recipe(settings, learner.name, train_rows, context)
     context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
@@ -101,14 +103,12 @@ def _train(training: Run, recipe: Recipe, context: Context) -> None:
     pace: Pace | None = None
     start = 0
     for told in training:
-        if pace is None and told.kind == "step":
-            pace, start = Pace(recipe.steps), told.data["step"] - 1
+        if pace is None and told.kind in ("step", "validation"):
+            pace, start = Pace(recipe.steps), told.data["step"]
         _tell(told, recipe, context, pace, start)
         if context.stopping() and not training.state.done:
             training.save()
-            raise Cancelled(
-                f"stopped by you in step {training.state.step} of {recipe.steps}; the checkpoint is saved"
-            )
+            raise Cancelled(f"stopped by you in step {training.state.step} of {recipe.steps}; the checkpoint is saved")
 
 
 def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None, start: int) -> None:
@@ -121,7 +121,7 @@ def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None
         context.emit("metric", **data)
     elif told.kind == "step" and pace is not None:
         done = data["step"] - start
-        left = pace.seconds_left(done)
+        left = pace.seconds_left(done)  # as if all steps were still to do at this pace
         remaining = left * (recipe.steps - data["step"]) / max(1, recipe.steps - done) if left else None
         context.emit("metric", **data)
         context.emit("progress", done=data["step"], total=recipe.steps, unit="steps", seconds_left=remaining)

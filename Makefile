@@ -1,0 +1,42 @@
+# The habits of this project. Every target works on a fresh clone: it makes .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# Worker threads that wait without spinning: on a busy machine spinning ones run many times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 0
+
+.PHONY: install demo test test-all check bench docs clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(INSTALLED)
+
+demo: install  ## the main job on examples/support-desk: a tuned model and its report
+	@$(BIN)/tunesmith run examples/support-desk; code=$$?; test $$code -eq 0 -o $$code -eq 3
+
+test: install  ## the tests, under 12 minutes on two cores
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+test-all: install  ## every test, the slow ones too
+	$(BIN)/python -m pytest -q
+
+check: install  ## linting, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install  ## side by side with peers; each prints a ratio or a figure
+	$(BIN)/python -m benchmarks
+
+docs: install  ## write the generated pages of docs/
+	$(BIN)/python -m tunesmith.cli.main docs
+
+clean:  ## throw away what was built here; examples' results stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
