@@ -36,7 +36,7 @@ bench: install  ## side by side with peers; each prints a ratio or a figure
 	$(BIN)/python -m benchmarks
 
 docs: install  ## write the generated pages of docs/
-	$(BIN)/python -m tunesmith.cli.main docs
+	$(BIN)/tunesmith docs --out docs
 
 clean:  ## throw away what was built here; examples' results stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

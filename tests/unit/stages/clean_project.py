@@ -95,7 +95,8 @@ def cleaned(
 ) -> Made:
     """Run `clean` on examples written the way `collect` writes them."""
     source, folder = _fresh(tmp_path, "collect"), _fresh(tmp_path, "clean")
-    with ExampleWriter(source / "examples.parquet") as writer:
+    writer = ExampleWriter(source / "examples.parquet")
+    with writer:
         for example in examples:
             writer.add(example)
     counts = {"examples": len(examples) if collected is None else collected}
@@ -135,7 +136,8 @@ def parted(
 ) -> Parted:
     """Run `split` on a clean set; the rows in ``without`` are those that `format` set aside."""
     source, encoded, folder = (_fresh(tmp_path, name) for name in ("clean", "format", "split"))
-    with ExampleWriter(source / "examples.parquet") as writer:
+    writer = ExampleWriter(source / "examples.parquet")
+    with writer:
         for example in examples:
             writer.add(example)
     aside = {example.id for example in without}

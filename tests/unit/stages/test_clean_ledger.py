@@ -188,7 +188,11 @@ def test_a_stop_is_heard_while_cleaning(tmp_path: Path) -> None:
     source = next(tmp_path.glob("collect-*"))
     context = Context("clean", tmp_path, tmp_path, tmp_path, stopping=lambda: True)
     with pytest.raises(Cancelled):
-        clean.run({"collect": Collection(source, (), {"examples": 12}), "goal": LABELS}, CleanSettings(), context)
+        clean.run(
+            {"collect": Collection(source, (), {"examples": 12}), "goal": LABELS},
+            CleanSettings.model_validate({}),
+            context,
+        )
 
 
 def test_progress_ends_with_all_rows(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_a_label_in_another_spelling_becomes_the_goals_label(tmp_path: Path, wri
     assert (line.state, line.code) == ("changed", "label_spelling")
     assert line.before is not None
     assert messages_from_json(line.before) == given.messages
+    assert line.evidence.endswith('→ "refund"')
+    assert line.evidence != '"refund" → "refund"'
     assert made.counts["changed"] == 1
 
 
@@ -118,6 +120,11 @@ def test_an_unknown_label_is_set_aside_with_the_nearest_known_one(tmp_path: Path
     assert line.code == "off_goal"
     assert '"refunds!"' in line.evidence
     assert '"refund"' in line.evidence
+
+
+def test_a_label_like_no_other_is_set_aside_without_a_guess(tmp_path: Path) -> None:
+    given = row("what now", "xyz")
+    assert cleaned(tmp_path, [*SOUND, given]).line(given).evidence == '"xyz" is not one of the 3 labels'
 
 
 def test_enum_values_are_mended_and_the_layout_becomes_one(tmp_path: Path) -> None:

@@ -238,7 +238,11 @@ def test_a_stop_is_heard_while_splitting(tmp_path: Path) -> None:
     clean, encoded = next(tmp_path.glob("clean-*")), next(tmp_path.glob("format-*"))
     inputs = {"clean": CleanSet(clean, {}), "format": Dataset(encoded, {}, {}), "goal": TEXT}
     with pytest.raises(Cancelled):
-        split.run(inputs, SplitSettings(), Context("split", tmp_path, tmp_path, tmp_path, stopping=lambda: True))
+        split.run(
+            inputs,
+            SplitSettings.model_validate({}),
+            Context("split", tmp_path, tmp_path, tmp_path, stopping=lambda: True),
+        )
 
 
 @st.composite

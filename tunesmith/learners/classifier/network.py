@@ -15,7 +15,9 @@ from torch.nn.functional import normalize, one_hot
 
 from tunesmith.products import EncodedRow
 
-#: The fresh pooler passes on the first token's state, scaled so that tanh stays nearly linear.
+#: How much larger the mean of the token states is than the first token's own, in the pooling layer.
+MEAN_SCALE = 30.0
+#: The fresh pooler's scale: small enough that tanh stays nearly linear.
 POOLER_SCALE = 0.3
 #: How peaked the head is before training: the logit of a row that lies on its class's mean.
 PROTOTYPE_SCALE = 10.0
@@ -68,13 +70,16 @@ def fresh(folder: Path, labels: Sequence[str], pad_token: int, dropout: float) -
 
     Dropout is in front of the head alone: inside a small encoder it slows learning from few rows.
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # that the head is new is the point
     try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        pooled = config.model_type == "bert"
+        layers = {"num_hidden_layers": config.num_hidden_layers + 1} if pooled else {}
         model = AutoModelForSequenceClassification.from_pretrained(
             folder,
             num_labels=len(labels),
@@ -87,15 +92,41 @@ def fresh(folder: Path, labels: Sequence[str], pad_token: int, dropout: float) -
             use_safetensors=True,
             dtype=torch.float32,
             attn_implementation="sdpa",
+            **layers,
         )
     finally:
         logging.set_verbosity(before)
-    pooler = getattr(model.base_model, "pooler", None)
-    if pooler is not None and hasattr(pooler, "dense"):
-        with torch.no_grad():
-            pooler.dense.weight.copy_(torch.eye(pooler.dense.in_features) * POOLER_SCALE)
-            pooler.dense.bias.zero_()
+    if pooled:
+        add_mean_pooling(model.base_model)
     return Network(model, pad_token)
+
+
+@torch.no_grad()
+def add_mean_pooling(bert: Any) -> None:
+    """Make the last layer and the pooler of a BERT give the mean of the token states of the layer below.
+
+    Sentence encoders are trained to say what a text means by the mean of its token states, but
+    transformers' classifiers read the first token alone. A layer of BERT's own form can take the
+    mean: with queries of zero the first token attends to all tokens alike, values and output are
+    multiples of the identity, large against the residual, and the feed-forward part adds nothing.
+    Its layer norm then yields the normalised mean, and the pooler passes it on, scaled so that tanh
+    stays nearly linear. So the tuned folder is a plain BertForSequenceClassification.
+    """
+    layer = bert.encoder.layer[-1]
+    width = bert.config.hidden_size
+    attention = layer.attention
+    for linear in (attention.self.query, attention.self.key, attention.self.value, attention.output.dense):
+        linear.weight.zero_()
+        linear.bias.zero_()
+    attention.self.value.weight.copy_(torch.eye(width))
+    attention.output.dense.weight.copy_(torch.eye(width) * MEAN_SCALE)
+    layer.output.dense.weight.zero_()
+    layer.output.dense.bias.zero_()
+    for norm in (attention.output.LayerNorm, layer.output.LayerNorm):
+        norm.weight.fill_(1.0)
+        norm.bias.zero_()
+    bert.pooler.dense.weight.copy_(torch.eye(width) * POOLER_SCALE)
+    bert.pooler.dense.bias.zero_()
 
 
 @torch.no_grad()

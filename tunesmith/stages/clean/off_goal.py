@@ -39,7 +39,7 @@ class LabelCheck:
             if len(answer) > 2 * longest + 20 or len(self._nearest) >= NEAREST_LOOKED_UP:
                 return ""
             by_lower = {label.lower(): label for label in self._labels}
-            found = get_close_matches(answer.strip().lower(), by_lower, n=1, cutoff=0.3)
+            found = get_close_matches(answer.strip().lower(), by_lower, n=1, cutoff=0.6)
             self._nearest[answer] = by_lower[found[0]] if found else ""
         return self._nearest[answer]
 

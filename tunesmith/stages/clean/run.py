@@ -51,7 +51,7 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
     _refuse_too_few(counts, collection)
     if goal.output == "label":
-        _refuse_one_label(context.folder / KEPT, counts)
+        _refuse_one_label(context.folder / KEPT, counts, collection)
     return counts
 
 
@@ -93,12 +93,12 @@ def _refuse_too_few(counts: Mapping[str, Any], collection: Collection) -> None:
         "too_few_examples",
         f"{counts['kept']} of {counts['in']} examples stay, and {FEWEST} are the least to learn from and to test on "
         f"({counts['merged']} merged, {counts['set_aside']} set aside{'; ' + reasons if reasons else ''})",
-        listed(str(source.get("path", "")) for source in collection.sources),
+        _sources(collection),
         "add examples (some hundreds do well), or mend the rows that were set aside",
     )
 
 
-def _refuse_one_label(path: Path, counts: Mapping[str, Any]) -> None:
+def _refuse_one_label(path: Path, counts: Mapping[str, Any], collection: Collection) -> None:
     labels: set[str] = set()
     for example in read_examples(path):
         labels.add(example.answer or "")
@@ -107,6 +107,10 @@ def _refuse_one_label(path: Path, counts: Mapping[str, Any]) -> None:
     raise InputError(
         "one_label",
         f"all {counts['kept']} examples that stay have the same label, {shorten(labels.pop())}: nothing to tell apart",
-        str(path.name),
+        _sources(collection),
         "add examples of at least one other label, or look at what was set aside with `tunesmith show clean`",
     )
+
+
+def _sources(collection: Collection) -> str:
+    return listed(str(source.get("path", "")) for source in collection.sources)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_SPACES = re.compile(r"\s+")
 
 
 def shorten(text: str, characters: int = 60) -> str:
-    """The text in quotes, cut after ``characters``, with white space collapsed."""
-    cut = " ".join(text[: characters * 4].split())
+    """The text in quotes, cut after ``characters``, each run of white space as one space."""
+    cut = _SPACES.sub(" ", text[: characters * 4])
     if len(cut) > characters or len(text) > characters * 4:
         cut = cut[:characters].rstrip() + "…"
     return f'"{writable(cut)}"'

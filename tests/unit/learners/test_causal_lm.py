@@ -1,0 +1,196 @@
+"""The causal learner with the real model: what it saves, plain transformers and peft answer alike."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from tunesmith.example import Message, Source, make_example
+from tunesmith.learners.causal_lm import encode, load, predict
+from tunesmith.learners.protocol import Refusal
+from tunesmith.products import GoalSheet, TunedModel
+from tunesmith.training.tree_packing import trees
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "category": {"type": "string", "enum": ["delivery", "refund", "billing"]},
+        "urgent": {"type": "boolean"},
+    },
+    "required": ["category", "urgent"],
+    "additionalProperties": False,
+}
+GOAL = GoalSheet("text", "json", "Answer with one JSON object.", (), SCHEMA)
+QUESTIONS = [
+    "Where is my parcel?",
+    "I was charged twice for one tent, please give me my money back today.",
+    "hi",
+    "The zip of my sleeping bag broke on the first night out and I am cold and cross.",
+]
+RECIPE = {
+    "method": "lora",
+    "precision": "float32",
+    "rank": 8,
+    "alpha": 16,
+    "dropout": 0.0,
+    "seed": 0,
+}
+
+
+def row(question: str, answer: str, number: int = 1):
+    messages = [Message.of("user", question), Message.of("assistant", answer)]
+    return make_example(messages, Source("test", number))
+
+
+def prompts() -> list[tuple[Message, ...]]:
+    return [(Message.of("user", question),) for question in QUESTIONS]
+
+
+@pytest.fixture(scope="module")
+def tuned(smollm2, tmp_path_factory) -> TunedModel:
+    """A real adapter, trained for a few steps on four rows, so that it differs from the base."""
+    folder = tmp_path_factory.mktemp("tuned") / "model"
+    folder.mkdir()
+    model = load.prepare(smollm2, GOAL, RECIPE, [])
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    answer = json.dumps({"category": "refund", "urgent": True})
+    rows = [encoder.encode(row(question, answer, number)) for number, question in enumerate(QUESTIONS)]
+    optimizer = torch.optim.AdamW(model.parameter_groups(5e-3, 0.0))
+    losses = []
+    for _ in range(4):
+        for tree in trees(rows, 512):
+            loss, told = model.loss(tree)
+            (loss / tree.weight).backward()
+            losses.append(told / tree.weight)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < losses[0]
+    model.save(folder)
+    return TunedModel(folder, "causal_lm", {}, (), {}, {})
+
+
+def test_plain_transformers_and_peft_give_the_same_answers(smollm2, tuned):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    ours = predict.predict("tuned", smollm2, GOAL, tuned, prompts(), max_new_tokens=24)
+    tokenizer = AutoTokenizer.from_pretrained(tuned.folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        base = AutoModelForCausalLM.from_pretrained(smollm2.folder, dtype=torch.float32)
+        model = PeftModel.from_pretrained(base, tuned.folder).eval()
+    system = (tuned.folder / "system_prompt.txt").read_text().strip()
+    theirs = []
+    for question in QUESTIONS:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        inputs = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output = model.generate(**inputs, do_sample=False, max_new_tokens=24)
+        text = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        theirs.append(text.strip())
+    assert [answer.text for answer in ours] == theirs
+    base_answers = predict.predict("base", smollm2, GOAL, tuned, prompts(), max_new_tokens=24)
+    assert [answer.text for answer in base_answers] != theirs
+
+
+def test_the_folder_holds_what_the_ecosystem_expects(tuned, smollm2):
+    names = {path.name for path in tuned.folder.iterdir()}
+    assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "README.md"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
+    card = (tuned.folder / "README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\n")
+    assert "base_model:" in card
+    assert smollm2.sha256 in card
+    assert json.loads((tuned.folder / "answer.schema.json").read_text()) == SCHEMA
+
+
+def test_an_answer_does_not_depend_on_its_neighbours_in_the_batch(smollm2, tuned):
+    together = predict.predict("tuned", smollm2, GOAL, tuned, prompts(), max_new_tokens=12)
+    alone = [predict.predict("tuned", smollm2, GOAL, tuned, [p], max_new_tokens=12)[0] for p in prompts()]
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+    for left, right in zip(together, alone, strict=True):
+        assert left.confidence == pytest.approx(right.confidence, abs=1e-4)
+        assert 0 < left.confidence <= 1
+
+
+@pytest.mark.parametrize("candidate", ["base", "tuned"])
+def test_enforced_answers_fit_the_schema(smollm2, tuned, candidate):
+    import jsonschema
+
+    answers = predict.predict(candidate, smollm2, GOAL, tuned, prompts(), max_new_tokens=40, enforce_schema=True)
+    assert len(answers) == len(QUESTIONS)
+    for answer in answers:
+        assert answer.finished
+        jsonschema.validate(json.loads(answer.text), SCHEMA)
+
+
+def test_the_prompt_is_tokenized_alike_in_training_and_prediction(smollm2):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    for question in [*QUESTIONS, "a  5\n\n7", "日本語 🎉", "<|im_end|> sneaky"]:
+        example = row(question, '{"category": "refund"}')
+        encoded = encoder.encode(example)
+        assert not isinstance(encoded, Refusal)
+        assert encoded.tokens[: encoded.prompt_tokens] == encoder.prompt_tokens(example.prompt)
+
+
+def test_only_the_answer_and_its_end_token_are_trained(smollm2):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    encoded = encoder.encode(row("Where is my parcel?", "On its way."))
+    pieces = encoder.pieces(encoded)
+    assert [trained for _, trained in pieces] == [False, True]
+    assert pieces[1][0] == "On its way.<|im_end|>"
+    assert "Answer with one JSON object." in pieces[0][0]
+
+
+def test_every_answer_of_a_conversation_is_trained(smollm2):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    turns = [("user", "Hello"), ("assistant", "Hi."), ("user", "Parcel?"), ("assistant", "Tomorrow.")]
+    example = make_example([Message.of(role, text) for role, text in turns], Source("test", 1))
+    pieces = encoder.pieces(encoder.encode(example))
+    assert [text for text, trained in pieces if trained] == ["Hi.<|im_end|>", "Tomorrow.<|im_end|>"]
+
+
+def test_rows_that_do_not_fit_are_refused_never_cut(smollm2):
+    encoder = encode.encoder(smollm2, GOAL, 64)
+    refusal = encoder.encode(row("word " * 200, "Yes."))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "too_long"
+    refusal = encoder.encode(row("Hello", ""))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "no_target"
+
+
+def test_the_fused_adapter_computes_what_peft_computes(smollm2, monkeypatch):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    rows = [encoder.encode(row(question, '{"urgent": true}', n)) for n, question in enumerate(QUESTIONS[:2])]
+    [tree] = trees(rows, 512)
+    found = {}
+    for name in ("fused", "peft"):
+        if name == "peft":
+            monkeypatch.setattr(load, "fuse", lambda model: 0)
+        model = load.prepare(smollm2, GOAL, RECIPE, [])
+        generator = torch.Generator().manual_seed(1)
+        for parameter in model.trained_state().values():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
+        loss, _ = model.loss(tree)
+        loss.backward()
+        found[name] = (loss.item(), {key: p.grad for key, p in model._named()})
+    assert found["fused"][0] == pytest.approx(found["peft"][0], rel=1e-5)
+    assert len(found["fused"][1]) == 2 * 7 * 30
+    for key, gradient in found["fused"][1].items():
+        expected = found["peft"][1][key]
+        assert (gradient - expected).norm() <= 1e-3 * expected.norm() + 1e-6, key
+
+
+def test_a_tuned_folder_has_no_path_that_a_pickle_could_take(tuned):
+    from safetensors import safe_open
+
+    with safe_open(Path(tuned.folder) / "adapter_model.safetensors", "pt") as file:
+        assert len(list(file.keys())) == 2 * 7 * 30
