@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,14 +70,17 @@ class Store:
     def folder(self, stage: str, id: str) -> Path:
         return self.artifacts / f"{stage}-{id}"
 
-    def find(self, stage: str, id: str) -> Artifact | None:
-        """The finished artifact, or None. A folder without its manifest is not an artifact."""
-        return self._read(self.folder(stage, id))
+    def find(self, stage: str, id: str, *, full: bool = False) -> Artifact | None:
+        """The finished artifact, or None. A folder without its manifest is not an artifact.
+
+        The sizes of its files are compared with the manifest, with ``full`` their sha256 too.
+        """
+        return self._read(self.folder(stage, id), full)
 
     def latest(self, stage: str) -> Artifact | None:
         """What the stage made last, whatever the settings were then."""
         try:
-            id = (self.root / "latest" / stage).read_text(encoding="utf-8").strip()
+            id = (self.root / "latest" / stage).read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             return None
         return self.find(stage, id) if id else None
@@ -86,14 +89,17 @@ class Store:
         (self.root / "latest").mkdir(parents=True, exist_ok=True)
         write_text(self.root / "latest" / artifact.kind, artifact.id)
 
-    def _read(self, folder: Path) -> Artifact | None:
+    def _read(self, folder: Path, full: bool = False) -> Artifact | None:
         try:
             data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        if any(not _has_size(folder / name, entry["bytes"]) for name, entry in data["files"].items()):
-            return None
-        return Artifact(data["id"], data["stage"], folder, data["made_by"], data["counts"], data["seconds"])
+            manifest = Manifest(**data)
+            for name, entry in manifest.files.items():
+                path = folder / name
+                if not _has_size(path, entry["bytes"]) or (full and sha256_of(path) != entry["sha256"]):
+                    return None
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
+            return None  # damaged
+        return Artifact(manifest.id, manifest.stage, folder, manifest.made_by, manifest.counts, manifest.seconds)
 
     def begin(self, stage: str, id: str, *, resume: bool = False) -> Path:
         """A folder to write in. Without ``resume`` what a killed run left there is thrown away."""
@@ -101,7 +107,17 @@ class Store:
         if folder.exists() and not resume:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        for left in (folder / MANIFEST, *folder.glob(".*.tmp")):  # of a run that was killed while it finished
+            left.unlink(missing_ok=True)
         return folder
+
+    def sweep(self, keeps_work: Collection[str]) -> None:
+        """Remove what killed runs left, but for the work that the stages named go on from. Call it under the lock."""
+        for folder in self.work.glob("*"):
+            if folder.name.rpartition("-")[0] not in keeps_work:
+                shutil.rmtree(folder)
+        for left in (self.root / "latest").glob(".*.tmp"):
+            left.unlink(missing_ok=True)
 
     def finish(
         self, stage: str, id: str, *, made_by: Mapping[str, Any], counts: Mapping[str, Any], seconds: float
@@ -152,7 +168,7 @@ class Store:
         The kernel drops the lock when the holder dies, so a kill leaves nothing to clean up.
         A folder that this call made and that stays empty is removed again.
         """
-        fresh = not self.root.exists()
+        fresh, held = not self.root.exists(), False
         self.root.mkdir(parents=True, exist_ok=True)
         path = self.root / "lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -167,11 +183,12 @@ class Store:
                     str(self.root.parent),
                     "wait for it to end, or stop it; nothing was changed",
                 ) from None
+            held = True
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
             yield
         finally:
-            if fresh and not self.artifacts.exists() and not any(self.work.glob("*")):
+            if fresh and held and not self.artifacts.exists() and not any(self.work.glob("*")):
                 shutil.rmtree(self.root, ignore_errors=True)
             os.close(handle)
 
@@ -213,8 +230,10 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # what a user is told of
         raise
     fsync(path.parent)
 
@@ -228,7 +247,7 @@ def read_json(path: Path) -> Any:
     """Read JSON that Tunesmith wrote. Raises InputError when it is damaged or gone."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             "damaged_artifact",
             f"a file that Tunesmith made is damaged or gone ({error})",

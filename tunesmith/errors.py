@@ -16,6 +16,8 @@ example id) and the ``fix``. The command line shows these and no traceback unles
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Sequence
 
 
@@ -118,9 +120,21 @@ def raise_all(faults: Sequence[InputError], shown: int = 20) -> None:
         raise Faults(faults[:shown], more=max(0, len(faults) - shown))
 
 
-def from_os_error(error: OSError) -> TunesmithError:
-    """Turn an operating-system error that a user can mend into words."""
-    where = str(error.filename or "")
+#: How Rust libraries (safetensors, tokenizers) end the message of an operating-system error.
+_RUST_OS_ERROR = re.compile(r"\(os error (\d+)\)\W*$")
+
+
+def os_error_in(error: BaseException) -> OSError | None:
+    """The operating-system error that this is, or that a library wrote into its message; else None."""
+    if isinstance(error, OSError):
+        return error
+    found = _RUST_OS_ERROR.search(str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else None
+
+
+def from_os_error(error: OSError, place: str = "") -> TunesmithError:
+    """Turn an operating-system error that a user can mend into words. ``place`` is told when it names no file."""
+    where = str(error.filename or place)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InputError(
             "disk_full",
@@ -135,4 +149,7 @@ def from_os_error(error: OSError) -> TunesmithError:
             where,
             "make the folder writable or copy the project to one that is",
         )
+    if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP):
+        what = f"this path cannot be used ({error.strerror})"
+        return InputError("os_error", what, where, "check the path: a file may stand where a folder is meant")
     return TunesmithError("os_error", f"{error.strerror or error}", where, "run with --debug to see where")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith import project_file
-from tunesmith.artifact import Store, write_text
+from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
@@ -67,6 +67,8 @@ class Project:
                 fix="--input text and --output text, label or json",
             )
         project = cls(Path(folder))
+        if project.root.is_file():
+            raise InputError("no_project", "a file stands in the way", str(project.root), "name another folder")
         if project.file.exists():
             raise InputError("already_a_project", "there is a project here already", str(project.file), "open it")
         name = name or re.sub(r"[^\w.-]+", "-", project.root.name).strip("-") or "project"
@@ -81,6 +83,9 @@ class Project:
         """Open a project by its folder or file; without one, search from here upwards."""
         if folder is not None and str(folder) != ".":
             path = Path(folder)
+            if path.is_file() and path.name != FILE:
+                fix = f"name the folder that holds {FILE}"
+                raise InputError("no_project", "this is a file, not a project's folder", str(path), fix)
             project = cls(path.parent if path.name == FILE else path)
         else:
             here = Path.cwd()
@@ -104,21 +109,27 @@ class Project:
     def add(self, paths: Sequence[str], **keys: Any) -> list[SourceLook]:
         """Look at files, then record them as sources in tunesmith.yaml. Faults are raised, nothing written."""
         from tunesmith.stages.collect.look import look
-        from tunesmith.stages.collect.settings import SourceSettings
 
         given = {key: value for key, value in keys.items() if value not in (None, [], ())}
         looks: list[SourceLook] = []
         entries = []
-        known = {(self.root / source.path).resolve() for source in self.settings.collect}
+        faults: list[InputError] = []
+        settings = self.settings
+        known = {(self.root / source.path).resolve() for source in settings.collect}
         for path in paths:
             target = Path(path).resolve()
             if target in known:
-                raise InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
+                fix = f"see collect in {self.file}"
+                faults.append(InputError("already_added", "this source was added before", path, fix))
+                continue
             known.add(target)
             entry = {"path": self._relative(target), **given}
-            looks += look(SourceSettings(**entry), self.root, self.settings.goal.output)
+            try:
+                looks += look(project_file.source(entry), self.root, settings.goal.output)
+            except InputError as error:
+                faults += getattr(error, "faults", [error])
             entries.append(entry)
-        raise_all([fault for found in looks for fault in found.faults])
+        raise_all([*faults, *(fault for found in looks for fault in found.stopping)])
 
         def change(document: Any) -> None:
             if not document.get("collect"):
@@ -165,18 +176,19 @@ class Project:
     def decisions(self) -> dict[str, str]:
         """The user's decisions by example id, the last one for each."""
         try:
-            lines = (self.root / DECISIONS).read_text(encoding="utf-8").splitlines()
+            lines = (self.root / DECISIONS).read_bytes().splitlines()
         except FileNotFoundError:
             return {}
-        decisions = {}
+        decisions: dict[str, str] = {}
+        faults = []
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
                 decisions[str(entry["id"])] = str(entry["decision"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    "broken_decision", "this line is not a decision", f"{DECISIONS}:{number}", "mend or delete the line"
-                ) from error
+            except (ValueError, KeyError, TypeError, RecursionError):
+                where, fix = f"{DECISIONS}:{number}", "mend or delete the line"
+                faults.append(InputError("broken_decision", "this line is not a decision", where, fix))
+        raise_all(faults)
         return decisions
 
     def restore(self, ids: Sequence[str]) -> list[str]:
@@ -199,22 +211,31 @@ class Project:
             write_text(self.root / DECISIONS, text)
         return list(wanted)
 
-    def write_goal(self, found: Inferred) -> None:
-        """Write labels or a schema that were read from the data into the user's files."""
+    def write_goal(self, found: Inferred) -> str:
+        """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""
+        file = FILE
         if found.schema is not None:
             text = json.dumps(found.schema, indent=2, ensure_ascii=False) + "\n"
-            write_text(self.root / found.schema_file, text)
+            file = self._free_name(found.schema_file, text)
+            write_text(self.root / file, text)
 
         def change(document: Any) -> None:
             goal = document["goal"]
-            if found.labels is not None:
-                goal["labels"] = list(found.labels)
-                goal.yaml_add_eol_comment("read from the data; yours to edit", "labels")
-            if found.schema is not None:
-                goal["schema"] = found.schema_file
-                goal.yaml_add_eol_comment("read from the data; yours to edit", "schema")
+            key, value = ("schema", file) if found.labels is None else ("labels", list(found.labels))
+            goal[key] = value
+            if not goal.fa.flow_style():  # a comment ends a line, so it would break {a: 1, b: 2} in two
+                goal.yaml_add_eol_comment("read from the data; yours to edit", key)
 
         project_file.edit(self.file, change)
+        return file
+
+    def _free_name(self, name: str, text: str) -> str:
+        """The name, unless a file with another content has it: what a user wrote is not overwritten."""
+        path = self.root / name
+        if not path.exists() or (path.is_file() and path.read_bytes() == text.encode()):
+            return name
+        stem, dot, endings = name.partition(".")
+        return f"{stem}-{hash_of(text)[:8]}{dot}{endings}"
 
     def ask(self, text: str) -> list[Answer]:
         """What the base and, when there is one, the tuned model answer."""

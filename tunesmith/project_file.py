@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from tunesmith.artifact import write_text
 from tunesmith.errors import InputError, raise_all
-from tunesmith.settings import Settings
+from tunesmith.settings import Settings, shown, wanted, yaml_word
 from tunesmith.stages.base.settings import BaseSettings
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.collect.settings import SourceSettings
@@ -24,6 +25,8 @@ from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.train.settings import TrainSettings
 
 FILE = "tunesmith.yaml"
+#: More values than any project has, once its aliases are written out.
+MOST_VALUES = 100_000
 
 
 class ProjectSettings(Settings):
@@ -84,11 +87,25 @@ def load(file: Path) -> Any:
         mark = error.problem_mark
         where = f"{file}:{mark.line + 1}" if mark else str(file)
         raise InputError("broken_yaml", f"this is not YAML: {error.problem}", where, "mend that line") from error
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise InputError("broken_yaml", f"this is not YAML: {error}", str(file), "mend the file") from error
     if not isinstance(document, Mapping):
-        raise InputError("broken_yaml", "the project file must hold keys and values", str(file), "see `tunesmith new`")
+        what = "the project file must hold keys and values" if text.strip() else "the project file is empty"
+        raise InputError("broken_yaml", what, str(file), "`tunesmith new DIR` writes one to begin with")
+    if _values(document, {}) > MOST_VALUES:
+        raise InputError("broken_yaml", "aliases (*name) repeat too much", str(file), "write the values out")
     return document
+
+
+def _values(value: Any, known: dict[int, float]) -> float:
+    """How many values there are, aliases written out; infinite when one holds itself."""
+    if not isinstance(value, Mapping | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        inner = value.values() if isinstance(value, Mapping) else value
+        known[id(value)] = 1 + sum(_values(item, known) for item in inner)
+    return known[id(value)]
 
 
 def read(file: Path, overrides: Sequence[str] = ()) -> ProjectSettings:
@@ -98,13 +115,18 @@ def read(file: Path, overrides: Sequence[str] = ()) -> ProjectSettings:
     """
     document = load(file)
     plain = _plain(document)
+    faults: list[InputError] = []
     for override in overrides:
-        _override(plain, override)
+        try:
+            _override(plain, override)
+        except InputError as error:
+            faults.append(error)
     try:
-        return ProjectSettings.model_validate(plain)
+        settings = ProjectSettings.model_validate(plain)
     except ValidationError as error:
-        raise_all([_fault(file, document, item, overrides) for item in error.errors()])
-        raise
+        faults += _faults(file, document, error, overrides)
+    raise_all(faults)
+    return settings
 
 
 def _plain(value: Any) -> Any:
@@ -137,29 +159,82 @@ def _override(settings: dict[str, Any], override: str) -> None:
             raise InputError("bad_override", f"{path} does not name a setting", "--set", "such as --set train.epochs=1")
     try:
         block[keys[-1]] = YAML(typ="safe").load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
         raise InputError("bad_override", f"{text!r} is not a YAML value", f"--set {path}", "quote it") from error
 
 
-def _fault(file: Path, document: Any, item: Any, overrides: Sequence[str]) -> InputError:
-    """One of pydantic's errors in our words, with its line."""
-    location = [
-        part for part in item["loc"] if not (isinstance(part, str) and part.startswith(("function-", "literal")))
-    ]
-    path = ".".join(str(part) for part in location)
-    line = _line(document, location)
-    where = f"{file}:{line}: {path}" if line else (f"--set {path}" if overrides else f"{file}: {path}")
-    if item["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+def _faults(file: Path, document: Any, error: ValidationError, overrides: Sequence[str]) -> list[InputError]:
+    """Pydantic's errors in our words, with their lines."""
+    found = _by_key(error).items()
+    return [_fault(_where(file, document, keys, overrides), keys, items) for keys, items in found]
+
+
+def _by_key(error: ValidationError) -> dict[tuple[Any, ...], list[Any]]:
+    """Pydantic's errors by the key that they are about: one for each form that its value may have."""
+    by_key: dict[tuple[Any, ...], list[Any]] = {}
+    for item in error.errors():
+        by_key.setdefault(_keys(item["loc"]), []).append(item)
+    return by_key
+
+
+def _keys(location: Sequence[Any]) -> tuple[Any, ...]:
+    """The keys of a place in the file. Pydantic adds the branches of a type (`float`, `literal['auto']`)."""
+    model: Any = ProjectSettings
+    keys: list[Any] = []
+    for part in location:
+        if isinstance(part, str):
+            if model is None:
+                break
+            model = _model_of(_fields(model).get(part))
+        keys.append(part)
+    return tuple(keys)
+
+
+def _where(file: Path, document: Any, keys: Sequence[Any], overrides: Sequence[str]) -> str:
+    path = ".".join(map(str, keys))
+    for override in overrides:
+        given = override.partition("=")[0].strip()
+        if f"{path}.".startswith(f"{given}.") or f"{given}.".startswith(f"{path}."):
+            return f"--set {path}"
+    line = _line(document, keys)
+    return f"{file}:{line}: {path}" if line else f"{file}: {path}"
+
+
+def _fault(where: str, keys: Sequence[Any], items: Sequence[Any]) -> InputError:
+    """One fault of one key: ``items`` are Pydantic's errors, one for each form that the value may have."""
+    kind, given = items[0]["type"], items[0]["input"]
+    if kind == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        near = difflib.get_close_matches(str(keys[-1]), known, n=1)
         fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return InputError("unknown_key", f"unknown key {str(location[-1])!r}", where, fix)
-    if item["type"] == "missing":
-        return InputError("missing_key", "this key must be given", where, "add it")
-    message = item["msg"].removeprefix("Value error, ")
-    given = item["input"]
-    shown = f" (it is {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-    return InputError("wrong_value", f"{message}{shown}", where, f"see docs/{location[0] if location else 'goal'}.md")
+        return InputError("unknown_key", f"unknown key {str(keys[-1])!r}", where, fix)
+    if kind == "missing":
+        return InputError("missing_key", "this key must be given", where, f"add it: {_about(keys)}")
+    if kind == "value_error":
+        what = items[0]["msg"].removeprefix("Value error, ") + shown(given)
+    else:
+        what = f"this must be {' or '.join(dict.fromkeys(map(wanted, items)))}{shown(given)}"
+    quoted = kind == "string_type" and isinstance(given, bool | int | float)
+    return InputError("wrong_value", what, where, f'write "{yaml_word(given)}", in quotes' if quoted else _about(keys))
+
+
+def _about(keys: Sequence[Any]) -> str:
+    """The one sentence of a setting and its default; for a whole block its page."""
+    field = _field(keys)
+    if field is None or not field.description:
+        return f"see docs/{keys[0] if keys and keys[0] in ProjectSettings.model_fields else 'settings'}.md"
+    default = None if field.is_required() else field.get_default()
+    return str(field.description) + ("" if default is None else f" The default is {default}.")
+
+
+def source(entry: Mapping[str, Any]) -> SourceSettings:
+    """Check one entry of ``collect``. Raises InputError or Faults, with the entry's own keys."""
+    try:
+        return ProjectSettings.model_validate({"name": "project", "collect": [dict(entry)]}).collect[0]
+    except ValidationError as error:
+        found = _by_key(error).items()
+        raise_all([_fault(f"collect.{'.'.join(map(str, keys[2:]))}", keys, items) for keys, items in found])
+        raise
 
 
 def _line(document: Any, location: Sequence[Any]) -> int | None:
@@ -179,18 +254,28 @@ def _line(document: Any, location: Sequence[Any]) -> int | None:
 def _known_keys(location: Sequence[Any]) -> list[str]:
     model: Any = ProjectSettings
     for part in location:
-        if isinstance(part, int):
-            continue
-        field = _fields(model).get(str(part))
-        if field is None:
+        if isinstance(part, str):
+            model = _model_of(_fields(model).get(part))
+        if model is None:
             return []
-        annotation = field.annotation
-        arguments = getattr(annotation, "__args__", ())
-        models = [item for item in (annotation, *arguments) if isinstance(item, type) and issubclass(item, BaseModel)]
-        if not models:
-            return []
-        model = models[0]
     return list(_fields(model))
+
+
+def _field(keys: Sequence[Any]) -> Any:
+    """The setting that the keys name, or None."""
+    field, model = None, ProjectSettings
+    for part in keys:
+        if isinstance(part, str):
+            field = _fields(model).get(part) if model else None
+            model = _model_of(field)
+    return field
+
+
+def _model_of(field: Any) -> Any:
+    """The block of settings that a field holds, alone or as the items of a list, or None."""
+    annotation = getattr(field, "annotation", None)
+    kinds = (annotation, *getattr(annotation, "__args__", ()))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _fields(model: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tunesmith.cli import add, ask, base, clean, docs, format, new, run, show, stage, status
 from tunesmith.cli.arguments import everywhere
-from tunesmith.errors import Cancelled, TunesmithError, from_os_error
+from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
 VERBS = (new, add, run, status, show, ask, stage, base, clean, format, docs)
 CANCELLED = 130
@@ -85,7 +85,8 @@ def _fail(error: Exception, debug: bool) -> int:
         what = f"{error.what[:1].upper()}{error.what[1:]}"
         _tell(f"{what}. {error.fix[:1].upper()}{error.fix[1:]}.")
         return error.exit_code
-    known = from_os_error(error) if isinstance(error, OSError) else error
+    from_system = None if isinstance(error, TunesmithError) else os_error_in(error)
+    known = from_os_error(from_system) if from_system else error
     if isinstance(known, TunesmithError):
         _tell(str(known), error=True)
         return known.exit_code

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith import base_folder
 from tunesmith.artifact import Artifact, hash_of
-from tunesmith.errors import InputError, TunesmithError, from_os_error, raise_all
+from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
 from tunesmith.pipeline.stale import facts, recipe
@@ -63,8 +64,12 @@ class RunResult:
 
 
 def check(project: Project, settings: ProjectSettings) -> None:
-    """Look for every fault that can be found before anything is made, and raise them together."""
+    """Look for every fault that can be found before anything is made, and raise them together.
+
+    Rows are looked at only when something is wrong anyway, so that a user hears of all of it at once.
+    """
     from tunesmith.stages.base import run as base
+    from tunesmith.stages.collect.look import row_faults
     from tunesmith.stages.goal import run as goal
 
     faults: list[InputError] = []
@@ -72,6 +77,7 @@ def check(project: Project, settings: ProjectSettings) -> None:
         lambda: goal.check(settings.goal, project.root),
         lambda: base.check(settings.base, project.root),
         lambda: facts(project, settings, "collect"),
+        project.decisions,
     ]
     if not settings.collect:
         faults.append(
@@ -87,6 +93,8 @@ def check(project: Project, settings: ProjectSettings) -> None:
             look()
         except InputError as error:
             faults += getattr(error, "faults", [error])
+    if faults:
+        faults += row_faults(settings.collect, project.root, settings.goal.output)
     raise_all(faults)
 
 
@@ -108,9 +116,11 @@ def run(
     made: dict[str, Artifact] = {}
     fresh: list[str] = []
     names = upstream(to or "test")
-    with guard_disk(), project.store.lock(), stop_on_interrupt(sink) as stopping:
+    base_verified = False
+    with guard_disk(project.root), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
             shutil.rmtree(project.store.work, ignore_errors=True)
+        project.store.sweep([stage.name for stage in BY_NAME.values() if stage.keeps_work])
         log = JsonLines(project.store.root / "events.jsonl")
         sink = fan_out(sink, log)
         sink(Event("run_started", data={"stages": list(names)}))
@@ -120,11 +130,14 @@ def run(
                 current = _write_goal_back(project, settings, made["collect"], sink)
             wanted = recipe(project, current, stage, made)
             id = hash_of(wanted)
-            artifact = None if from_scratch else project.store.find(name, id)
+            artifact = None if from_scratch else project.store.find(name, id, full=True)
             if artifact is not None:
                 project.store.mark_latest(artifact)
                 sink(Event("stage_skipped", name, {"why": "up to date", "counts": dict(artifact.counts)}))
             else:
+                if "base" in stage.needs and not base_verified:
+                    base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
+                    base_verified = True
                 artifact = _make(project, current, stage, id, wanted, made, sink, stopping)
                 fresh.append(name)
             made[name] = artifact
@@ -138,15 +151,22 @@ def run(
 def _write_goal_back(
     project: Project, settings: Callable[[], ProjectSettings], collected: Artifact, sink: Sink
 ) -> ProjectSettings:
-    """Read absent labels or an absent schema from the data, and write them where the user sees them."""
+    """Read absent labels or an absent schema from the data, and write them where the user sees them.
+
+    When an override, not the file, says what comes out, they are for this run alone.
+    """
     from tunesmith.stages.goal.infer import infer
 
     current = settings()
     found = infer(current.goal, Collection.open(collected))
     if found is None:
         return current
-    project.write_goal(found)
-    sink(Event("note", "goal", {"text": found.words}))
+    if project.settings.goal.output != current.goal.output:
+        sink(Event("note", "goal", {"text": f"{found.words}, for this run alone{found.left}"}))
+        read = {"labels": list(found.labels)} if found.labels is not None else {"schema_": found.schema}
+        return current.model_copy(update={"goal": current.goal.model_copy(update=read)})
+    place = project.write_goal(found)
+    sink(Event("note", "goal", {"text": f"{found.words} and written to {place}{found.left}"}))
     return settings()
 
 
@@ -163,6 +183,7 @@ def _make(
     """Make one stage: its folder is renamed into place when whole, thrown away when it fails."""
     sink(Event("stage_started", stage.name))
     began = time.monotonic()
+    decisions = project.decisions()
     folder = project.store.begin(stage.name, id, resume=stage.keeps_work)
     context = Context(
         stage=stage.name,
@@ -171,7 +192,7 @@ def _make(
         cache=project.cache,
         seed=settings.seed,
         sink=sink,
-        decisions=project.decisions(),
+        decisions=decisions,
         stopping=stopping,
         facts={
             "output": settings.goal.output,
@@ -179,11 +200,12 @@ def _make(
             "name": settings.name,
         },
     )
-    inputs = {name: open_product(BY_NAME[name], made[name], stage) for name in stage.needs}
     try:
-        counts = stage.module.run(inputs, settings.of(stage.name), context)
-        seconds = time.monotonic() - began
-        artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)
+        with guard_disk(project.root):
+            inputs = {name: open_product(BY_NAME[name], made[name], stage) for name in stage.needs}
+            counts = stage.module.run(inputs, settings.of(stage.name), context)
+            seconds = time.monotonic() - began
+            artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)
     except BaseException as error:
         if not stage.keeps_work:
             project.store.abandon(stage.name, id)
@@ -195,12 +217,17 @@ def _make(
 
 
 @contextmanager
-def guard_disk() -> Iterator[None]:
-    """Turn a full disk or a read-only folder into words."""
+def guard_disk(place: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into words. ``place`` is told when the error names no file."""
     try:
         yield
-    except OSError as error:
-        raise from_os_error(error) from error
+    except TunesmithError:
+        raise
+    except Exception as error:
+        known = os_error_in(error)
+        if known is None:
+            raise
+        raise from_os_error(known, str(place)) from error
 
 
 @contextmanager

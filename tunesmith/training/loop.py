@@ -41,6 +41,7 @@ class State:
     curve: list[dict[str, Any]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = math.inf
+    best_accuracy: float = 0.0
     without_better: int = 0
     skipped: list[dict[str, Any]] = field(default_factory=list)
     bad_in_a_row: int = 0
@@ -194,11 +195,30 @@ class Run:
             "validation_accuracy": round(found["accuracy"], 6),
         }
         state.curve.append(entry)
-        if found["loss"] < state.best_loss or not self.best:
+        if self._is_better(found) or not self.best:
             state.best_loss, state.best_step, state.without_better = found["loss"], state.step, 0
+            state.best_accuracy = max(state.best_accuracy, found["accuracy"])
             self.best = {name: value.clone() for name, value in self.model.trained_state().items()}
         else:
             state.without_better += 1
             if state.without_better >= self.recipe.patience:
                 state.stopped_early = state.done = True
         return Measurement("validation", {**entry, "best_step": state.best_step})
+
+    def _is_better(self, found: dict[str, float]) -> bool:
+        """Whether this step's weights are to be kept rather than the best so far.
+
+        By loss, the lower wins. By accuracy (a classifier), the later step wins unless it is worse
+        than the highest accuracy by more than its standard error: on few rows a difference below
+        that is chance, and later weights have seen more and are annealed further.
+        """
+        if self.recipe.criterion == "loss":
+            return found["loss"] < self.state.best_loss
+        highest = self.state.best_accuracy
+        return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
+
+
+def standard_error(share: float, n: float) -> float:
+    """The standard error of a share of n rows, with one success and one failure added (Agresti and Coull)."""
+    smoothed = (share * n + 1) / (n + 2)
+    return math.sqrt(smoothed * (1 - smoothed) / (n + 2))

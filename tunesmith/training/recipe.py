@@ -29,6 +29,7 @@ class Recipe:
     alpha: int
     dropout: float
     label_smoothing: float
+    criterion: str
     validate_every: int
     patience: int
     checkpoint_seconds: float
@@ -72,6 +73,7 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
         alpha=settings.alpha,
         dropout=float(_or(settings.dropout, auto["dropout"])),
         label_smoothing=auto["label_smoothing"],
+        criterion=auto["criterion"],
         validate_every=max(1, math.ceil(steps / settings.validations)),
         patience=settings.patience,
         checkpoint_seconds=settings.checkpoint_seconds,
@@ -98,6 +100,7 @@ def _causal_lm(rows: int) -> dict[str, Any]:
         "learning_rate": 1e-3 if rows < 2000 else 5e-4,
         "dropout": 0.0,
         "label_smoothing": 0.0,
+        "criterion": "loss",
         "token_budget": 768,
     }
 
@@ -113,6 +116,7 @@ def _classifier(rows: int) -> dict[str, Any]:
         "learning_rate": 1e-4 if rows < 2000 else 2e-4,
         "dropout": 0.1,
         "label_smoothing": 0.1,
+        "criterion": "accuracy",
         "token_budget": 8192,
     }
 

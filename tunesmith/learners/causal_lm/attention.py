@@ -21,6 +21,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from tunesmith.learners.protocol import TokenTree
 
 NAME = "tunesmith_tree"
+DECODING = "tunesmith_decoding"
 BLOCK = 128
 
 
@@ -87,9 +88,47 @@ def tree_attention(
     return torch.cat(out, dim=2).transpose(1, 2).contiguous(), None
 
 
+def grouped_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention for decoding: query (B, H, S, D), key and value (B, G, K, D), mask bool (B, 1, S, K).
+
+    Returns (B, S, H, D). As above, keys and values are not copied for each query head.
+    """
+    if attention_mask is None:
+        raise ValueError("grouped_attention needs the mask of its caller")
+    rows, heads, length, size = query.shape
+    groups = key.shape[1]
+    share = heads // groups
+    attended = scaled_dot_product_attention(
+        query.reshape(rows, groups, share * length, size),
+        key,
+        value,
+        attn_mask=attention_mask.repeat(1, 1, share, 1),
+        dropout_p=dropout,
+        scale=scaling,
+    )
+    return attended.view(rows, heads, length, size).transpose(1, 2).contiguous(), None
+
+
 def install(model: Any) -> None:
     """Make a model use `tree_attention`; each forward call must then be given ``tree_blocks``."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, tree_attention)
     model.set_attn_implementation(NAME)
+
+
+def install_for_decoding(model: Any) -> None:
+    """Make a model use `grouped_attention`; each forward call must then be given a mask (B, 1, S, K)."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(DECODING, grouped_attention)
+    model.set_attn_implementation(DECODING)

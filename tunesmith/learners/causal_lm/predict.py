@@ -5,7 +5,6 @@ Shapes: B rows in a batch, P tokens of common prefix, S tokens of the longest re
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,21 +14,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache
 
 from tunesmith.errors import InputError
 from tunesmith.example import Message
+from tunesmith.learners.causal_lm.attention import install_for_decoding
 from tunesmith.learners.causal_lm.encode import ConversationEncoder, load_tokenizer
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
+from tunesmith.learners.causal_lm.key_value_cache import empty_cache, keep_rows, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 32
 
 
 @lru_cache(maxsize=1)
 def _model(base_folder: Path, tuned_folder: Path | None, base: BaseModel) -> Any:
-    return load_base(base) if tuned_folder is None else load_tuned(base, tuned_folder)
+    model = load_base(base) if tuned_folder is None else load_tuned(base, tuned_folder)
+    install_for_decoding(model)
+    return model
 
 
 def predict(
@@ -65,7 +69,7 @@ def predict(
     answers: list[Prediction | None] = [None] * len(rows)
     prefix = _common_prefix(rows)
     with torch.inference_mode():
-        cache = model(input_ids=torch.tensor([rows[0][:prefix]]), use_cache=True).past_key_values if prefix else None
+        cache = _read(model, rows[0][:prefix])
         order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
         for start in range(0, len(order), ROWS_AT_ONCE):
             batch = order[start : start + ROWS_AT_ONCE]
@@ -77,6 +81,16 @@ def predict(
                 answers[index] = Prediction(text, answer.confidence, len(answer.tokens), seconds, answer.finished)
             on_progress(min(start + ROWS_AT_ONCE, len(order)), len(order))
     return [prediction for prediction in answers if prediction is not None]
+
+
+def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
+    """The cache of a prefix that all rows share, or None for an empty one."""
+    if not tokens:
+        return None
+    cache = empty_cache()
+    mask = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()[None, None]  # (1, 1, P, P)
+    model(input_ids=torch.tensor([tokens]), attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
 
 
 def _as_set(value: int | list[int] | None) -> set[int]:
@@ -110,7 +124,7 @@ class _Answer:
 
 def _generate(
     model: Any,
-    prefix_cache: Any,
+    prefix_cache: Cache | None,
     prefix: int,
     rows: Sequence[Sequence[int]],
     limit: int,
@@ -125,23 +139,23 @@ def _generate(
     for index, gap in enumerate(pad):
         seen[index, prefix : prefix + gap] = 0
     positions = (seen.cumsum(1) - 1).clamp(min=0)[:, prefix:]  # (B, S)
-    cache = None
-    if prefix_cache is not None:
-        cache = copy.deepcopy(prefix_cache)
-        cache.batch_repeat_interleave(len(rows))
+    cache = repeated(prefix_cache, len(rows)) if prefix_cache else empty_cache()
+    causal = torch.ones(rest, prefix + rest, dtype=torch.bool).tril(prefix)  # (S, P + S)
+    # A padding query sees itself, so that no row of the mask is empty; nobody sees it.
+    mask = (causal & seen[:, None].bool()) | torch.eye(rest, prefix + rest, dtype=torch.bool).roll(prefix, 1)
     answers = [_Answer() for _ in rows]
     live = list(range(len(rows)))
     matchers = [grammar.start() for _ in rows] if grammar else []
     for _ in range(limit):
         output = model(
             input_ids=ids,
-            attention_mask=seen,
+            attention_mask=mask[:, None],
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        cache, logits = output.past_key_values, output.logits[:, -1].float()  # (B, V)
+        logits = output.logits[:, -1].float()  # (B, V)
         if grammar:
             grammar.mask([matchers[index] for index in live], logits)
         chosen, log_probabilities = _choose(logits)
@@ -161,10 +175,11 @@ def _generate(
             break
         if len(keep) < len(live):
             kept = torch.tensor(keep)
-            cache.batch_select_indices(kept)
+            keep_rows(cache, kept)
             seen, positions, chosen = seen[kept], positions[kept], chosen[kept]
             live = [live[place] for place in keep]
         seen = torch.cat([seen, seen.new_ones(len(live), 1)], dim=1)
+        mask = seen[:, None].bool()  # (B, 1, K)
         positions, ids = positions[:, -1:] + 1, chosen[:, None]
     return answers
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunesmith.catalog import Entry, HubSource, Source, find
+from tunesmith.errors import InputError
 
 HUB_ID = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -24,7 +25,12 @@ class Named:
 
 def parse(model: str, project: Path | None = None) -> Named:
     """Tell which base is meant. A relative folder is the project's. Raises InputError ``unknown_base``."""
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError as error:  # ~name, and there is no such user
+        raise InputError(
+            "no_such_base", f"there is no folder {model!r}", "base.model", "write the whole path"
+        ) from error
     folder = path if path.is_absolute() or project is None else project / path
     if model.startswith(("./", "../", "/", "~")) or model in (".", "..") or ("/" in model and folder.is_dir()):
         return Named(model, folder=folder)

@@ -52,8 +52,8 @@ def named_encoding(name: str, head: bytes, where: str) -> Encoding:
     """The encoding that the user names. Raises InputError when there is no such encoding for text."""
     try:
         codec = codecs.lookup(name).name
-        b"".decode(codec)
-    except LookupError as error:
+        "a".encode(codec).decode(codec)  # base64 and its like are codecs, but not of text
+    except (LookupError, ValueError) as error:
         raise InputError(
             "unknown_encoding", f"there is no text encoding {name!r}", where, "write utf-8, cp1252, utf-16 or auto"
         ) from error

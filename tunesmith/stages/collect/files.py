@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +68,9 @@ def find_files(sources: list[SourceSettings], project: Path, faults: FaultList) 
 
 
 def _files_of(source: SourceSettings, project: Path) -> list[DataFile]:
-    # abspath and not resolve: a linked folder keeps the name that the user gave it
-    root = Path(os.path.abspath(project / Path(source.path).expanduser()))  # noqa: PTH100
     try:
+        # abspath and not resolve: a linked folder keeps the name that the user gave it
+        root = Path(os.path.abspath(project / Path(source.path).expanduser()))  # noqa: PTH100
         if root.is_dir():
             paths = _in_folder(root)
             if not paths:
@@ -84,10 +85,10 @@ def _files_of(source: SourceSettings, project: Path) -> list[DataFile]:
         else:
             raise _missing(source, root)
         return [DataFile(path, uri_of(path, project), path.stat().st_size, source) for path in paths]
-    except OSError as error:
-        raise InputError(
-            "unreadable_file", f"cannot be read ({error.strerror})", source.path, "check its permissions"
-        ) from error
+    except (OSError, ValueError, RuntimeError) as error:  # of these, the last is a ~name that is no user
+        why = getattr(error, "strerror", None) or error
+        fix = "check the path and its permissions"
+        raise InputError("unreadable_file", f"cannot be read ({why})", source.path, fix) from error
 
 
 def _in_folder(root: Path) -> list[Path]:
@@ -109,9 +110,15 @@ def uri_of(path: Path, project: Path) -> str:
 
 
 def _missing(source: SourceSettings, root: Path) -> InputError:
+    if os.path.lexists(root):
+        what = "a link that leads nowhere" if root.is_symlink() else "neither a file nor a folder (a pipe or a device)"
+        return InputError("unreadable_file", f"this is {what}", source.path, "save the examples in a plain file")
+    if re.match(r"\w+://", source.path):
+        what = "this is an address, not a file on this machine"
+        return InputError("missing_file", what, source.path, "download it, and name the file")
     try:
         names = [entry.name for entry in root.parent.iterdir() if not entry.name.startswith(".")]
-    except OSError:
+    except (OSError, ValueError):
         names = []
     near = difflib.get_close_matches(root.name, sorted(names), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "check the path; it is relative to the project's folder"

@@ -76,6 +76,8 @@ def _broken(text: bytes | str, number: int, error: orjson.JSONDecodeError) -> Ba
     else:
         raw = text
     place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno} of the row"
+    if error.pos >= len(raw.rstrip()):
+        place = "its end"
     return BadRow(number, "broken_json", f"broken JSON at {place}: {error.msg}: {excerpt(raw)}", raw)
 
 

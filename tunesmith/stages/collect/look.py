@@ -10,6 +10,7 @@ from tunesmith.errors import Faults, InputError
 from tunesmith.stages.collect.faults import FaultList
 from tunesmith.stages.collect.files import DataFile, find_files
 from tunesmith.stages.collect.reading import Reading, open_reading
+from tunesmith.stages.collect.recognise import recognise
 from tunesmith.stages.collect.rows import BadRow
 from tunesmith.stages.collect.settings import SourceSettings
 
@@ -22,7 +23,8 @@ class SourceLook:
     """What was detected in one file.
 
     ``shape`` is "unknown" when the layout could not be told; ``faults`` then says why. ``rows`` are the first three
-    examples as input and output. ``faults`` are those of the file and of its first 1,000 rows.
+    examples as input and output. ``faults`` are those of its first 1,000 rows and then of the file;
+    ``stopping`` are those that keep the file from being collected.
     """
 
     path: str
@@ -32,6 +34,7 @@ class SourceLook:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, str], ...]
     faults: tuple[InputError, ...]
+    stopping: tuple[InputError, ...] = ()
 
 
 def look(source: SourceSettings, project: Path, output: str = "text") -> list[SourceLook]:
@@ -45,21 +48,39 @@ def look(source: SourceSettings, project: Path, output: str = "text") -> list[So
     return [_look_at(file, output) for file in files]
 
 
+def row_faults(sources: list[SourceSettings], project: Path, output: str = "text") -> list[InputError]:
+    """The faults in the first rows of every file that can be read.
+
+    What is wrong with a file as a whole, missing or binary, is left out: the fingerprint of the sources tells that.
+    """
+    found: list[InputError] = []
+    for file in find_files(sources, project, FaultList()) if sources else []:
+        try:
+            recognise(file)
+        except InputError:
+            continue
+        found += _look_at(file, output).stopping
+    return found
+
+
 def _look_at(file: DataFile, output: str) -> SourceLook:
     rows: list[tuple[str, str]] = []
-    faults: list[InputError] = []
+    of_rows: list[InputError] = []
+    of_file: list[InputError] = []
     reading: Reading | None = None
     try:
         with open_reading(file, output) as reading:
             for item in islice(reading.items, ROWS_LOOKED_AT):
                 if isinstance(item, BadRow):
-                    faults.append(item.as_error(file.uri))
+                    of_rows.append(item.as_error(file.uri))
                 elif len(rows) < ROWS_SHOWN:
                     rows.append((item.input, item.answer or ""))
     except InputError as fault:
-        faults += fault.faults if isinstance(fault, Faults) else [fault]
+        of_file += fault.faults if isinstance(fault, Faults) else [fault]
+    faults = (*of_rows, *of_file)
+    stopping = faults if file.source.bad_rows == "stop" else tuple(of_file)
     if reading is None:
-        return SourceLook(file.uri, "unknown", {}, None, (), (), tuple(faults))
+        return SourceLook(file.uri, "unknown", {}, None, (), (), faults, stopping)
     layout = reading.layout
     return SourceLook(
         file.uri,
@@ -68,5 +89,6 @@ def _look_at(file: DataFile, output: str) -> SourceLook:
         reading.table.encoding,
         tuple(reading.columns),
         tuple(rows),
-        tuple(faults),
+        faults,
+        stopping,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tunesmith.settings import Settings
 
@@ -34,3 +34,10 @@ class SourceSettings(Settings):
     encoding: str = Field("auto", description="The text encoding, such as utf-8 or cp1252.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="The column separator of a CSV.")
     licence: str | None = Field(None, description="The licence of the data, kept with every row.")
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and delimiter in '"\r\n':
+            raise ValueError("a double quote or a line end cannot separate columns")
+        return delimiter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from tunesmith.settings import Settings
 class FormatSettings(Settings):
     """What the model will see, token by token."""
 
-    max_tokens: int | Literal["auto"] = Field(
+    max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
         description="Longer rows are set aside, never cut. auto: the base model's context, at most 2,048 tokens.",
     )

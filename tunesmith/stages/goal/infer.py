@@ -21,9 +21,10 @@ SCHEMA_FILE = "answer.schema.json"
 
 @dataclass(frozen=True)
 class Inferred:
-    """What was read from the data, with a sentence that tells it."""
+    """What was read from the data, with words that tell it and what was ``left`` out."""
 
     words: str
+    left: str = ""
     labels: tuple[str, ...] | None = None
     schema: dict[str, Any] | None = None
     schema_file: str = SCHEMA_FILE
@@ -72,9 +73,7 @@ def _labels(answers: Iterable[str]) -> Inferred:
             "a model that sorts needs at least two labels with examples of each",
         )
     left = f"; fewer than {ROWS_A_LABEL} rows, so not taken: {', '.join(rare[:10])}" if rare else ""
-    return Inferred(
-        f"{len(labels)} labels read from the data and written to tunesmith.yaml{left}", labels=tuple(labels)
-    )
+    return Inferred(f"{len(labels)} labels read from the data", left, labels=tuple(labels))
 
 
 def _schema(answers: Iterable[str]) -> Inferred:
@@ -106,7 +105,7 @@ def _schema(answers: Iterable[str]) -> Inferred:
         "additionalProperties": False,
     }
     return Inferred(
-        f"a schema with the fields {', '.join(properties)} was read from the data and written to {SCHEMA_FILE}",
+        f"a schema with the fields {', '.join(properties)} read from the data",
         schema=schema,
     )
 

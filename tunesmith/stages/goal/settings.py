@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -50,10 +51,10 @@ class GoalSettings(Settings):
     @classmethod
     def _labels_differ(cls, labels: list[str] | None) -> list[str] | None:
         if labels is not None:
-            seen = [label.strip() for label in labels]
-            if any(not label for label in seen):
-                raise ValueError("a label is empty")
-            twice = sorted({label for label in seen if seen.count(label) > 1})
-            if twice:
-                raise ValueError(f"these labels stand there twice: {', '.join(twice)}")
+            seen = Counter(label.strip() for label in labels)
+            wrong = ["a label is empty"] if "" in seen else []
+            if twice := sorted(label for label, times in seen.items() if label and times > 1):
+                wrong.append(f"these labels stand there twice: {', '.join(twice)}")
+            if wrong:
+                raise ValueError("; ".join(wrong))
         return labels

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import resource
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tunesmith.artifact import read_json, write_json
+from tunesmith.artifact import fsync, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace
 from tunesmith.plugins import learner_for
@@ -21,13 +22,19 @@ from tunesmith.training.loop import Measurement, Run
 from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.row_batches import row_batches
 from tunesmith.training.tree_packing import trees
-from tunesmith.training.verdict import judge
+from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
 VERSION = 1
+CHECKPOINTS = "checkpoints"
+#: Written last, so that it says that the model is whole.
+DONE = "train.json"
 
 
 def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) -> dict[str, Any]:
     """Train on the training part, choose the best step on the validation part, write the model."""
+    if (context.folder / DONE).exists():  # killed after the training, before the folder was in its place
+        shutil.rmtree(context.folder / CHECKPOINTS, ignore_errors=True)
+        return _counts(read_json(context.folder / DONE))
     goal: GoalSheet = inputs["goal"]
     base: BaseModel = inputs["base"]
     dataset: Dataset = inputs["format"]
@@ -43,15 +50,17 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
     batches = partial(trees if learner.batches == "tree" else row_batches, budget=recipe.token_budget)
-    work = context.folder / "checkpoints"
+    work = context.folder / CHECKPOINTS
     training = Run(model, train_rows, validation_rows, batches, recipe, work)
     _train(training, recipe, context)
-    verdict = judge(training.state.curve, training.state.step)
+    verdict = _judge(training, train_rows, validation_rows)
     context.note(verdict.words)
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     model.save(folder)
+    for path in folder.rglob("*"):
+        fsync(path)
     facts = {
         "rows": len(train_rows),
         "validation_rows": len(validation_rows),
@@ -63,33 +72,44 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "seconds": training.state.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    write_json(
-        context.folder / "train.json",
-        {
-            "learner": learner.name,
-            "recipe": asdict(recipe),
-            "curve": training.state.curve,
-            "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
-            "facts": facts,
-        },
-    )
-    shutil.rmtree(work)
-    return {
-        "rows": len(train_rows),
-        "steps": training.state.step,
-        "best_step": training.state.best_step,
-        "verdict": verdict.code,
+    result = {
+        "learner": learner.name,
+        "recipe": asdict(recipe),
+        "curve": training.state.curve,
+        "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
+        "facts": facts,
     }
+    write_json(context.folder / DONE, result)
+    shutil.rmtree(work)
+    return _counts(result)
+
+
+def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {name: result["facts"][name] for name in ("rows", "steps", "best_step")}
+    return {**facts, "verdict": result["verdict"]["code"]}
 
 
 def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
     path = context.folder / "recipe.json"
     if path.exists():
-        return Recipe(**read_json(path))
+        try:
+            return Recipe(**read_json(path))
+        except (TypeError, InputError):
+            context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
+            shutil.rmtree(context.folder / "checkpoints", ignore_errors=True)
     recipe = choose(settings, learner, rows, context.seed)
     write_json(path, asdict(recipe))
     return recipe
+
+
+def _judge(training: Run, rows: list[EncodedRow], validation: list[EncodedRow]) -> Verdict:
+    state = training.state
+    if training.recipe.criterion == "loss":
+        return judge_loss(state.curve, state.step)
+    commonest = Counter(row.label for row in rows).most_common(1)[0][0]
+    guess = sum(row.label == commonest for row in validation) / len(validation)
+    return judge_accuracy(state.curve, state.step, state.best_step, len(validation), guess)
 
 
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:

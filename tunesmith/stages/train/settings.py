@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,15 +17,21 @@ class TrainSettings(Settings):
     method: Literal["auto", "lora", "full"] = Field(
         "auto", description="lora: a small adapter on a frozen base. full: all weights. auto: by the kind of base."
     )
-    epochs: float | Auto = Field("auto", description="Passes over the training rows.")
-    learning_rate: float | Auto = Field("auto", description="The peak learning rate.")
-    batch_size: int | Auto = Field("auto", description="Rows in one optimizer step.")
+    epochs: Annotated[float, Field(gt=0, le=10_000)] | Auto = Field(
+        "auto", description="Passes over the training rows."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto", description="The peak learning rate.")
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | Auto = Field(
+        "auto", description="Rows in one optimizer step."
+    )
     warmup: float = Field(0.06, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
     rank: int = Field(16, ge=1, description="Rank of the LoRA matrices.")
     alpha: int = Field(32, ge=1, description="LoRA's scale is alpha / rank.")
-    dropout: float | Auto = Field("auto", description="Dropout: of LoRA's input, or of the classifier's features.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto", description="Dropout: of LoRA's input, or of the classifier's features."
+    )
     validations: int = Field(8, ge=1, description="How many times the validation part is measured, over the run.")
     patience: int = Field(4, ge=1, description="Stop after this many validations without a better one.")
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
