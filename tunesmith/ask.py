@@ -22,6 +22,8 @@ def ask(project: Project, text: str) -> list[Answer]:
 
     if not text.strip():
         raise InputError("empty_input", "there is nothing to answer", fix='tunesmith ask "your text"')
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError("not_utf8", "the text holds bytes that are no characters", fix="give it as UTF-8")
     be_patient()
     goal, base, tuned = (project.product(stage) for stage in ("goal", "base", "train"))
     limit = min(LONGEST_ANSWER, 2 * max(map(_answer_tokens, project.product("format").rows())))

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from tunesmith.artifact import fsync, sha256_of, write_json
 from tunesmith.errors import InputError
 
@@ -96,6 +98,30 @@ def check_form(folder: Path) -> None:
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         fix = "copy the tokenizer files there too (tokenizer.json, tokenizer_config.json)"
         raise InputError("incomplete_base", "this folder holds no tokenizer", str(folder), fix)
+    for name in ("config.json", "tokenizer_config.json", *TOKENIZER_FILES):
+        if name.endswith(".json") and (folder / name).is_file():
+            _refuse_broken_json(folder / name)
+    for shard in sorted(folder.glob("*.safetensors")):
+        _refuse_cut_off(shard)
+
+
+def _refuse_broken_json(path: Path) -> None:
+    try:
+        orjson.loads(path.read_bytes())
+    except ValueError as error:
+        what, fix = f"this file of the base cannot be read ({error})", "copy the file again from where it came"
+        raise InputError("incomplete_base", what, str(path), fix) from error
+
+
+def _refuse_cut_off(shard: Path) -> None:
+    """Compare a safetensors file's size with what its header promises."""
+    header = _safetensors_header(shard)
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    with shard.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+    if shard.stat().st_size < 8 + length + max(ends, default=0):
+        fix = "copy the file again from where it came"
+        raise InputError("corrupted_base", "this safetensors file is cut off", str(shard), fix)
 
 
 def weights_sha256(folder: Path) -> str:
@@ -131,6 +157,8 @@ def _safetensors_header(path: Path) -> dict[str, Any]:
             if length > path.stat().st_size:
                 raise ValueError("its header is longer than the file")
             header: dict[str, Any] = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no mapping")
     except (struct.error, ValueError) as error:
         fix = "copy the file again from where it came"
         raise InputError("corrupted_base", f"this is not a whole safetensors file ({error})", str(path), fix) from error

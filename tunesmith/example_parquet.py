@@ -116,18 +116,25 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
                 yield from batch.to_pylist()
-    except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise InputError(
-            "damaged_artifact",
-            f"a file that Tunesmith made is damaged or gone ({error})",
-            str(path),
-            "`tunesmith run --from-scratch` makes it again",
-        ) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "damaged_artifact",
+        f"a file that Tunesmith made is damaged or gone ({error})",
+        str(path),
+        "`tunesmith run --from-scratch` makes it again",
+    )
 
 
 def count_rows(path: Path) -> int:
     """Number of rows, read from the file's own footer."""
-    return int(pq.read_metadata(path).num_rows)
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
 
 
 def read_examples(path: Path, ids: Collection[str] | None = None) -> Iterator[Example]:

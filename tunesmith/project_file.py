@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -209,7 +208,7 @@ def _fault(where: str, keys: Sequence[Any], items: Sequence[Any]) -> InputError:
         fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return InputError("unknown_key", f"unknown key {str(keys[-1])!r}", where, fix)
     if kind == "missing":
-        return InputError("missing_key", "this key must be given", where, f"add it: {_about(keys)}")
+        return InputError("missing_key", "this key must be given", where, "add a line with it")
     if kind == "value_error":
         what = items[0]["msg"].removeprefix("Value error, ") + shown(given)
     else:
@@ -224,7 +223,8 @@ def _about(keys: Sequence[Any]) -> str:
     if field is None or not field.description:
         return f"see docs/{keys[0] if keys and keys[0] in ProjectSettings.model_fields else 'settings'}.md"
     default = None if field.is_required() else field.get_default()
-    return str(field.description) + ("" if default is None else f" The default is {default}.")
+    otherwise = "" if default is None else f", or leave it out: the default is {default}"
+    return f"change it{otherwise}. It says: {field.description}"
 
 
 def source(entry: Mapping[str, Any]) -> SourceSettings:
@@ -243,8 +243,8 @@ def _line(document: Any, location: Sequence[Any]) -> int | None:
     block: Any = document
     for part in location:
         try:
-            at = block.lc.key(part) if isinstance(block, Mapping) else block.lc.item(part)
-            line = at[0] + 1
+            lines = block.lc
+            line = (lines.key(part) if isinstance(block, Mapping) else lines.item(part))[0] + 1
             block = block[part]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
@@ -263,10 +263,11 @@ def _known_keys(location: Sequence[Any]) -> list[str]:
 
 def _field(keys: Sequence[Any]) -> Any:
     """The setting that the keys name, or None."""
-    field, model = None, ProjectSettings
+    field: Any = None
+    model: Any = ProjectSettings
     for part in keys:
         if isinstance(part, str):
-            field = _fields(model).get(part) if model else None
+            field = _fields(model).get(part) if model is not None else None
             model = _model_of(field)
     return field
 
@@ -290,7 +291,7 @@ def edit(file: Path, change: Any) -> None:
     _yaml().dump(document, stream)
     mode = file.stat().st_mode
     write_text(file, stream.getvalue())
-    os.chmod(file, mode & 0o777)
+    file.chmod(mode & 0o777)
 
 
 def template(name: str, input: str, output: str) -> str:

@@ -87,7 +87,7 @@ class Trainable(Protocol):
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
     def loss(self, batch: Any) -> tuple[torch.Tensor, float]:
-        """What is minimised (scalar, differentiable) and the summed cross-entropy to tell; both over ``batch.weight``."""
+        """What is minimised (scalar, differentiable) and the cross-entropy to tell; sums over ``batch.weight``."""
         ...
 
     def measure(self, batches: Sequence[Any]) -> dict[str, float]:

@@ -79,15 +79,6 @@ def check(project: Project, settings: ProjectSettings) -> None:
         lambda: facts(project, settings, "collect"),
         project.decisions,
     ]
-    if not settings.collect:
-        faults.append(
-            InputError(
-                "no_sources",
-                "no examples were given yet",
-                f"{project.file.name}: collect",
-                "tunesmith add FILE",
-            )
-        )
     for look in checks:
         try:
             look()

@@ -89,7 +89,7 @@ def checker(schema: Schema) -> Callable[[Any], bool]:
 
     kind = validator_for(schema)
     try:
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
     except SchemaError as error:
         raise _bad_schema(f"this is not a valid JSON Schema: {error.message}") from error
     validator = kind(schema, registry=Registry())

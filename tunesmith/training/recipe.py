@@ -96,7 +96,7 @@ def _causal_lm(rows: int) -> dict[str, Any]:
     return {
         "method": "lora",
         "batch_size": 8 if rows < 2000 else 16 if rows < 20_000 else 32,
-        "epochs": max(1, min(10, round(900 / rows))) if rows < 20_000 else 1,
+        "epochs": max(1, min(10, round(650 / rows))) if rows < 20_000 else 1,
         "learning_rate": 1e-3 if rows < 2000 else 5e-4,
         "dropout": 0.0,
         "label_smoothing": 0.0,

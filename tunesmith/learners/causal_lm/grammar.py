@@ -37,6 +37,11 @@ class JsonGrammar:
         """The state of one answer."""
         return self._make(self._tokenizer, self._grammar)
 
+    def fits(self, tokens: Sequence[int]) -> bool:
+        """Whether a finished answer's tokens keep to the schema from the first to the end."""
+        matcher = self.start()
+        return bool(matcher.try_consume_tokens(list(tokens)) == len(tokens) and matcher.is_accepting())
+
     def mask(self, matchers: Sequence[Any], logits: Tensor) -> None:
         """Set the logits [B, V] of tokens that would leave the schema to minus infinity, in place."""
         import llguidance.torch as masks

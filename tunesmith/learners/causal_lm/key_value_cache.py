@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values, [rows, heads, tokens, size] views of larger buffers."""
 
     def __init__(self, keys: Tensor | None = None, values: Tensor | None = None) -> None:
@@ -24,7 +24,9 @@ class RoomyLayer(DynamicLayer):
         self._buffers = []
         self.keys, self.values = keys, values
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
@@ -63,5 +65,3 @@ def keep_rows(cache: Cache, rows: Tensor) -> None:
     """Drop the rows of a batch that have ended; ``rows``: int64, those that stay."""
     for layer in cache.layers:
         layer._hold(layer.keys.index_select(0, rows), layer.values.index_select(0, rows))
-
-

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from tunesmith.learners.causal_lm.attention import blocks
 from tunesmith.learners.protocol import TokenTree
 
-TARGETS_AT_ONCE = 512
+TARGETS_AT_ONCE = 256
 
 
 def ancestor_mask(tree: TokenTree) -> Tensor:

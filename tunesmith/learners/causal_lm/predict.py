@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,27 @@ from tunesmith.learners.causal_lm.key_value_cache import empty_cache, keep_rows,
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
+from tunesmith.threads import give_memory_back
 
 ROWS_AT_ONCE = 32
 
 
-@lru_cache(maxsize=1)
-def _model(base_folder: Path, tuned_folder: Path | None, base: BaseModel) -> Any:
-    model = load_base(base) if tuned_folder is None else load_tuned(base, tuned_folder)
-    install_for_decoding(model)
-    return model
+class _Held:
+    """The model in use and its greedy answers by prompt. One at a time: two would double the memory."""
+
+    def __init__(self) -> None:
+        self.key: tuple[Path, Path | None] | None = None
+        self.model: Any = None
+        self.answers: dict[tuple[int, ...], _Answer] = {}
+
+    def take(self, base: BaseModel, tuned_folder: Path | None) -> Any:
+        if self.key != (base.folder, tuned_folder):
+            self.key, self.model, self.answers = None, None, {}
+            give_memory_back()
+            self.model = load_base(base) if tuned_folder is None else load_tuned(base, tuned_folder)
+            install_for_decoding(self.model)
+            self.key = (base.folder, tuned_folder)
+        return self.model
 
 
 def predict(
@@ -63,24 +74,47 @@ def predict(
                 f"the {base.context:,} that {base.name} can see",
                 fix="shorten the input",
             )
-    model = _model(base.folder, tuned.folder if candidate == "tuned" and tuned else None, base)
+    model = _held.take(base, tuned.folder if candidate == "tuned" and tuned else None)
     grammar = JsonGrammar(tokenizer, model.config.vocab_size, goal.schema) if enforce_schema and goal.schema else None
     ends = {tokenizer.eos_token_id} | _as_set(model.generation_config.eos_token_id)
-    answers: list[Prediction | None] = [None] * len(rows)
+    answers: dict[int, _Answer] = {}
+    if grammar:
+        answers = {index: kept for index, row in enumerate(rows) if (kept := _fitting(grammar, row))}
     prefix = _common_prefix(rows)
+    order = sorted(set(range(len(rows))) - set(answers), key=lambda index: (len(rows[index]), index))
     with torch.inference_mode():
-        cache = _read(model, rows[0][:prefix])
-        order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
+        cache = _read(model, rows[0][:prefix]) if order else None
         for start in range(0, len(order), ROWS_AT_ONCE):
             batch = order[start : start + ROWS_AT_ONCE]
             began = time.perf_counter()
             written = _generate(model, cache, prefix, [rows[index] for index in batch], max_new_tokens, ends, grammar)
             seconds = (time.perf_counter() - began) / len(batch)
             for index, answer in zip(batch, written, strict=True):
-                text = tokenizer.decode(answer.tokens, skip_special_tokens=True).strip()
-                answers[index] = Prediction(text, answer.confidence, len(answer.tokens), seconds, answer.finished)
-            on_progress(min(start + ROWS_AT_ONCE, len(order)), len(order))
-    return [prediction for prediction in answers if prediction is not None]
+                answer.seconds = seconds
+                answers[index] = answer
+                if not grammar:
+                    _held.answers[tuple(rows[index])] = answer
+            on_progress(len(answers), len(rows))
+    return [
+        Prediction(
+            tokenizer.decode(answer.tokens, skip_special_tokens=True).strip(),
+            answer.confidence,
+            len(answer.tokens),
+            answer.seconds,
+            answer.finished,
+        )
+        for answer in (answers[index] for index in range(len(rows)))
+    ]
+
+
+def _fitting(grammar: JsonGrammar, prompt: Sequence[int]) -> _Answer | None:
+    """The free greedy answer to this prompt, when it was made before and keeps to the schema.
+
+    Enforcing the schema masks tokens out; when none of those chosen freely is masked, the choice at
+    each step, and so the whole answer, is the same.
+    """
+    answer = _held.answers.get(tuple(prompt))
+    return answer if answer and answer.finished and grammar.fits(answer.tokens) else None
 
 
 def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
@@ -89,7 +123,9 @@ def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
         return None
     cache = empty_cache()
     mask = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()[None, None]  # (1, 1, P, P)
-    model(input_ids=torch.tensor([tokens]), attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    model(
+        input_ids=torch.tensor([tokens]), attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
     return cache
 
 
@@ -114,12 +150,16 @@ class _Answer:
     tokens: list[int] = field(default_factory=list)
     log_probability: float = 0.0
     steps: int = 0
+    seconds: float = 0.0
     finished: bool = False
 
     @property
     def confidence(self) -> float:
         """Geometric mean of the probabilities of the tokens written, the end token included."""
         return float(torch.tensor(self.log_probability / max(1, self.steps)).exp())
+
+
+_held = _Held()
 
 
 def _generate(

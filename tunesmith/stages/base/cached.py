@@ -63,6 +63,9 @@ def make(
                 folder.rename(work / "old")
             staging.rename(folder)
             fsync(folder.parent)
+        except OSError as error:
+            error.filename = error.filename or str(folder)  # a full disk is told by its place
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

@@ -18,10 +18,13 @@ class Ledger(RowWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "ledger.parquet", LEDGER)
         self.by_code: Counter[str] = Counter()
+        self.first_out: dict[str, tuple[str, str]] = {}  # code: id and evidence of the first row taken out for it
         self.changed = 0
 
     def line(self, id: str, state: str, code: str, evidence: str, into: str | None = None) -> None:
         self.by_code[code] += 1
+        if state != "kept":
+            self.first_out.setdefault(code, (id, evidence))
         self.write({"id": id, "state": state, "code": code, "evidence": evidence, "into": into})
 
     def change(self, id: str, fixes: list[tuple[str, str]], before: str) -> None:

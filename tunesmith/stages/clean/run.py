@@ -16,7 +16,7 @@ from tunesmith.example import Example
 from tunesmith.example_parquet import count_rows, read_examples
 from tunesmith.products import Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
-from tunesmith.stages.clean.ledger import KEPT, Ledger, settled_counts
+from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
 from tunesmith.stages.clean.marks import Marks
 from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
@@ -49,9 +49,9 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
         account = Account(verdicts, steps, ledger, Names(source), answers)
         write_all(source, context.folder, verdicts, account, progress.second_pass)
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
-    _refuse_too_few(counts, collection)
+    _refuse_too_few(counts, collection, ledger, context.folder)
     if goal.output == "label":
-        _refuse_one_label(context.folder / KEPT, counts, collection)
+        _refuse_one_label(counts, collection, ledger, context.folder)
     return counts
 
 
@@ -85,30 +85,41 @@ class _Progress:
         self._context.progress(done, self._rows, "rows", self._pace.seconds_left(done))
 
 
-def _refuse_too_few(counts: Mapping[str, Any], collection: Collection) -> None:
+def _refuse_too_few(counts: Mapping[str, Any], collection: Collection, ledger: Ledger, folder: Path) -> None:
     if counts["kept"] >= FEWEST:
         return
     reasons = ", ".join(f"{code}: {number}" for code, number in counts["by_code"].items())
     raise InputError(
         "too_few_examples",
         f"{counts['kept']} of {counts['in']} examples stay, and {FEWEST} are the least to learn from and to test on "
-        f"({counts['merged']} merged, {counts['set_aside']} set aside{'; ' + reasons if reasons else ''})",
+        f"({counts['merged']} merged, {counts['set_aside']} set aside{'; ' + reasons if reasons else ''})"
+        f"{_taken_out(ledger, folder)}",
         _sources(collection),
-        "add examples (some hundreds do well), or mend the rows that were set aside",
+        "add examples (some hundreds do well), or mend the rows that were taken out or the setting that they break",
     )
 
 
-def _refuse_one_label(path: Path, counts: Mapping[str, Any], collection: Collection) -> None:
+def _taken_out(ledger: Ledger, folder: Path) -> str:
+    """The first row that was taken out for each reason. The stage fails, so nothing else can show them."""
+    firsts = {id for id, _ in ledger.first_out.values()}
+    places = {row.id: row.source.where for name in (MERGED, SET_ASIDE) for row in read_examples(folder / name, firsts)}
+    return "".join(
+        f"; the first {code} is {places[id]}: {evidence}" for code, (id, evidence) in sorted(ledger.first_out.items())
+    )
+
+
+def _refuse_one_label(counts: Mapping[str, Any], collection: Collection, ledger: Ledger, folder: Path) -> None:
     labels: set[str] = set()
-    for example in read_examples(path):
+    for example in read_examples(folder / KEPT):
         labels.add(example.answer or "")
         if len(labels) > 1:
             return
     raise InputError(
         "one_label",
-        f"all {counts['kept']} examples that stay have the same label, {shorten(labels.pop())}: nothing to tell apart",
+        f"all {counts['kept']} examples that stay have the same label, {shorten(labels.pop())}: nothing to tell apart"
+        f"{_taken_out(ledger, folder)}",
         _sources(collection),
-        "add examples of at least one other label, or look at what was set aside with `tunesmith show clean`",
+        "add examples of at least one other label, or mend the rows that were taken out",
     )
 
 

@@ -23,7 +23,7 @@ class SourceSettings(Settings):
         None, description="The column that comes out; several columns become one JSON object."
     )
     rejected: str | None = Field(None, description="A column with an answer that should not be given.")
-    tags: list[str] = Field(default_factory=list, description="Columns to keep as tags, to see scores by.")
+    tags: list[str] = Field(default_factory=list, description="Columns to keep with each row as tags, column=value.")
     weight: str | None = Field(None, description="A column with a number that scales a row's share of training.")
     part: Literal["train", "validation", "test"] | None = Field(
         None, description="Put all rows of this source in one part instead of splitting them."

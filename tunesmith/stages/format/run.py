@@ -48,6 +48,7 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
     refused: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
     targets = 0
+    first_refused = ""
     with (
         RowWriter(context.folder / "rows.parquet", ROWS) as rows,
         RowWriter(context.folder / "set_aside.parquet", LEDGER) as aside,
@@ -57,6 +58,7 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
             if isinstance(row, Refusal):
                 refused[row.code] += 1
                 evidence = f"{example.source.where}: {row.evidence}"
+                first_refused = first_refused or evidence
                 aside.write({"id": example.id, "state": "set_aside", "code": row.code, "evidence": evidence})
             else:
                 lengths[len(row.tokens)] += 1
@@ -67,12 +69,16 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
     kept = lengths.total()
     if kept < ROWS_NEEDED:
         why = ", ".join(f"{count} {code}" for code, count in refused.most_common())
+        fix = "add examples"
+        if refused["too_long"]:
+            longer = "raise format.max_tokens" if limit < base.context else "choose a base with a longer context"
+            fix = f"shorten the rows, or {longer}"
         raise InputError(
             "too_few_examples",
-            f"only {kept} of {total} examples can be shown to {base.name} ({why or 'none were left out'}); "
-            f"rows may have up to {limit:,} tokens",
+            f"only {kept} of {total} examples can be shown to {base.name}, and {ROWS_NEEDED} are needed "
+            f"({why or 'none were left out'}); the first is {first_refused or 'missing'}",
             "format",
-            "shorten the rows, raise format.max_tokens, or choose a base with a longer context",
+            fix,
         )
     facts = {
         "max_tokens": limit,

@@ -35,7 +35,7 @@ def infer(settings: GoalSettings, collection: Collection) -> Inferred | None:
     if settings.output == "label" and settings.labels is None:
         return _labels(example.answer or "" for example in collection.examples())
     if settings.output == "json" and settings.schema_ is None:
-        return _schema(example.answer or "" for example in collection.examples())
+        return _schema((example.answer or "", example.source.where) for example in collection.examples())
     return None
 
 
@@ -76,15 +76,19 @@ def _labels(answers: Iterable[str]) -> Inferred:
     return Inferred(f"{len(labels)} labels read from the data", left, labels=tuple(labels))
 
 
-def _schema(answers: Iterable[str]) -> Inferred:
+def _schema(answers: Iterable[tuple[str, str]]) -> Inferred:
+    """A schema that most answers fit. ``answers`` come with their places."""
     values: dict[str, list[Any]] = {}
     objects = rows = 0
-    for answer in answers:
+    first_other = ""
+    for answer, place in answers:
         rows += bool(answer.strip())
         try:
             parsed = json.loads(answer)
-        except ValueError:
-            continue
+        except (ValueError, RecursionError):
+            parsed = None
+        if not isinstance(parsed, dict) and answer.strip():
+            first_other = first_other or f"; the first other one is {answer[:60]!r} at {place}"
         if isinstance(parsed, dict):
             objects += 1
             for key, value in parsed.items():
@@ -92,7 +96,7 @@ def _schema(answers: Iterable[str]) -> Inferred:
     if objects < max(1, rows / 2):
         raise InputError(
             "not_json",
-            f"only {objects:,} of {rows:,} answers are JSON objects",
+            f"only {objects:,} of {rows:,} answers are JSON objects{first_other}",
             "tunesmith.yaml: goal.output",
             "set goal.output: text, or name the columns that make the object: collect: [{path: …, output: [a, b]}]",
         )

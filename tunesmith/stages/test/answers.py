@@ -37,7 +37,7 @@ def candidates(goal: GoalSheet, *, enforce_schema: bool) -> list[Candidate]:
 
 
 def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int | None) -> int:
-    """The longest answer in tokens: as wanted, or twice the longest one that was trained on.
+    """The longest answer in tokens: as wanted, or half as long again as the longest that was trained on.
 
     Never more than the context holds behind the longest test prompt.
     """
@@ -49,7 +49,7 @@ def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int |
             longest_answer = max(longest_answer, len(row.tokens) - row.prompt_tokens)
         elif row.id in test:
             longest_prompt = max(longest_prompt, row.prompt_tokens)
-    limit = wanted or max(SHORTEST_LIMIT, 2 * longest_answer)
+    limit = wanted or max(SHORTEST_LIMIT, 3 * longest_answer // 2)
     return max(1, min(limit, base.context - longest_prompt))
 
 
@@ -68,7 +68,8 @@ def answer_all(
     prompts = [row.prompt for row in rows]
     pace = Pace(len(asked) * len(rows))
     answers: dict[str, list[Prediction]] = {}
-    for number, candidate in enumerate(asked):
+    by_model = sorted(asked, key=lambda candidate: candidate.model)  # each model is loaded once
+    for number, candidate in enumerate(by_model):
         given = predict(
             candidate.model,
             base,
@@ -85,7 +86,7 @@ def answer_all(
             )
         answers[candidate.name] = list(given)
         context.progress((number + 1) * len(rows), len(asked) * len(rows), "answers")
-    return answers
+    return {candidate.name: answers[candidate.name] for candidate in asked}
 
 
 def _progress(context: Context, pace: Pace, before: int, total: int) -> Callable[[int, int], None]:

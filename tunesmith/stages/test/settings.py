@@ -16,7 +16,7 @@ class TestSettings(Settings):
         True, description="For output: json, also measure with the schema enforced while decoding."
     )
     max_new_tokens: int | None = Field(
-        None, ge=1, description="Longest answer, in tokens. Absent: twice the longest training answer."
+        None, ge=1, description="Longest answer, in tokens. Absent: half as long again as the longest training answer."
     )
     worst: int = Field(20, ge=0, description="How many of the worst rows the report shows.")
     resamples: int = Field(10_000, ge=1000, description="Bootstrap resamples for intervals and paired tests.")

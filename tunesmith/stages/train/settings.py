@@ -32,7 +32,7 @@ class TrainSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto", description="Dropout: of LoRA's input, or of the classifier's features."
     )
-    validations: int = Field(8, ge=1, description="How many times the validation part is measured, over the run.")
+    validations: int = Field(6, ge=1, description="How many times the validation part is measured, over the run.")
     patience: int = Field(4, ge=1, description="Stop after this many validations without a better one.")
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
