@@ -98,7 +98,7 @@ def test_a_project_killed_three_times_ends_whole_with_the_same_weights(
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("tenth", range(10))
-def test_a_kill_at_a_random_moment_of_each_tenth_of_a_run_costs_nothing(
+def test_a_kill_at_a_random_moment_of_each_tenth_of_a_run_ends_with_the_same_weights(
     tmp_path: Path, whole: Whole, bases_cache: Path, tenth: int
 ) -> None:
     moment = sorted(moments(10, whole.seconds, seed=1))[tenth]

@@ -64,7 +64,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
     temporary = folder / f".writing-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for unfinished in folder.glob(".writing-*"):  # left by a kill; one process at a time trains here
+        shutil.rmtree(unfinished, ignore_errors=True)
     try:
         temporary.mkdir()
         for name in ("weights", "best", "optimizer"):
