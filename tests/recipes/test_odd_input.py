@@ -109,7 +109,7 @@ def test_sources_that_are_no_data_are_all_told(command: Command, tmp_path: Path)
         "quote.csv": "a double quote opens a cell here and none closes it",
     }
     sources = "".join(f"  - path: {json.dumps(name)}\n" for name in odd)
-    files = {
+    files: dict[str, str | bytes] = {
         "empty.csv": "",
         "plain.txt": "to do\n",
         "cut.csv.gz": b"\x1f\x8b\x08\x00" + bytes(40),
@@ -202,7 +202,10 @@ def test_a_schema_that_is_none_is_told_and_one_that_is_there_is_not_overwritten(
 
 def test_broken_decisions_are_all_told_by_line(command: Command, tmp_path: Path) -> None:
     good = b'{"id": "0123456789abcdef", "decision": "keep"}\n'
-    files = {"tickets.csv": csv_text(), "decisions.jsonl": good + b"oops\n" + good + b"\xff\xfe\n{}\n"}
+    files: dict[str, str | bytes] = {
+        "tickets.csv": csv_text(),
+        "decisions.jsonl": good + b"oops\n" + good + b"\xff\xfe\n{}\n",
+    }
     told = command.refuse(write_files(tmp_path, files=files), "run")
     assert "3 faults:" in told
     for line in (2, 4, 5):
@@ -211,7 +214,7 @@ def test_broken_decisions_are_all_told_by_line(command: Command, tmp_path: Path)
 
 def test_a_base_folder_with_damaged_files_is_told_before_anything_is_made(command: Command, tmp_path: Path) -> None:
     header = b'{"weight": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}'
-    files = {
+    files: dict[str, str | bytes] = {
         "tickets.csv": csv_text(),
         "model/config.json": '{"architectures": ["BertModel"]}',
         "model/tokenizer.json": "{",
