@@ -89,9 +89,7 @@ def read(path: Path) -> list[tuple[str, str]]:
         return [(row["text"], row["category"]) for row in csv.DictReader(file)]
 
 
-def run_one(
-    name: str, train: Path, test: Path, bar: float, overrides: Sequence[str], more: str = ""
-) -> list[Figure]:
+def run_one(name: str, train: Path, test: Path, bar: float, overrides: Sequence[str], more: str = "") -> list[Figure]:
     """Make a project of the two files, run it, and measure the tuned model on every official test row."""
     with tempfile.TemporaryDirectory(prefix="tunesmith-banking77-") as temporary:
         folder = Path(temporary)
