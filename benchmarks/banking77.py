@@ -27,7 +27,8 @@ SECONDS = 900
 AN_INTENT = 10
 SEEDS = (0, 1, 2)
 #: With ten rows an intent few are held out to choose the step on: the official test part measures.
-FEW_SPLIT = "split: {train: 0.95, validation: 0.04, test: 0.01}\n"
+#: Published figures train on all ten rows, those nearly equal to a test row too; equal ones stay out here.
+FEW_SPLIT = "split: {train: 0.95, validation: 0.04, test: 0.01, near: 1.0}\n"
 SETTINGS = """\
 version: 1
 name: banking77

@@ -59,7 +59,10 @@ class Measurement:
 
 
 class Run:
-    """One training run. ``rows`` and ``validation`` are encoded; ``folder`` holds its checkpoints."""
+    """One training run. ``rows`` and ``validation`` are encoded; ``folder`` holds its checkpoints.
+
+    Without validation rows nothing is chosen: the last step's weights are kept.
+    """
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class Run:
         yield from self._resume()
         state, recipe = self.state, self.recipe
         self.model.train()
-        if not state.curve:
+        if not state.curve and self.validation:
             yield self._validate()
         while not state.done:
             started = time.monotonic()
@@ -102,11 +105,12 @@ class Run:
             state.seconds += time.monotonic() - started
             told.data["seconds"] = state.seconds
             yield told
-            if state.step % recipe.validate_every == 0 or state.done:
+            if self.validation and (state.step % recipe.validate_every == 0 or state.done):
                 yield self._validate()
             if state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds:
                 self.save()
-        self.model.load_trained_state(self.best)
+        if self.validation:
+            self.model.load_trained_state(self.best)
 
     def _resume(self) -> Iterator[Measurement]:
         found, damaged = checkpoint.newest(self.folder)

@@ -10,6 +10,9 @@ from typing import Any
 from tunesmith.products import EncodedRow
 from tunesmith.training.sampler import steps_in_epoch
 
+#: Below this many training rows a classifier is trained anew with the validation rows.
+FEW_ROWS = 2000
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -30,6 +33,7 @@ class Recipe:
     dropout: float
     label_smoothing: float
     criterion: str
+    refit: bool
     validate_every: int
     patience: int
     checkpoint_seconds: float
@@ -74,6 +78,7 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
         dropout=float(_or(settings.dropout, auto["dropout"])),
         label_smoothing=auto["label_smoothing"],
         criterion=auto["criterion"],
+        refit=bool(_or(settings.refit, learner == "classifier" and len(rows) < FEW_ROWS)),
         validate_every=max(1, math.ceil(steps / settings.validations)),
         patience=settings.patience,
         checkpoint_seconds=settings.checkpoint_seconds,

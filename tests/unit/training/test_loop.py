@@ -168,3 +168,19 @@ def test_labelled_rows_come_in_pairs_and_each_once_an_epoch():
     assert sorted(int(row.id) for rows in steps for row in rows) == list(range(101))
     partners = sum(sum(other.label == row.label for other in rows) > 1 for rows in steps for row in rows)
     assert partners > 95
+
+
+def test_without_validation_rows_the_last_step_is_kept_and_a_stop_changes_nothing(tmp_path):
+    def fresh(folder: Path) -> Run:
+        return Run(trainable(), rows(40), [], partial(trees, budget=64), recipe(40, checkpoint_seconds=0), folder)
+
+    whole = fresh(tmp_path / "whole")
+    assert {told.kind for told in whole} == {"step"}
+    first = fresh(tmp_path / "stopped")
+    for told in first:
+        if told.data["step"] == 7:
+            break
+    second = fresh(tmp_path / "stopped")
+    kinds = [told.kind for told in second]
+    assert kinds == ["resumed", *["step"] * (second.recipe.steps - 6)]
+    assert_same(weights(second), weights(whole))

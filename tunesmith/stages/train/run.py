@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import Measurement, Run
 from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.row_batches import row_batches
+from tunesmith.training.sampler import steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
-VERSION = 1
+VERSION = 2
 CHECKPOINTS = "checkpoints"
 #: Written last, so that it says that the model is whole.
 DONE = "train.json"
@@ -55,6 +57,14 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     _train(training, recipe, context)
     verdict = _judge(training, train_rows, validation_rows)
     context.note(verdict.words)
+    refit_steps = 0
+    if recipe.refit:
+        again = _refit_recipe(recipe, training, len(train_rows) + len(validation_rows))
+        refit_steps = again.steps
+        context.note(f"training once more on training and validation rows together, for {refit_steps} steps")
+        both = [*train_rows, *validation_rows]
+        model = learner.load.prepare(base, goal, asdict(again), both)
+        _train(Run(model, both, [], batches, again, work / "refit"), again, context)
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -69,6 +79,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "best_step": training.state.best_step,
         "stopped_early": training.state.stopped_early,
         "skipped": training.state.skipped,
+        "refit_steps": refit_steps,
         "seconds": training.state.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -82,6 +93,12 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     write_json(context.folder / DONE, result)
     shutil.rmtree(work)
     return _counts(result)
+
+
+def _refit_recipe(recipe: Recipe, training: Run, rows: int) -> Recipe:
+    """The recipe for all rows: as many passes as led to the step that was kept."""
+    passes = training.state.best_step / steps_in_epoch(len(training.sampler.rows), recipe.batch_size)
+    return replace(recipe, steps=max(1, math.ceil(passes * steps_in_epoch(rows, recipe.batch_size))))
 
 
 def _counts(result: Mapping[str, Any]) -> dict[str, Any]:

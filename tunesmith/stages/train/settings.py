@@ -34,6 +34,11 @@ class TrainSettings(Settings):
     )
     validations: int = Field(6, ge=1, description="How many times the validation part is measured, over the run.")
     patience: int = Field(4, ge=1, description="Stop after this many validations without a better one.")
+    refit: bool | Auto = Field(
+        "auto",
+        description="Once the step is chosen, train anew on training and validation rows together, for as many "
+        "passes. auto: for a classifier with fewer than 2,000 rows, where the rows held out are missed.",
+    )
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
