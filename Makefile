@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-# Worker threads that wait without spinning: on a busy machine spinning ones run many times slower.
+# Worker threads that spin only briefly while they wait: see tunesmith/threads.py.
 export OMP_WAIT_POLICY ?= PASSIVE
-export GOMP_SPINCOUNT ?= 0
+export GOMP_SPINCOUNT ?= 3000
 
 .PHONY: install demo test test-all check bench docs clean
 

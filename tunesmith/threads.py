@@ -1,8 +1,10 @@
-"""How worker threads wait for each other, and memory that goes back to the system.
+"""How worker threads wait for each other, and how memory is kept and given back.
 
-By default OpenMP's threads spin while they wait. With one other busy process on two cores that made
-training twenty times slower; passive waiting keeps about half the speed. The settings are read
-when torch is loaded, so they are set before, and never against the user's own.
+By default OpenMP's threads spin while they wait: with one other busy process on two cores that made
+training twenty times slower. Waiting without any spinning costs half the speed of an idle machine.
+A short spin keeps most of both: on SmolLM2-135M with LoRA one step took 5.4 s without spinning,
+3.0 s with this one (and with memory kept, below), and 6.3 s beside a busy process. The settings are
+read when torch is loaded, so they are set before, and never against the user's own.
 """
 
 from __future__ import annotations
@@ -11,13 +13,26 @@ import ctypes
 import gc
 import os
 
-PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000", "TOKENIZERS_PARALLELISM": "false"}
+
+#: mallopt's parameters by number (malloc.h): M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, in bytes.
+KEPT_AT_HAND = {-3: 32 * 2**20, -1: 2**31 - 1, -2: 64 * 2**20}
 
 
 def be_patient() -> None:
-    """Set the waiting policy, unless the environment sets it already."""
+    """Set the waiting policy, unless the environment sets it already, and keep freed memory at hand.
+
+    glibc hands large freed blocks back at once, and each step of a training run then pays for its
+    pages anew; `give_memory_back` does it where a model goes.
+    """
     for name, value in PATIENT.items():
         os.environ.setdefault(name, value)
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # another C library: only speed is lost
+        return
+    for parameter, size in KEPT_AT_HAND.items():
+        mallopt(parameter, size)
 
 
 def give_memory_back() -> None:
