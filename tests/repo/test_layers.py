@@ -15,12 +15,12 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
-    ("errors", "events", "settings", "threads", "version"),
+    ("errors", "events", "settings", "threads", "version", "workers"),
     ("artifact", "example"),
     ("example_parquet",),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.
-    ("learners.protocol", "learners.model_card"),
+    ("learners.protocol", "learners.model_card", "learners.gradients"),
     ("learners", "engines"),
     ("training", "scoring", "similarity", "privacy", "retrieval"),
     ("stages.context",),
@@ -38,7 +38,13 @@ ONE_AREA = {"ask": "project"}
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 
 HEAVY = {"accelerate", "llguidance", "peft", "safetensors", "tokenizers", "torch", "transformers"}
-HEAVY_AREAS = ("tunesmith.training", "tunesmith.similarity", "tunesmith.learners", "tunesmith.engines")
+HEAVY_AREAS = (
+    "tunesmith.training",
+    "tunesmith.similarity",
+    "tunesmith.learners",
+    "tunesmith.engines",
+    "tunesmith.workers",
+)
 
 MODULES = modules()
 

@@ -16,6 +16,8 @@ from tunesmith.products import EncodedRow
 if TYPE_CHECKING:
     import torch
 
+    from tunesmith.workers import Workers
+
 Progress = Callable[[int, int], None]
 
 
@@ -86,12 +88,16 @@ class Trainable(Protocol):
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def loss(self, batch: Any) -> tuple[torch.Tensor, float]:
-        """What is minimised (scalar, differentiable) and the cross-entropy to tell; sums over ``batch.weight``."""
+    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> float:
+        """Add to what is trained the gradient of the step's loss, the batches' sum over ``weight``.
+
+        Returns the summed cross-entropy, to be told. The sums are in the order of the batches, so
+        that they are the same whichever worker is first.
+        """
         ...
 
-    def measure(self, batches: Sequence[Any]) -> dict[str, float]:
-        """``loss`` (weighted mean) and ``accuracy`` (of tokens or labels), without dropout."""
+    def measure(self, batch: Any) -> tuple[float, float]:
+        """Summed cross-entropy and the weight of tokens or labels that are right, over ``batch.weight``; no dropout."""
         ...
 
     def trained_state(self) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from tunesmith.training import checkpoint
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
+from tunesmith.workers import Workers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,10 +89,17 @@ class Run:
         )
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._saved_at = time.monotonic()
+        self._workers = Workers(1)
 
     def __iter__(self) -> Iterator[Measurement]:
         """Train to the end, telling each step and validation. Stop iterating to stop; nothing is lost
         but the time since the last checkpoint. Afterwards the model holds the best step's weights."""
+        with Workers(self.recipe.workers) as self._workers:
+            yield from self._train()
+        if self.validation:
+            self.model.load_trained_state(self.best)
+
+    def _train(self) -> Iterator[Measurement]:
         yield from self._resume()
         state, recipe = self.state, self.recipe
         self.model.train()
@@ -109,8 +117,6 @@ class Run:
                 yield self._validate()
             if state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds:
                 self.save()
-        if self.validation:
-            self.model.load_trained_state(self.best)
 
     def _resume(self) -> Iterator[Measurement]:
         found, damaged = checkpoint.newest(self.folder)
@@ -149,12 +155,8 @@ class Run:
         scale = factor(state.step, recipe.steps, recipe.warmup)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
-        total = 0.0
-        for batch in batches:
-            loss, told = self.model.loss(batch)
-            (loss / weight).backward()  # type: ignore[no-untyped-call]
-            total += told / weight
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        total = self.model.gradients(batches, weight, self._workers) / weight
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
         if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
@@ -191,7 +193,7 @@ class Run:
         """Measure the validation part; keep the weights when they are the best so far."""
         state = self.state
         started = time.monotonic()
-        found = self.model.measure(self.validation)
+        found = measure(self.model, self.validation, self._workers)
         state.seconds += time.monotonic() - started
         entry = {
             "step": state.step,
@@ -220,6 +222,15 @@ class Run:
             return found["loss"] < self.state.best_loss
         highest = self.state.best_accuracy
         return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
+
+
+def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> dict[str, float]:
+    """The mean ``loss`` and the ``accuracy`` over some batches, without dropout."""
+    model.train(False)
+    sums = list(workers.map(model.measure, batches))
+    model.train(True)
+    weight = sum(batch.weight for batch in batches)
+    return {"loss": sum(loss for loss, _ in sums) / weight, "accuracy": sum(right for _, right in sums) / weight}
 
 
 def standard_error(share: float, n: float) -> float:

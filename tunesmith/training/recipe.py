@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tunesmith.products import EncodedRow
-from tunesmith.training.sampler import steps_in_epoch
+from tunesmith.training.sampler import Sampler, steps_in_epoch
+from tunesmith.training.tree_packing import trees
+from tunesmith.workers import cores
 
 #: Below this many training rows a classifier is trained anew with the validation rows.
 FEW_ROWS = 2000
+#: Fewer nodes than this in a tree are not worth a thread: what the trees share is computed in each.
+NODES_EACH = 192
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Recipe:
     patience: int
     checkpoint_seconds: float
     token_budget: int
+    workers: int
     seed: int
     words: str
 
@@ -58,6 +64,10 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     if precision == "auto":
         may = method == "lora" or learner == "classifier"
         precision = "bfloat16" if may and fast_bfloat16() else "float32"
+    dropout = float(_or(settings.dropout, auto["dropout"]))
+    # Inside a network dropout draws from one stream of random numbers; and all weights are many gradients to hold.
+    side_by_side = learner == "classifier" or (method == "lora" and dropout == 0)
+    workers = _workers(rows, batch_size, seed) if side_by_side else 1
     words = (
         f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), method {method}, "
         f"learning rate {learning_rate:g}, products in {precision}"
@@ -75,7 +85,7 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
         max_grad_norm=settings.max_grad_norm,
         rank=settings.rank,
         alpha=settings.alpha,
-        dropout=float(_or(settings.dropout, auto["dropout"])),
+        dropout=dropout,
         label_smoothing=auto["label_smoothing"],
         criterion=auto["criterion"],
         refit=bool(_or(settings.refit, learner == "classifier" and len(rows) < FEW_ROWS)),
@@ -83,9 +93,22 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
         patience=settings.patience,
         checkpoint_seconds=settings.checkpoint_seconds,
         token_budget=auto["token_budget"],
+        workers=workers,
         seed=seed,
         words=words,
     )
+
+
+def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int) -> int:
+    """How many threads a step's tokens are enough for, by the first steps; at most one a core."""
+    sampler = Sampler(rows, batch_size, seed)
+    steps = min(4, steps_in_epoch(len(rows), batch_size))
+    if sampler.paired:
+        drawn = [sum(len(row.tokens) for row in sampler.step(step)) for step in range(steps)]
+    else:
+        drawn = [sum(len(tree.tokens) for tree in trees(sampler.step(step), 10**9)) for step in range(steps)]
+    nodes = statistics.mean(drawn)
+    return max(1, min(cores(), int(nodes // NODES_EACH)))
 
 
 def _or(value: Any, auto: Any) -> Any:
@@ -106,7 +129,7 @@ def _causal_lm(rows: int) -> dict[str, Any]:
         "dropout": 0.0,
         "label_smoothing": 0.0,
         "criterion": "loss",
-        "token_budget": 768,
+        "token_budget": 512,
     }
 
 

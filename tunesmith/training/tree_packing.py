@@ -12,11 +12,14 @@ loss ``sum(weight * cross_entropy)`` and its gradient those of the padded batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from tunesmith.learners.protocol import TokenTree
 from tunesmith.products import EncodedRow
+from tunesmith.training.even_cuts import even_cuts
 
 
 def shared_prefix(left: Sequence[int], right: Sequence[int]) -> int:
@@ -28,25 +31,34 @@ def shared_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     return limit
 
 
-def plan(rows: Sequence[EncodedRow], budget: int) -> list[list[EncodedRow]]:
-    """Group the rows of one optimizer step into trees of at most ``budget`` nodes.
+def plan(rows: Sequence[EncodedRow], budget: int, workers: int = 1) -> list[list[EncodedRow]]:
+    """Group the rows of one optimizer step into trees of at most ``budget`` nodes, even in size.
 
-    Rows are put in lexical order, where equal prefixes are neighbours, and cut where the budget is
-    full; a prefix that straddles a cut is computed once on each side. A row longer than the budget
-    makes a tree by itself. Cost: one sort, O(n log n) comparisons.
+    Rows are put in lexical order, where equal prefixes are neighbours, and cut into runs; a prefix
+    that straddles a cut is computed once on each side. Where a row is longer than the budget, its
+    length is the budget. The number of trees is a multiple of ``workers`` where that can be. Cost: one
+    sort, O(n log n) comparisons.
     """
+    if not rows:
+        return []
     ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
-    groups: list[list[EncodedRow]] = []
+    lengths = [len(row.tokens) for row in ordered]
+    shared = [0, *(shared_prefix(left.tokens, right.tokens) for left, right in pairwise(ordered))]
+    starts = even_cuts(partial(_cut, lengths, shared), max(lengths), budget, workers)
+    return [ordered[start:end] for start, end in pairwise([*starts, len(ordered)])]
+
+
+def _cut(lengths: Sequence[int], shared: Sequence[int], budget: int) -> list[int]:
+    """Where each tree starts, when every tree takes as many rows as its ``budget`` of nodes holds."""
+    starts: list[int] = []
     nodes = 0
-    for row in ordered:
-        new = len(row.tokens) - (shared_prefix(groups[-1][-1].tokens, row.tokens) if groups else 0)
-        if groups and nodes + new <= budget:
-            groups[-1].append(row)
-            nodes += new
+    for place, (length, common) in enumerate(zip(lengths, shared, strict=True)):
+        if starts and nodes + length - common <= budget:
+            nodes += length - common
         else:
-            groups.append([row])
-            nodes = len(row.tokens)
-    return groups
+            starts.append(place)
+            nodes = length
+    return starts
 
 
 def pack(rows: Sequence[EncodedRow]) -> TokenTree:
@@ -85,6 +97,6 @@ def pack(rows: Sequence[EncodedRow]) -> TokenTree:
     )
 
 
-def trees(rows: Sequence[EncodedRow], budget: int) -> list[TokenTree]:
-    """The trees of one optimizer step."""
-    return [pack(group) for group in plan(rows, budget)]
+def trees(rows: Sequence[EncodedRow], budget: int, workers: int = 1) -> list[TokenTree]:
+    """The trees of one optimizer step, for so many workers side by side."""
+    return [pack(group) for group in plan(rows, budget, workers)]

@@ -14,6 +14,7 @@ from tunesmith.learners.causal_lm import encode, load, predict
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
 from tunesmith.training.tree_packing import trees
+from tunesmith.workers import Workers
 
 SCHEMA = {
     "type": "object",
@@ -63,9 +64,7 @@ def tuned(smollm2, tmp_path_factory) -> TunedModel:
     losses = []
     for _ in range(4):
         for tree in trees(rows, 512):
-            loss, told = model.loss(tree)
-            (loss / tree.weight).backward()
-            losses.append(told / tree.weight)
+            losses.append(model.gradients([tree], tree.weight, Workers(1)) / tree.weight)
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < losses[0]
@@ -172,21 +171,21 @@ def test_the_fused_adapter_computes_what_peft_computes(smollm2, monkeypatch):
     rows = [encoder.encode(row(question, '{"urgent": true}', n)) for n, question in enumerate(QUESTIONS[:2])]
     [tree] = trees(rows, 512)
     found = {}
-    for name in ("fused", "peft"):
+    for name in ("own layers", "fused", "peft"):
         if name == "peft":
             monkeypatch.setattr(load, "fuse", lambda model: 0)
-        model = load.prepare(smollm2, GOAL, RECIPE, [])
+        model = load.prepare(smollm2, GOAL, RECIPE, rows if name == "own layers" else [])
+        assert (model.layers is not None) == (name == "own layers")
         generator = torch.Generator().manual_seed(1)
         for parameter in model.trained_state().values():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-        loss, _ = model.loss(tree)
-        loss.backward()
-        found[name] = (loss.item(), {key: p.grad for key, p in model._named()})
-    assert found["fused"][0] == pytest.approx(found["peft"][0], rel=1e-5)
-    assert len(found["fused"][1]) == 2 * 7 * 30
-    for key, gradient in found["fused"][1].items():
-        expected = found["peft"][1][key]
-        assert (gradient - expected).norm() <= 1e-3 * expected.norm() + 1e-6, key
+        found[name] = (model.gradients([tree], 1.0, Workers(1)), {key: p.grad for key, p in model._named()})
+    for name in ("own layers", "fused"):
+        assert found[name][0] == pytest.approx(found["peft"][0], rel=1e-5)
+        assert len(found[name][1]) == 2 * 7 * 30
+        for key, gradient in found[name][1].items():
+            expected = found["peft"][1][key]
+            assert (gradient - expected).norm() <= 1e-3 * expected.norm() + 1e-6, key
 
 
 def test_a_tuned_folder_has_no_path_that_a_pickle_could_take(tuned):

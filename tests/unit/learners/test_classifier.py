@@ -13,7 +13,9 @@ from tunesmith.learners.classifier import encode, load, predict
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
+from tunesmith.training.loop import measure
 from tunesmith.training.row_batches import row_batches
+from tunesmith.workers import Workers
 
 LABELS = ("billing", "delivery", "refund")
 GOAL = GoalSheet("text", "label", "Sort.", LABELS)
@@ -42,16 +44,15 @@ def tuned(minilm, tmp_path_factory) -> TunedModel:
     encoder = encode.encoder(minilm, GOAL, 128)
     rows = [encoder.encode(example) for example in examples()]
     model = load.prepare(minilm, GOAL, RECIPE, rows)
-    before = model.measure(row_batches(rows, 512))
+    before = measure(model, row_batches(rows, 512), Workers(1))
     optimizer = torch.optim.AdamW(model.parameter_groups(1e-4, 0.01))
     for _ in range(3):
         [batch] = row_batches(rows, 512)
-        loss, told = model.loss(batch)
+        told = model.gradients([batch], batch.weight, Workers(1))
         assert told > 0
-        (loss / batch.weight).backward()
         optimizer.step()
         optimizer.zero_grad()
-    after = model.measure(row_batches(rows, 512))
+    after = measure(model, row_batches(rows, 512), Workers(1))
     assert before["accuracy"] == 1.0  # the head starts at the class means
     assert after["loss"] < before["loss"]
     model.save(folder)
@@ -112,4 +113,30 @@ def test_a_weight_scales_a_row_as_often_as_it_says(minilm):
     model.train(False)
     [batch] = row_batches(rows, 512)
     assert batch.weight == len(rows)
-    assert model.measure([batch])["loss"] > 0
+    assert model.measure(batch)[0] > 0
+
+
+def test_rows_computed_side_by_side_have_the_gradient_of_the_whole(minilm):
+    """The contrast is between all rows of a step, however they are cut for the threads."""
+    encoder = encode.encoder(minilm, GOAL, 128)
+    rows = [encoder.encode(example) for example in examples()]
+    model = load.prepare(minilm, GOAL, {**RECIPE, "dropout": 0.2, "precision": "float32"}, rows)
+    found = []
+    for count in (1, 2, 2):
+        torch.manual_seed(5)
+        model.train()
+        for parameter in model.model.parameters():
+            parameter.grad = None
+        batches = row_batches(rows, 512, count)
+        assert len(batches) == count
+        with Workers(count) as workers:
+            told = model.gradients(batches, len(rows), workers)
+        found.append((told, [parameter.grad for _, parameter in model._named()]))
+    assert len(found[0][1]) > 50
+    for one, two, again in zip(*(gradients for _, gradients in found), strict=True):
+        if one is None:
+            assert two is None
+            continue
+        assert (one - two).norm() <= 1e-4 * one.norm() + 1e-7
+        assert torch.equal(two, again)
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)

@@ -13,9 +13,10 @@ import torch
 from tests.unit.training.tiny import recipe, rows, trainable
 from tunesmith.errors import TunesmithError
 from tunesmith.training import checkpoint
-from tunesmith.training.loop import Run
+from tunesmith.training.loop import Run, measure
 from tunesmith.training.sampler import Sampler, steps_in_epoch
 from tunesmith.training.tree_packing import trees
+from tunesmith.workers import Workers
 
 
 def make_run(folder: Path, dropout: float = 0.0, **changes) -> Run:
@@ -40,7 +41,7 @@ def test_the_loss_falls_and_the_best_step_is_kept(tmp_path):
     losses = [entry["validation_loss"] for entry in run.state.curve if "validation_loss" in entry]
     assert losses[0] == pytest.approx(math.log(48), rel=0.1)  # the golden start: every token as likely
     assert min(losses) < 0.95 * losses[0]
-    assert run.model.measure(run.validation)["loss"] == pytest.approx(min(losses), abs=1e-5)
+    assert measure(run.model, run.validation, Workers(1))["loss"] == pytest.approx(min(losses), abs=1e-5)
     assert [m.kind for m in told].count("step") == run.recipe.steps
 
 

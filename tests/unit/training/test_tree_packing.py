@@ -121,12 +121,23 @@ def test_a_shared_prefix_is_laid_out_once(rows):
     assert tree.weight == pytest.approx(sum(sum(row.trained) * row.weight for row in rows))
 
 
-@given(rows=rows(), budget=st.integers(1, 40))
-def test_planning_keeps_every_row_and_the_budget(rows, budget):
-    groups = plan(rows, budget)
+@given(rows=rows(), budget=st.integers(1, 40), workers=st.integers(1, 4))
+def test_planning_keeps_every_row_and_the_budget(rows, budget, workers):
+    groups = plan(rows, budget, workers)
     assert sorted(row.id for group in groups for row in group) == sorted(row.id for row in rows)
+    longest = max(len(row.tokens) for row in rows)
     for group in groups:
-        assert len(pack(group).tokens) <= budget or len(group) == 1
+        assert len(pack(group).tokens) <= max(budget, longest)
+    assert plan([], budget, workers) == []
+
+
+def test_trees_are_even_and_as_many_as_there_are_workers():
+    rows = [
+        EncodedRow(str(number), [1, 2, number, *range(9)], [False] * 11 + [True], None, 1.0, 3) for number in range(8)
+    ]
+    assert [len(tree.tokens) for tree in trees(rows, 1000)] == [2 + 8 * 10]
+    assert [len(tree.tokens) for tree in trees(rows, 1000, workers=2)] == [2 + 4 * 10] * 2
+    assert [len(tree.tokens) for tree in trees(rows, 45, workers=4)] == [2 + 2 * 10] * 4  # two would hold them
 
 
 @given(rows=rows())

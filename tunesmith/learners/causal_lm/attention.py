@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -33,6 +34,11 @@ class Block:
     end: int
     keys: Tensor
     sees: Tensor
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """What is added to a score: 0 where a key is seen, else minus infinity; float32 [end - start, K]."""
+        return torch.zeros(self.sees.shape).masked_fill_(~self.sees, -torch.inf)
 
 
 def blocks(tree: TokenTree, size: int = BLOCK) -> list[Block]:
@@ -86,6 +92,101 @@ def tree_attention(
         )
         out.append(attended.view(1, heads, length, size))
     return torch.cat(out, dim=2).transpose(1, 2).contiguous(), None
+
+
+#: Shares are kept for the gradient up to this many pairs of a query and a key in a block, and else computed again.
+PAIRS_KEPT = 100_000
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, groups: int, scale: float, blocks: Sequence[Block]
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Attention over a tree without autograd: query [N, H D], key and value [N, G D], heads side by side.
+
+    Returns [N, H D] and, for each block, the attention shares [G, H/G * Q, K] that `attend_backward`
+    needs (None where they are computed again). Scores and their softmax are taken in at least float32.
+    """
+    out = torch.empty_like(query, memory_format=torch.contiguous_format)
+    kept: list[Tensor | None] = []
+    for block in blocks:
+        queries, keys, values = _of_block(query, key, value, heads, groups, block)
+        shares = _shares(queries, keys, scale, block)
+        _put(out, torch.bmm(shares, values), heads, groups, block)
+        kept.append(shares if block.sees.numel() <= PAIRS_KEPT else None)
+    return out, kept
+
+
+def attend_backward(
+    gradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: int,
+    groups: int,
+    scale: float,
+    blocks: Sequence[Block],
+    kept: Sequence[Tensor | None],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of query, key and value, given that of the output.
+
+    With shares P = softmax(S): dV = P' dO, dP = dO V', dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS' Q.
+    A key is seen from many blocks; its gradients are summed in at least float32.
+    """
+    wide = torch.promote_types(key.dtype, torch.float32)
+    to_query = torch.empty_like(query, memory_format=torch.contiguous_format)
+    to_key, to_value = torch.zeros(key.shape, dtype=wide), torch.zeros(value.shape, dtype=wide)
+    for block, shares in zip(blocks, kept, strict=True):
+        queries, keys, values = _of_block(query, key, value, heads, groups, block)
+        to_out = _take(gradient[block.start : block.end], heads, groups)
+        if shares is None:
+            shares = _shares(queries, keys, scale, block)
+        to_values = torch.bmm(shares.transpose(1, 2), to_out)  # (G, K, D)
+        to_shares = torch.bmm(to_out, values.transpose(1, 2))  # (G, H/G Q, K)
+        scored = torch._softmax_backward_data(to_shares.to(wide), shares.to(wide), -1, wide)
+        to_scores = scored.mul_(scale).to(query.dtype)
+        _put(to_query, torch.bmm(to_scores, keys), heads, groups, block)
+        to_keys = torch.bmm(to_scores.transpose(1, 2), queries)  # (G, K, D)
+        for total, part in ((to_key, to_keys), (to_value, to_values)):
+            total.index_add_(0, block.keys, part.transpose(0, 1).reshape(len(block.keys), -1).to(wide))
+    return to_query, to_key.to(key.dtype), to_value.to(value.dtype)
+
+
+def _take(part: Tensor, heads: int, groups: int) -> Tensor:
+    """[Q, H D] as [G, H/G * Q, D]: query heads that share a key head are laid along the queries."""
+    length = part.shape[0]
+    return (
+        part.reshape(length, groups, heads // groups, -1)
+        .permute(1, 2, 0, 3)
+        .reshape(groups, -1, part.shape[1] // heads)
+    )
+
+
+def _put(out: Tensor, part: Tensor, heads: int, groups: int, block: Block) -> None:
+    """The inverse of `_take`, into the block's rows of ``out``."""
+    length = block.end - block.start
+    laid = part.view(groups, heads // groups, length, -1).permute(2, 0, 1, 3)
+    out[block.start : block.end].view(laid.shape).copy_(laid)
+
+
+def _of_block(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, groups: int, block: Block
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries [G, H/G * Q, D], keys and values [G, K, D] of one block."""
+    count = len(block.keys)
+    keys, values = (
+        tensor.index_select(0, block.keys).view(count, groups, -1).transpose(0, 1).contiguous()
+        for tensor in (key, value)
+    )
+    return _take(query[block.start : block.end], heads, groups), keys, values
+
+
+def _shares(queries: Tensor, keys: Tensor, scale: float, block: Block) -> Tensor:
+    """softmax(scale * Q K' + mask), [G, H/G * Q, K], in the dtype of the queries."""
+    wide = torch.promote_types(queries.dtype, torch.float32)
+    share = queries.shape[1] // (block.end - block.start)
+    scores = torch.bmm(queries.to(wide) * scale, keys.to(wide).transpose(1, 2))
+    scores.view(len(keys), share, block.end - block.start, -1).add_(block.mask.to(wide))
+    return scores.softmax(-1).to(queries.dtype)
 
 
 def grouped_attention(

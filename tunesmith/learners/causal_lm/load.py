@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tunesmith.learners.causal_lm.adapter import fuse
 from tunesmith.learners.causal_lm.attention import install
+from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
-from tunesmith.learners.causal_lm.loss import tree_loss
+from tunesmith.learners.causal_lm.loss import hidden_states, tree_loss
+from tunesmith.learners.gradients import add_gradients
 from tunesmith.learners.protocol import TokenTree
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
+from tunesmith.workers import Workers
 
 
 def load_base(base: BaseModel, dtype: torch.dtype = torch.float32) -> Any:
@@ -58,13 +62,13 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
     """The base made ready for training as the recipe says: ``method`` lora or full.
 
     With lora the frozen weights are in ``recipe["precision"]``; what is trained is float32.
-    ``rows`` are not needed here: a causal model has no head to set up.
+    Of ``rows`` the first serves to try our own decoder layers on.
     """
     torch.manual_seed(recipe["seed"])
     if recipe["method"] == "full":
         whole = load_base(base)
         install(whole)
-        return CausalLM(whole, base, goal, recipe)
+        return CausalLM(whole, base, goal, recipe, rows)
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -82,18 +86,33 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     fuse(model)
-    return CausalLM(model, base, goal, recipe)
+    return CausalLM(model, base, goal, recipe, rows)
+
+
+@torch.no_grad()
+def _own_layers(model: Any, row: EncodedRow) -> list[Layer] | None:
+    """Our own decoder layers for this model, if it has their form and give what transformers' give for a row."""
+    layers = layers_of(model.get_decoder())
+    if layers is None:
+        return None
+    tokens = np.array(row.tokens[:64], dtype=np.int64)
+    none = np.zeros(0, dtype=np.int64)
+    chain = TokenTree(tokens, np.arange(len(tokens)), np.full(len(tokens), len(tokens)), none, none, none.astype(float))
+    return layers if agree(hidden_states(model, chain, layers), hidden_states(model, chain)) else None
 
 
 class CausalLM:
     """A causal language model as the training loop sees it (see learners/protocol.py: Trainable)."""
 
-    def __init__(self, model: Any, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: Any, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]
+    ) -> None:
         self.model = model
         self.base = base
         self.goal = goal
         self.recipe = recipe
         self.inner = model.get_base_model() if recipe["method"] == "lora" else model
+        self.layers = _own_layers(self.inner, rows[0]) if rows else None
         # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
         self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
 
@@ -111,21 +130,25 @@ class CausalLM:
 
     def _loss(self, tree: TokenTree) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
-            return tree_loss(self.inner, tree)
+            return tree_loss(self.inner, tree, self.layers)
 
-    def loss(self, batch: TokenTree) -> tuple[Tensor, float]:
-        loss, _ = self._loss(batch)
-        return loss, loss.item()
+    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers) -> float:
+        parameters = [parameter for _, parameter in self._named()]
+
+        def of_tree(tree: TokenTree) -> tuple[float, Sequence[Tensor | None]]:
+            loss, _ = self._loss(tree)
+            return loss.item(), torch.autograd.grad(loss / weight, parameters, allow_unused=True)
+
+        total = 0.0
+        for loss, found in workers.map(of_tree, batches):
+            total += loss
+            add_gradients(parameters, found)
+        return total
 
     @torch.no_grad()
-    def measure(self, batches: Sequence[TokenTree]) -> dict[str, float]:
-        self.train(False)
-        total = right = weight = 0.0
-        for tree in batches:
-            loss, hits = self._loss(tree)
-            total, right, weight = total + loss.item(), right + hits.item(), weight + tree.weight
-        self.train(True)
-        return {"loss": total / weight, "accuracy": right / weight}
+    def measure(self, batch: TokenTree) -> tuple[float, float]:
+        loss, right = self._loss(batch)
+        return loss.item(), right.item()
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

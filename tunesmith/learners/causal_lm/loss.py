@@ -5,16 +5,18 @@ Shapes: N nodes, T targets, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
+from tunesmith.learners.causal_lm import decoder_layer
 from tunesmith.learners.causal_lm.attention import blocks
+from tunesmith.learners.causal_lm.decoder_layer import Layer
 from tunesmith.learners.protocol import TokenTree
 
-TARGETS_AT_ONCE = 256
+TARGETS_AT_ONCE = 128
 
 
 def ancestor_mask(tree: TokenTree) -> Tensor:
@@ -24,11 +26,15 @@ def ancestor_mask(tree: TokenTree) -> Tensor:
     return (index[None, :] <= index[:, None]) & (index[:, None] < leave[None, :])
 
 
-def hidden_states(model: Any, tree: TokenTree) -> Tensor:
-    """The decoder's last hidden states, [N, D]."""
-    output = model.get_decoder()(
-        input_ids=torch.from_numpy(tree.tokens)[None],  # (1, N)
-        position_ids=torch.from_numpy(tree.positions)[None],  # (1, N)
+def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> Tensor:
+    """The decoder's last hidden states, [N, D]: by ``layers`` where given, else by transformers' own code."""
+    decoder = model.get_decoder()
+    tokens, positions = torch.from_numpy(tree.tokens), torch.from_numpy(tree.positions)  # (N,), (N,)
+    if layers is not None:
+        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(tree))
+    output = decoder(
+        input_ids=tokens[None],  # (1, N)
+        position_ids=positions[None],  # (1, N)
         attention_mask=ancestor_mask(tree)[None, None],  # (1, 1, N, N), for a model without tree attention
         tree_blocks=blocks(tree),
         use_cache=False,
@@ -37,23 +43,59 @@ def hidden_states(model: Any, tree: TokenTree) -> Tensor:
     return hidden
 
 
-def tree_loss(model: Any, tree: TokenTree) -> tuple[Tensor, Tensor]:
+def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor]:
     """The summed weighted cross-entropy, and the weight of targets that greedy decoding gets right.
 
     Equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
-    Logits are made for ``TARGETS_AT_ONCE`` targets at a time.
     """
-    hidden = hidden_states(model, tree)
+    hidden = hidden_states(model, tree, layers)
     head = model.get_output_embeddings().weight  # (V, D)
     weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
-    total, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-    for start in range(0, len(nodes), TARGETS_AT_ONCE):
-        part = slice(start, start + TARGETS_AT_ONCE)
-        logits = hidden[nodes[part]] @ head.T  # (t, V)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        losses = cross_entropy(logits, tokens[part], reduction="none")  # (t,)
-        total = total + (losses * weights[part]).sum()
-        with torch.no_grad():
-            right = right + ((logits.argmax(-1) == tokens[part]) * weights[part]).sum()
+    total, right = CrossEntropy.apply(hidden.index_select(0, nodes), head, tokens, weights)  # type: ignore[no-untyped-call]
     return total, right
+
+
+class CrossEntropy(torch.autograd.Function):
+    """Summed weighted cross-entropy of a linear head, and the weight of targets that have the largest logit.
+
+    Logits are made for ``TARGETS_AT_ONCE`` targets at a time and turned into their own gradient at once
+    (softmax minus one at the target; Liger, arXiv 2410.10989), so that they are never kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """hidden [T, D], head [V, D], tokens [T], weights [T]; float64 sums."""
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        total, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+        to_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
+        for start in range(0, len(tokens), TARGETS_AT_ONCE):
+            part = slice(start, start + TARGETS_AT_ONCE)
+            logits = (hidden[part] @ head.T).to(wide)  # (t, V)
+            target, weight = tokens[part, None], weights[part].to(wide)[:, None]  # (t, 1), (t, 1)
+            largest = logits.amax(1, keepdim=True)  # (t, 1)
+            chosen = logits.gather(1, target)  # (t, 1)
+            shares = logits.sub_(largest).exp_()
+            sums = shares.sum(1, keepdim=True)  # (t, 1)
+            losses = sums.log() + largest - chosen  # (t, 1)
+            total += (losses.double() * weights[part, None]).sum()
+            right += weights[part, None][chosen == largest].sum()
+            if to_hidden is None and to_head is None:
+                continue
+            gradient = shares.mul_(weight / sums)
+            gradient.scatter_add_(1, target, -weight)
+            narrow = gradient.to(hidden.dtype)
+            if to_hidden is not None:
+                torch.mm(narrow, head, out=to_hidden[part])
+            if to_head is not None:
+                to_head += (narrow.T @ hidden[part]).to(wide)
+        ctx.save_for_backward(to_hidden, to_head.to(head.dtype) if to_head is not None else None)
+        ctx.mark_non_differentiable(right)
+        return total, right
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        to_hidden, to_head = ctx.saved_tensors
+        scale = gradients[0].item()
+        return (*(gradient if gradient is None else gradient * scale for gradient in (to_hidden, to_head)), None, None)

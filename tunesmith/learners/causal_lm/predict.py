@@ -25,8 +25,11 @@ from tunesmith.learners.causal_lm.load import load_base, load_tuned
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 from tunesmith.threads import give_memory_back
+from tunesmith.workers import Workers, cores
 
-ROWS_AT_ONCE = 32
+#: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
+ROWS_AT_ONCE = 64
+ROWS_EACH = 4
 
 
 class _Held:
@@ -82,13 +85,20 @@ def predict(
         answers = {index: kept for index, row in enumerate(rows) if (kept := _fitting(grammar, row))}
     prefix = _common_prefix(rows)
     order = sorted(set(range(len(rows))) - set(answers), key=lambda index: (len(rows[index]), index))
+    workers = min(cores(), -(-len(order) // ROWS_EACH)) or 1
+    each = max(1, min(ROWS_AT_ONCE // workers, -(-len(order) // workers)))
+    batches = [order[start : start + each] for start in range(0, len(order), each)]
     with torch.inference_mode():
         cache = _read(model, rows[0][:prefix]) if order else None
-        for start in range(0, len(order), ROWS_AT_ONCE):
-            batch = order[start : start + ROWS_AT_ONCE]
-            began = time.perf_counter()
-            written = _generate(model, cache, prefix, [rows[index] for index in batch], max_new_tokens, ends, grammar)
-            seconds = (time.perf_counter() - began) / len(batch)
+
+    @torch.inference_mode()
+    def write(batch: list[int]) -> tuple[list[_Answer], float]:
+        began = time.perf_counter()
+        written = _generate(model, cache, prefix, [rows[index] for index in batch], max_new_tokens, ends, grammar)
+        return written, (time.perf_counter() - began) / len(batch) / workers
+
+    with Workers(workers) as side_by_side:
+        for batch, (written, seconds) in zip(batches, side_by_side.map(write, batches), strict=True):
             for index, answer in zip(batch, written, strict=True):
                 answer.seconds = seconds
                 answers[index] = answer

@@ -8,15 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 
 from tunesmith.errors import InputError
 from tunesmith.learners.classifier.encode import load_tokenizer
 from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
+from tunesmith.learners.gradients import add_gradients
 from tunesmith.learners.protocol import RowBatch
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
+from tunesmith.workers import Workers
 
 #: The head begins almost from nothing and may move faster than the encoder.
 HEAD_RATE = 5.0
@@ -45,11 +47,15 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
         )
     torch.manual_seed(recipe["seed"])
     tokenizer = load_tokenizer(base.folder)
-    network = fresh(base.folder, goal.labels, tokenizer.pad_token_id, recipe["dropout"])
+    network = fresh(base.folder, goal.labels, tokenizer.pad_token_id)
     # A word that the rows never use must keep its meaning: its embedding is not moved.
     network.model.get_input_embeddings().weight.requires_grad_(False)
     start_at_class_means(network, rows)
     return Classifier(network, base, goal, recipe)
+
+
+def _labels_and_weights(rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
+    return torch.tensor([row.label for row in rows]), torch.tensor([row.weight for row in rows])
 
 
 class Classifier:
@@ -75,31 +81,50 @@ class Classifier:
             groups.setdefault((rate, decay), []).append(parameter)
         return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
 
-    def _forward(self, batch: RowBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Logits [B, C], features [B, F], labels [B] and weights [B]."""
+    def _forward(self, batch: RowBatch) -> tuple[Tensor, Tensor]:
+        """Logits [B, C] and features [B, F]."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
-            logits, features = self.network.forward(batch.rows)
-        labels = torch.tensor([row.label for row in batch.rows])
-        weights = torch.tensor([row.weight for row in batch.rows])
-        return logits, features, labels, weights
+            return self.network.forward(batch.rows)
 
-    def loss(self, batch: RowBatch) -> tuple[Tensor, float]:
-        logits, features, labels, weights = self._forward(batch)
+    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> float:
+        """The rows of all batches are contrasted with each other, whichever batch they are in.
+
+        The features of each batch are computed side by side; the head and the loss see them together; and the
+        gradients that the loss gives the features go back through each batch, side by side again.
+        """
+        features = [found for _, found in workers.map(self._forward, batches)]  # [B, F] each
+        together = torch.cat([found.detach() for found in features]).requires_grad_()
+        loss, told = self._loss(together, [row for batch in batches for row in batch.rows], weight)
+        head = list(self.network.head.parameters())
+        to_features, *to_head = torch.autograd.grad(loss, [together, *head])
+        add_gradients(head, to_head)
+        ids = set(map(id, head))
+        encoder = [parameter for _, parameter in self._named() if id(parameter) not in ids]
+
+        def back(part: tuple[Tensor, Tensor]) -> Sequence[Tensor | None]:
+            return torch.autograd.grad(part[0], encoder, part[1], allow_unused=True)
+
+        parts = list(zip(features, to_features.split_with_sizes([len(found) for found in features]), strict=True))
+        for found in workers.map(back, parts):
+            add_gradients(encoder, found)
+        return told
+
+    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, float]:
+        """The mean loss to be minimised for features [B, F], and the summed cross-entropy to be told."""
+        labels, weights = _labels_and_weights(rows)
+        features = dropout(features, self.recipe["dropout"], self.model.training)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+            logits = self.network.head(features).float()  # [B, C]
         losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.recipe["label_smoothing"])
         told = (cross_entropy(logits.detach(), labels, reduction="none") * weights).sum().item()
-        return (losses * weights).sum() + supervised_contrast(features, labels) * batch.weight, told
+        return (losses * weights).sum() / weight + supervised_contrast(features, labels), told
 
     @torch.no_grad()
-    def measure(self, batches: Sequence[RowBatch]) -> dict[str, float]:
-        self.train(False)
-        total = right = weight = 0.0
-        for batch in batches:
-            logits, _, labels, weights = self._forward(batch)
-            total += (cross_entropy(logits, labels, reduction="none") * weights).sum().item()
-            right += ((logits.argmax(1) == labels) * weights).sum().item()
-            weight += batch.weight
-        self.train(True)
-        return {"loss": total / weight, "accuracy": right / weight}
+    def measure(self, batch: RowBatch) -> tuple[float, float]:
+        logits, _ = self._forward(batch)
+        labels, weights = _labels_and_weights(batch.rows)
+        loss = (cross_entropy(logits, labels, reduction="none") * weights).sum().item()
+        return loss, ((logits.argmax(1) == labels) * weights).sum().item()
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

@@ -5,6 +5,7 @@ Shapes: B rows, S tokens of the longest row, F features that enter the head, C l
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,18 @@ class Network:
         self.model = model
         self.pad_token = pad_token
         self.head = _head(model)
-        self._features: Tensor | None = None
+        self._seen = threading.local()  # what entered the head, for each of the threads that compute side by side
         self.head.register_forward_pre_hook(self._keep)
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self._features = inputs[0]
+        self._seen.features = inputs[0]
 
     def forward(self, rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
         """Logits [B, C] and the features that enter the head [B, F], in float32."""
         ids, seen = pad([row.tokens for row in rows], self.pad_token)
         logits = self.model(input_ids=ids, attention_mask=seen).logits
-        if self._features is None:
-            raise RuntimeError("the head was not reached")
-        return logits.float(), self._features.float()
+        features: Tensor = self._seen.features
+        return logits.float(), features.float()
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token: int) -> tuple[Tensor, Tensor]:
@@ -65,10 +65,10 @@ def _head(model: Any) -> nn.Linear:
     return layers[-1]
 
 
-def fresh(folder: Path, labels: Sequence[str], pad_token: int, dropout: float) -> Network:
-    """The encoder in ``folder`` with a new head for these labels.
+def fresh(folder: Path, labels: Sequence[str], pad_token: int) -> Network:
+    """The encoder in ``folder`` with a new head for these labels, without dropout.
 
-    Dropout is in front of the head alone: inside a small encoder it slows learning from few rows.
+    Inside a small encoder dropout slows learning from few rows; that in front of the head is made with the loss.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
     from transformers.utils import logging
@@ -87,7 +87,7 @@ def fresh(folder: Path, labels: Sequence[str], pad_token: int, dropout: float) -
             label2id={label: number for number, label in enumerate(labels)},
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            classifier_dropout=dropout,
+            classifier_dropout=0.0,
             local_files_only=True,
             use_safetensors=True,
             dtype=torch.float32,

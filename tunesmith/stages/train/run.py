@@ -19,7 +19,7 @@ from tunesmith.plugins import learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
-from tunesmith.training.loop import Measurement, Run
+from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.row_batches import row_batches
 from tunesmith.training.sampler import steps_in_epoch
@@ -51,7 +51,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     recipe = _recipe(settings, learner.name, train_rows, context)
     context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
-    batches = partial(trees if learner.batches == "tree" else row_batches, budget=recipe.token_budget)
+    batches = _batches(learner.batches, recipe)
     work = context.folder / CHECKPOINTS
     training = Run(model, train_rows, validation_rows, batches, recipe, work)
     _train(training, recipe, context)
@@ -93,6 +93,10 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     write_json(context.folder / DONE, result)
     shutil.rmtree(work)
     return _counts(result)
+
+
+def _batches(kind: str, recipe: Recipe) -> BatchMaker:
+    return partial(trees if kind == "tree" else row_batches, budget=recipe.token_budget, workers=recipe.workers)
 
 
 def _refit_recipe(recipe: Recipe, training: Run, rows: int) -> Recipe:

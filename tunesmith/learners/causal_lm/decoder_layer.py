@@ -1,0 +1,244 @@
+"""A decoder layer over a token tree in one piece, for low-rank adapters on frozen weights.
+
+Autograd would keep and replay some sixty small operations a layer. Here a layer is one function with
+its gradient written out: projections that share an input are multiplied together, adapters are
+added by the matrix product itself, the residual is the product's addend, and what is cheap to
+compute again (norms, the gated activation) is not kept.
+
+For the layer of the Llama family (LLaMA, arXiv 2302.13971: RMSNorm, rotary positions, grouped
+queries, SwiGLU); `layers_of` says None for any other, and these run through transformers' own code.
+
+Shapes: N nodes, D hidden size, H query heads, G key/value heads, S head size, F inner size of the
+feed-forward part, R rank, K keys of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tunesmith.learners.causal_lm.attention import Block, attend, attend_backward
+from tunesmith.learners.causal_lm.projection import Projection, projection_of
+
+#: Largest relative difference of hidden states from transformers' own at which our layers are used, by dtype.
+AGREES = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1}
+
+
+@dataclass(frozen=True)
+class Heads:
+    """How the hidden size is cut: ``queries`` and ``keys`` heads of ``size`` each; ``scale`` of their products."""
+
+    queries: int
+    keys: int
+    size: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One decoder layer's weights. The norms' weights are frozen."""
+
+    into_attention: Projection
+    out_of_attention: Projection
+    into_feed_forward: Projection
+    out_of_feed_forward: Projection
+    attention_norm: Tensor
+    feed_forward_norm: Tensor
+    epsilon: float
+    heads: Heads
+
+    def adapters(self) -> list[Tensor]:
+        return [
+            *self.into_attention.adapters,
+            *self.out_of_attention.adapters,
+            *self.into_feed_forward.adapters,
+            *self.out_of_feed_forward.adapters,
+        ]
+
+    def __call__(self, x: Tensor, turn: tuple[Tensor, Tensor], blocks: Sequence[Block]) -> Tensor:
+        """x: [N, D]; turn: cosine and sine of the positions' angles, [N, S]. Returns [N, D]."""
+        return LayerFunction.apply(x, self, turn, blocks, *self.adapters())  # type: ignore[no-any-return,no-untyped-call]
+
+
+class LayerFunction(torch.autograd.Function):
+    """The layer's arithmetic and its gradient with respect to its input and its adapters."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, layer: Layer, turn: tuple[Tensor, Tensor], blocks: Sequence[Block], *adapters: Tensor
+    ) -> Tensor:
+        heads = layer.heads
+        normed, one_over_rms = rms_norm(x, layer.attention_norm, layer.epsilon)
+        mixed, inner_1 = layer.into_attention.forward(normed)  # [N, (H + 2G) S]
+        query, key, value = mixed.split_with_sizes(layer.into_attention.sizes, 1)
+        query, key = rotate(query, turn), rotate(key, turn)
+        attended, shares = attend(query, key, value, heads.queries, heads.keys, heads.scale, blocks)
+        between, inner_2 = layer.out_of_attention.forward(attended, x)  # [N, D]
+        normed, one_over_rms_2 = rms_norm(between, layer.feed_forward_norm, layer.epsilon)
+        wide, inner_3 = layer.into_feed_forward.forward(normed)  # [N, 2F]
+        out, inner_4 = layer.out_of_feed_forward.forward(gated(wide), between)
+        ctx.layer, ctx.turn, ctx.blocks, ctx.shares = layer, turn, blocks, shares
+        ctx.save_for_backward(
+            x,
+            one_over_rms,
+            query,
+            key,
+            value,
+            attended,
+            between,
+            one_over_rms_2,
+            wide,
+            inner_1,
+            inner_2,
+            inner_3,
+            inner_4,
+        )
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        layer: Layer = ctx.layer
+        heads = layer.heads
+        x, one_over_rms, query, key, value, attended, between, one_over_rms_2, wide, *inner = ctx.saved_tensors
+        to_out = gradients[0]
+        to_act, to_4 = layer.out_of_feed_forward.backward(to_out, gated(wide), inner[3])
+        normed = scaled(between, one_over_rms_2)
+        to_normed, to_3 = layer.into_feed_forward.backward(
+            gated_backward(to_act, wide), normed * layer.feed_forward_norm, inner[2]
+        )
+        to_between = to_out + rms_norm_backward(to_normed, normed, layer.feed_forward_norm, one_over_rms_2)
+        to_attended, to_2 = layer.out_of_attention.backward(to_between, attended, inner[1])
+        to_query, to_key, to_value = attend_backward(
+            to_attended, query, key, value, heads.queries, heads.keys, heads.scale, ctx.blocks, ctx.shares
+        )
+        to_mixed = torch.cat([rotate_back(to_query, ctx.turn), rotate_back(to_key, ctx.turn), to_value], 1)
+        normed = scaled(x, one_over_rms)
+        to_normed, to_1 = layer.into_attention.backward(
+            to_mixed, normed * layer.attention_norm, inner[0], ctx.needs_input_grad[0]
+        )
+        to_x = None
+        if to_normed is not None:
+            to_x = to_between + rms_norm_backward(to_normed, normed, layer.attention_norm, one_over_rms)
+        return to_x, None, None, None, *to_1, *to_2, *to_3, *to_4
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """x / rms(x) * weight, and 1 / rms(x) [N, 1] in at least float32 (Zhang and Sennrich, arXiv 1910.07467)."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    one_over_rms = torch.linalg.vector_norm(wide, dim=1, keepdim=True).square_()
+    one_over_rms.mul_(1 / x.shape[1]).add_(epsilon).rsqrt_()
+    return (wide * one_over_rms).to(x.dtype) * weight, one_over_rms
+
+
+def scaled(x: Tensor, one_over_rms: Tensor) -> Tensor:
+    """x / rms(x) in x's dtype."""
+    return x if one_over_rms is None else (x * one_over_rms).to(x.dtype)
+
+
+def rms_norm_backward(gradient: Tensor, normed: Tensor, weight: Tensor, one_over_rms: Tensor) -> Tensor:
+    """With n = x / rms(x): dx = (dn - n * mean(dn * n)) / rms(x), where dn = gradient * weight."""
+    wide = (gradient * weight).to(one_over_rms.dtype)
+    n = normed.to(one_over_rms.dtype)
+    along = (wide * n).mean(1, keepdim=True)
+    return wide.addcmul_(n, along, value=-1).mul_(one_over_rms).to(gradient.dtype)
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotary positions (Su et al., arXiv 2104.09864) for heads laid side by side: x [N, H S], turn [N, S] each."""
+    cosine, sine = turn
+    size = cosine.shape[1]
+    heads = x.view(x.shape[0], -1, 2, size // 2) if x.is_contiguous() else x.reshape(x.shape[0], -1, 2, size // 2)
+    cosine, sine = cosine[:, None, : size // 2], sine[:, None, : size // 2]
+    left, right = heads[:, :, 0], heads[:, :, 1]
+    out = torch.empty_like(heads, memory_format=torch.contiguous_format)
+    torch.mul(left, cosine, out=out[:, :, 0]).addcmul_(right, sine, value=-1)
+    torch.mul(right, cosine, out=out[:, :, 1]).addcmul_(left, sine)
+    return out.view(x.shape[0], -1)
+
+
+def rotate_back(gradient: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """The transpose of a rotation is the rotation by the opposite angle."""
+    return rotate(gradient, (turn[0], -turn[1]))
+
+
+def gated(wide: Tensor) -> Tensor:
+    """silu(gate) * up (Shazeer, arXiv 2002.05202) for gate and up side by side, [N, 2F]."""
+    gate, up = wide.chunk(2, 1)
+    return torch.nn.functional.silu(gate).mul_(up)
+
+
+def gated_backward(gradient: Tensor, wide: Tensor) -> Tensor:
+    """With s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s; side by side, [N, 2F]."""
+    gate, up = wide.chunk(2, 1)
+    out = torch.empty_like(wide)
+    to_gate, to_up = out.chunk(2, 1)
+    torch.mul(gradient, torch.nn.functional.silu(gate), out=to_up)
+    to_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+    return out
+
+
+def layers_of(decoder: Any) -> list[Layer] | None:
+    """The layers of a peft-wrapped decoder, or None where one is not of the form that is computed here."""
+    layers = getattr(decoder, "layers", None)
+    if not layers:
+        return None
+    found = [_layer(module) for module in layers]
+    whole = [layer for layer in found if layer is not None]
+    return whole if len(whole) == len(found) else None
+
+
+def _layer(module: Any) -> Layer | None:
+    expected = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
+    if {name for name, _ in module.named_children()} != expected:
+        return None
+    attention, mlp = module.self_attn, module.mlp
+    if {name for name, _ in attention.named_children()} != {"q_proj", "k_proj", "v_proj", "o_proj"}:
+        return None
+    if {name for name, _ in mlp.named_children()} != {"gate_proj", "up_proj", "down_proj", "act_fn"}:
+        return None
+    if mlp.act_fn(torch.tensor(1.5)).item() != torch.nn.functional.silu(torch.tensor(1.5)).item():
+        return None
+    norms = [module.input_layernorm, module.post_attention_layernorm]
+    if any(norm.weight.requires_grad or not hasattr(norm, "variance_epsilon") for norm in norms):
+        return None
+    into_attention = projection_of([attention.q_proj, attention.k_proj, attention.v_proj])
+    out_of_attention = projection_of([attention.o_proj])
+    into_feed_forward = projection_of([mlp.gate_proj, mlp.up_proj])
+    out_of_feed_forward = projection_of([mlp.down_proj])
+    if not (into_attention and out_of_attention and into_feed_forward and out_of_feed_forward):
+        return None
+    if getattr(attention, "sliding_window", None):
+        return None
+    size = attention.head_dim
+    heads = Heads(into_attention.sizes[0] // size, into_attention.sizes[1] // size, size, attention.scaling)
+    return Layer(
+        into_attention=into_attention,
+        out_of_attention=out_of_attention,
+        into_feed_forward=into_feed_forward,
+        out_of_feed_forward=out_of_feed_forward,
+        attention_norm=norms[0].weight,
+        feed_forward_norm=norms[1].weight,
+        epsilon=norms[0].variance_epsilon,
+        heads=heads,
+    )
+
+
+def hidden_states(decoder: Any, layers: Sequence[Layer], tokens: Tensor, positions: Tensor, blocks: Any) -> Tensor:
+    """The decoder's last hidden states, [N, D], for tokens and positions [N]."""
+    x: Tensor = decoder.embed_tokens(tokens)
+    cosine, sine = decoder.rotary_emb(x[None], positions[None])
+    turn = (cosine[0], sine[0])
+    for layer in layers:
+        x = layer(x, turn, blocks)
+    normed: Tensor = decoder.norm(x)
+    return normed
+
+
+def agree(ours: Tensor, theirs: Tensor) -> bool:
+    """Whether our hidden states are transformers' own but for rounding."""
+    difference = (ours.double() - theirs.double()).norm() / theirs.double().norm()
+    return bool(difference < AGREES[theirs.dtype])
