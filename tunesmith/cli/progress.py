@@ -49,19 +49,25 @@ class Display(Protocol):
 
 
 class Speed:
-    """Tokens a second since the stage began, from metrics that carry ``tokens`` and running ``seconds``."""
+    """Tokens a second since a training began, from metrics that carry ``tokens`` and running ``seconds``.
+
+    A stage may train twice (`train.refit`); its seconds then begin again.
+    """
 
     def __init__(self) -> None:
         self._tokens = 0.0
         self._first: float | None = None
+        self._last = 0.0
         self.rate: float | None = None
 
     def add(self, data: Mapping[str, Any]) -> None:
         if "tokens_per_second" in data:
             self.rate = data["tokens_per_second"]
         elif "tokens" in data and "seconds" in data:
-            if self._first is None:
-                self._first = data["seconds"]
+            again = self._first is not None and data["seconds"] < self._last
+            self._last = data["seconds"]
+            if self._first is None or again:
+                self._first, self._tokens = data["seconds"], 0.0
                 return
             self._tokens += data["tokens"]
             elapsed = data["seconds"] - self._first

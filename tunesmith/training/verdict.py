@@ -61,7 +61,18 @@ def judge_accuracy(curve: Sequence[Mapping[str, Any]], steps: int, best_step: in
         return overfitting(numbers, best_step)
     if len(points) > 2 and points[-1][1] > points[-2][1] + error:
         return still_learning(numbers)
+    if kept - error <= points[0][1]:
+        return little_gained(numbers)
     return Verdict("learned", f"The model learned: {numbers}.", "")
+
+
+def little_gained(numbers: str) -> Verdict:
+    return Verdict(
+        "little_gained",
+        f"The model tells the labels apart, but these few validation rows do not show that tuning the encoder "
+        f"brought more than the means of the labels' rows, from which it starts: {numbers}.",
+        "Judge by the test; more examples would tell more.",
+    )
 
 
 def did_not_learn(numbers: str) -> Verdict:

@@ -23,7 +23,7 @@ def show(tuned: TunedModel, screen: Screen) -> None:
             ("recipe", tuned.recipe.get("words", "")),
             ("rows", f"{facts['rows']:,} to train on, {facts['validation_rows']:,} to choose the best step on"),
             ("trained", f"{facts['parameters_trained']:,} parameters"),
-            ("steps", f"{facts['steps']:,}; step {facts['best_step']:,} is kept{_early(facts)}"),
+            ("steps", _steps(facts)),
             ("time", duration(facts["seconds"])),
             ("peak memory", f"{facts['peak_memory_bytes'] / 1e9:.2f} GB"),
             ("model", near_path(tuned.folder)),
@@ -35,8 +35,15 @@ def show(tuned: TunedModel, screen: Screen) -> None:
         screen.table(["step", "training loss", "validation loss", "accuracy", ""], points, right=(0, 1, 2, 3))
 
 
-def _early(facts: dict[str, Any]) -> str:
-    return "; stopped early" if facts.get("stopped_early") else ""
+def _steps(facts: dict[str, Any]) -> str:
+    early = "; stopped early" if facts.get("stopped_early") else ""
+    if not facts.get("refit_steps"):
+        return f"{facts['steps']:,}; step {facts['best_step']:,} is kept{early}"
+    rows = facts["rows"] + facts["validation_rows"]
+    return (
+        f"{facts['steps']:,}; step {facts['best_step']:,} is best{early}; "
+        f"then trained anew on all {rows:,} rows for {facts['refit_steps']:,} steps, and these weights are kept"
+    )
 
 
 def curve_points(curve: Sequence[dict[str, Any]], best_step: int) -> list[list[str]]:

@@ -26,6 +26,7 @@ TRAINING = {
     "learned": "It learned",
     "still_learning": "It was still learning",
     "overfitting": "It learned, then overfitted",
+    "little_gained": "Tuning gained little that these rows show",
     "did_not_learn": "It did not learn",
 }
 OUTPUTS = {"text": "text → text", "label": "text → label", "json": "text → JSON"}

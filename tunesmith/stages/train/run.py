@@ -57,14 +57,16 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     _train(training, recipe, context)
     verdict = _judge(training, train_rows, validation_rows)
     context.note(verdict.words)
-    refit_steps = 0
+    refit_steps, seconds = 0, training.state.seconds
     if recipe.refit:
         again = _refit_recipe(recipe, training, len(train_rows) + len(validation_rows))
         refit_steps = again.steps
         context.note(f"training once more on training and validation rows together, for {refit_steps} steps")
         both = [*train_rows, *validation_rows]
         model = learner.load.prepare(base, goal, asdict(again), both)
-        _train(Run(model, both, [], batches, again, work / "refit"), again, context)
+        anew = Run(model, both, [], batches, again, work / "refit")
+        _train(anew, again, context)
+        seconds += anew.state.seconds
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -80,7 +82,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "stopped_early": training.state.stopped_early,
         "skipped": training.state.skipped,
         "refit_steps": refit_steps,
-        "seconds": training.state.seconds,
+        "seconds": seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     result = {

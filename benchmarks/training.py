@@ -1,0 +1,170 @@
+"""Fine-tuning SmolLM2 with LoRA beside TRL's SFTTrainer: rows a second, losses step by step, memory.
+
+Both sides train the same rows in the same order, from the same adapter weights, with the same
+optimizer settings, each in a process of its own; only the training itself is timed. The sides take turns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.banking77 import read
+from benchmarks.command import ROOT, environment, shared, tunesmith
+from benchmarks.figure import Failed, Figure, Skipped, at_least, at_most
+from benchmarks.peers import environment as peers
+
+ROWS = 256
+BATCH = 16
+ROUNDS = int(os.environ.get("TUNESMITH_BENCH_ROUNDS", "2"))
+#: What the chat template puts first when a conversation has no system message of its own.
+SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+JOB = {"batch_size": BATCH, "learning_rate": 2e-4, "rank": 16, "alpha": 32}
+#: TRL as it comes, and the best setting found.
+TRL = {
+    "TRL defaults": ("float32", {}),
+    "TRL best": ("bfloat16", {"packing": True, "gradient_checkpointing": False, "bf16": False, "max_length": 1024}),
+}
+EXACT = ("float32", {"bf16": False, "gradient_checkpointing": False})
+
+
+def run(overrides: Sequence[str] = ()) -> list[Figure]:
+    """The job with the template's shared prefix, and the same rows with hardly any."""
+    data = shared("banking77")
+    with tempfile.TemporaryDirectory(prefix="tunesmith-training-") as temporary:
+        folder = Path(temporary)
+        model = base_folder()
+        return [
+            *job_one(folder, model, data),
+            *no_shared_prefix(folder, model, data),
+        ]
+
+
+def job_one(folder: Path, model: Path, data: Path) -> list[Figure]:
+    """256 rows as chat with the template's own system prompt."""
+    rows = write_rows(folder / "chat.jsonl", chat(data, SYSTEM))
+    measured = take_turns(folder, model, rows, ["ours", *TRL])
+    exact = [
+        side(folder, name, {**JOB, "model": str(model), "rows": str(rows), "dtype": "float32"}, settings)
+        for name, settings in (("ours", {}), ("trl", EXACT[1]))
+    ]
+    if exact[0]["first_tokens"] != exact[1]["first_tokens"]:
+        raise Failed("the two sides do not train on the same tokens")
+    apart = max(abs(left - right) for left, right in zip(exact[0]["losses"], exact[1]["losses"], strict=True))
+    figures = speeds("chat", measured, {"TRL defaults": 8, "TRL best": 6})
+    figures.append(
+        at_most("chat, losses of a step apart from TRL's, float32", apart, "", 1e-4, f"{len(exact[0]['losses'])} steps")
+    )
+    share = median(measured["ours"], "megabytes") / median(measured["TRL defaults"], "megabytes")
+    figures.append(at_most("chat, peak memory, of TRL's at its defaults", share, "", 0.6))
+    return [*figures, *of_the_machine(measured["ours"])]
+
+
+def no_shared_prefix(folder: Path, model: Path, data: Path) -> list[Figure]:
+    """The same texts with no system prompt: rows share the two or three tokens of the template's head alone."""
+    rows = write_rows(folder / "bare.jsonl", chat(data, None))
+    measured = take_turns(folder, model, rows, ["ours", "TRL defaults"])
+    return speeds("nothing shared", measured, {"TRL defaults": 2.5})
+
+
+def chat(data: Path, system: str | None) -> list[dict[str, Any]]:
+    """Rows of Banking77 as conversations."""
+    first = [{"role": "system", "content": system}] if system is not None else []
+    return [
+        {
+            "prompt": [*first, {"role": "user", "content": text}],
+            "completion": [{"role": "assistant", "content": label.replace("_", " ")}],
+        }
+        for text, label in read(data / "train.csv")[:: 10003 // ROWS][:ROWS]
+    ]
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def take_turns(folder: Path, model: Path, rows: Path, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Each side in turn, ROUNDS times."""
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    for turn in range(ROUNDS):
+        for name in names:
+            dtype, settings = TRL.get(name, ("bfloat16", {}))
+            job = {**JOB, "model": str(model), "rows": str(rows), "dtype": dtype}
+            found[name].append(side(folder, "ours" if name == "ours" else "trl", job, settings))
+            print(f"  {rows.stem}, turn {turn + 1}: {name} {found[name][-1]['seconds']:.1f} s", file=sys.stderr)
+    return found
+
+
+def side(folder: Path, name: str, job: dict[str, Any], settings: dict[str, Any]) -> Any:
+    """Run one side's script and read the object that it prints last."""
+    path = folder / "job.json"
+    path.write_text(json.dumps({**job, "settings": settings, "adapter": str(folder / "adapter.safetensors")}))
+    if name == "ours":
+        command = [sys.executable, "-m", "benchmarks.peers.ours_sft", str(path)]
+        variables = environment()
+    else:
+        command = [str(peers.python("trl")), str(ROOT / "benchmarks" / "peers" / "trl_sft.py"), str(path)]
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "PYTHON"))}
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=variables, check=False)
+    if ended.returncode != 0:
+        raise Failed(f"{' '.join(command)} ended with {ended.returncode}")
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def median(runs: Sequence[Any], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def speeds(job: str, measured: dict[str, list[Any]], bars: dict[str, float]) -> list[Figure]:
+    """Rows a second of each side, and ours over each peer's."""
+    ours = median(measured["ours"], "seconds")
+    figures = [
+        Figure(
+            f"{job}, {name}",
+            ROWS / median(runs, "seconds"),
+            "rows/s",
+            note=f"{median(runs, 'seconds'):.1f} s, peak {median(runs, 'megabytes'):,.0f} MB, median of {len(runs)}",
+        )
+        for name, runs in measured.items()
+    ]
+    return figures + [
+        at_least(f"{job}, ours over {name}", median(measured[name], "seconds") / ours, "times", bar)
+        for name, bar in bars.items()
+    ]
+
+
+def of_the_machine(runs: Sequence[Any]) -> list[Figure]:
+    """The share of the rate of bare bfloat16 products, measured now by `benchmarks/peers/bare_products.py`."""
+    command = [sys.executable, "-m", "benchmarks.peers.bare_products"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment(), check=True)
+    bare = json.loads(ended.stdout)
+    first = runs[0]
+    flops = first["nodes"] * bare["flops_a_node"] + first["targets"] * bare["flops_a_target"]
+    share = flops / median(runs, "seconds") / bare["flops_a_second"]
+    note = f"{flops / 1e12:.1f} TFLOP needed, bare products {bare['flops_a_second'] / 1e9:,.0f} GFLOP/s"
+    return [at_least("chat, share of the machine's bare product rate", 100 * share, "%", 50, note)]
+
+
+def base_folder() -> Path:
+    """SmolLM2 as `tunesmith base` converts it, in the cache."""
+    with tempfile.TemporaryDirectory(prefix="tunesmith-base-") as temporary:
+        folder = Path(temporary)
+        (folder / "rows.csv").write_text("q,a\n" + "".join(f"question {n},answer {n}\n" for n in range(20)))
+        (folder / "tunesmith.yaml").write_text(
+            "version: 1\nname: base\ngoal: {input: text, output: text}\nbase: {model: smollm2-135m-instruct}\n"
+            "collect: [{path: rows.csv, input: q, output: a}]\n"
+        )
+        command = tunesmith("base", "--project", str(folder))
+        if subprocess.run(command, stdout=sys.stderr, env=environment(), check=False).returncode != 0:
+            raise Skipped("the base could not be fetched")
+        from tunesmith import Project
+
+        return Path(Project.open(folder).product("base").folder)
