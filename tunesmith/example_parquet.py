@@ -50,6 +50,13 @@ LEDGER = pa.schema(
 )
 
 
+#: What training did with one example: the optimizer steps (from 1) that it was in, how many of them led to
+#: the weights that were kept, and its mean loss the last time.
+TRAINED = pa.schema(
+    [("id", pa.string()), ("steps", pa.list_(pa.int32())), ("times_kept", pa.int32()), ("loss", pa.float64())]
+)
+
+
 class RowWriter:
     """Write mappings to one Parquet file, a group at a time. Use as a context manager."""
 

@@ -151,7 +151,9 @@ class EncodedRow:
 
     ``tokens``: int ids, ``[length]``. ``trained``: one bool a token, True where the loss looks
     (causal models). ``label``: index into the goal's labels (classifiers), else None.
-    ``prompt_tokens`` is how many leading tokens make the prompt.
+    ``prompt_tokens`` is how many leading tokens make the prompt. ``rejected`` and
+    ``rejected_trained`` are the row with the answer that should not be given in place of the last one;
+    empty where the example names none.
     """
 
     id: str
@@ -160,6 +162,8 @@ class EncodedRow:
     label: int | None
     weight: float
     prompt_tokens: int
+    rejected: list[int] = field(default_factory=list)
+    rejected_trained: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,17 @@ class Splits:
 
 
 @dataclass(frozen=True)
+class TrainedExample:
+    """What training did with one example: the optimizer ``steps`` (from 1) that it was in, how many of them led to
+    the weights that were kept, and its mean ``loss`` a trained token (or label) the last time."""
+
+    id: str
+    steps: list[int]
+    times_kept: int
+    loss: float | None
+
+
+@dataclass(frozen=True)
 class TunedModel:
     """The trained model in the form that the ecosystem loads.
 
@@ -231,6 +246,11 @@ class TunedModel:
     curve: tuple[dict[str, Any], ...]
     verdict: dict[str, Any]
     facts: dict[str, Any]
+
+    def trained_examples(self) -> Iterator[TrainedExample]:
+        """The ledger of the training that made the weights: every example that it was given."""
+        for row in read_rows(self.folder.parent / "examples.parquet"):
+            yield TrainedExample(**row)
 
     @classmethod
     def open(cls, artifact: Artifact) -> TunedModel:

@@ -57,7 +57,8 @@ class TokenTree:
     ``tokens``: int64 [N]. ``positions``: int64 [N], the depth of each node. ``leave``: int64 [N];
     a node's index is its enter time, so node q sees node k when k <= q < leave[k].
     ``target_nodes``, ``target_tokens``: int64 [T]; ``target_weights``: float64 [T], the summed
-    weight of the rows that go on from the node with that token.
+    weight of the rows that go on from the node with that token. ``ids``: the rows; ``row_targets``:
+    for each row the targets that are its own or shared with others, int64 each.
     """
 
     tokens: NDArray[np.int64]
@@ -66,10 +67,26 @@ class TokenTree:
     target_nodes: NDArray[np.int64]
     target_tokens: NDArray[np.int64]
     target_weights: NDArray[np.float64]
+    ids: tuple[str, ...] = ()
+    row_targets: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def weight(self) -> float:
         return float(self.target_weights.sum())
+
+
+@dataclass(frozen=True)
+class PreferenceTree(TokenTree):
+    """A tree that holds, for each row, the conversation with the chosen and the one with the rejected answer.
+
+    ``pairs``: for each row its id, its weight, and the places in ``row_targets`` of chosen and rejected.
+    """
+
+    pairs: tuple[tuple[str, float, int, int], ...] = ()
+
+    @property
+    def weight(self) -> float:
+        return sum(weight for _, weight, _, _ in self.pairs)
 
 
 @dataclass(frozen=True)
@@ -88,11 +105,11 @@ class Trainable(Protocol):
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> float:
+    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
         """Add to what is trained the gradient of the step's loss, the batches' sum over ``weight``.
 
-        Returns the summed cross-entropy, to be told. The sums are in the order of the batches, so
-        that they are the same whichever worker is first.
+        Returns the summed cross-entropy, to be told, and the mean loss of each row by its id. The
+        sums are in the order of the batches, so that they are the same whichever worker is first.
         """
         ...
 

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 KEPT = 2
+#: The files of a checkpoint that hold tensors.
+TENSORS = ("weights", "best", "optimizer", "ledger")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``weights``: what is trained. ``best``: the best step's. ``optimizer``: its tensors by name.
+    """``weights``: what is trained. ``best``: the best step's. ``optimizer`` and ``ledger``: their tensors by name.
     ``state``: step, curve and everything else that is JSON."""
 
     weights: dict[str, Tensor]
     best: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    ledger: dict[str, Tensor]
     state: dict[str, Any]
 
 
@@ -68,7 +71,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
     try:
         temporary.mkdir()
-        for name in ("weights", "best", "optimizer"):
+        for name in TENSORS:
             tensors = {key: value.contiguous() for key, value in getattr(checkpoint, name).items()}
             save_file(tensors, temporary / f"{name}.safetensors")
         (temporary / "state.json").write_text(json.dumps(checkpoint.state), encoding="utf-8")
@@ -111,7 +114,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[Path]]:
         if not is_whole(directory):
             damaged.append(directory)
             continue
-        tensors = {name: load_file(directory / f"{name}.safetensors") for name in ("weights", "best", "optimizer")}
+        tensors = {name: load_file(directory / f"{name}.safetensors") for name in TENSORS}
         state = json.loads((directory / "state.json").read_text(encoding="utf-8"))
         return Checkpoint(**tensors, state=state), damaged
     return None, damaged

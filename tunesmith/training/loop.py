@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.errors import TunesmithError
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
+from tunesmith.training.ledger import Ledger
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
@@ -84,6 +85,7 @@ class Run:
         self.folder = folder
         self.state = State()
         self.best: dict[str, Tensor] = {}
+        self.ledger = Ledger(rows)
         self.optimizer = torch.optim.AdamW(
             model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8
         )
@@ -128,6 +130,7 @@ class Run:
         self.best = found.best
         self.model.load_trained_state(found.weights)
         checkpoint.load_optimizer(self.optimizer, found.optimizer)
+        self.ledger.load(found.ledger)
         yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
 
     def save(self) -> None:
@@ -138,7 +141,11 @@ class Run:
         checkpoint.save(
             self.folder,
             checkpoint.Checkpoint(
-                self.model.trained_state(), self.best, checkpoint.optimizer_tensors(self.optimizer), state
+                self.model.trained_state(),
+                self.best,
+                checkpoint.optimizer_tensors(self.optimizer),
+                self.ledger.tensors(),
+                state,
             ),
         )
         self._saved_at = time.monotonic()
@@ -156,10 +163,12 @@ class Run:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        total = self.model.gradients(batches, weight, self._workers) / weight
+        total, losses = self.model.gradients(batches, weight, self._workers)
+        total /= weight
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
         if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
+            self.ledger.record(losses)
             state.bad_in_a_row = 0
         else:
             self._skip(rows, total, norm)
@@ -174,6 +183,11 @@ class Run:
         if math.isfinite(total):
             state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
         return Measurement("step", data)
+
+    def ledger_lines(self) -> list[dict[str, Any]]:
+        """What became of each example, see `Ledger.lines`; after the run."""
+        kept = self.state.best_step if self.validation else self.state.step
+        return self.ledger.lines(self.sampler, self.state.step, {one["step"] for one in self.state.skipped}, kept)
 
     def _skip(self, rows: Sequence[EncodedRow], loss: float, norm: float) -> None:
         """Leave the weights alone when a step is not finite; give up after three in a row."""

@@ -25,6 +25,8 @@ class Recipe:
 
     learner: str
     method: str
+    objective: str
+    beta: float
     precision: str
     epochs: float
     steps: int
@@ -55,6 +57,9 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     so passes over it grow as rows get fewer; above that, passes fall towards one.
     """
     auto = _causal_lm(len(rows)) if learner == "causal_lm" else _classifier(len(rows))
+    if settings.objective == "dpo":
+        # A preference says less than an answer and moves the model further: a tenth of the rate, and one or few passes.
+        auto |= {"learning_rate": auto["learning_rate"] / 10, "epochs": min(3, auto["epochs"])}
     method = auto["method"] if settings.method == "auto" else settings.method
     batch_size = _or(settings.batch_size, auto["batch_size"])
     epochs = float(_or(settings.epochs, auto["epochs"]))
@@ -62,19 +67,22 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     learning_rate = float(_or(settings.learning_rate, auto["learning_rate"] / (10 if _full_lm(learner, method) else 1)))
     precision = settings.precision
     if precision == "auto":
-        may = method == "lora" or learner == "classifier"
+        may = method != "full" or learner == "classifier"
         precision = "bfloat16" if may and fast_bfloat16() else "float32"
     dropout = float(_or(settings.dropout, auto["dropout"]))
     # Inside a network dropout draws from one stream of random numbers; and all weights are many gradients to hold.
-    side_by_side = learner == "classifier" or (method == "lora" and dropout == 0)
+    side_by_side = learner == "classifier" or (method != "full" and dropout == 0)
     workers = _workers(rows, batch_size, seed) if side_by_side else 1
     words = (
-        f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), method {method}, "
+        f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), "
+        f"objective {settings.objective}, method {method}, "
         f"learning rate {learning_rate:g}, products in {precision}"
     )
     return Recipe(
         learner=learner,
         method=method,
+        objective=settings.objective,
+        beta=settings.beta,
         precision=precision,
         epochs=epochs,
         steps=steps,

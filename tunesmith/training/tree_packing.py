@@ -44,11 +44,11 @@ def plan(rows: Sequence[EncodedRow], budget: int, workers: int = 1) -> list[list
     ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
     lengths = [len(row.tokens) for row in ordered]
     shared = [0, *(shared_prefix(left.tokens, right.tokens) for left, right in pairwise(ordered))]
-    starts = even_cuts(partial(_cut, lengths, shared), max(lengths), budget, workers)
+    starts = even_cuts(partial(cut, lengths, shared), max(lengths), budget, workers)
     return [ordered[start:end] for start, end in pairwise([*starts, len(ordered)])]
 
 
-def _cut(lengths: Sequence[int], shared: Sequence[int], budget: int) -> list[int]:
+def cut(lengths: Sequence[int], shared: Sequence[int], budget: int) -> list[int]:
     """Where each tree starts, when every tree takes as many rows as its ``budget`` of nodes holds."""
     starts: list[int] = []
     nodes = 0
@@ -68,8 +68,10 @@ def pack(rows: Sequence[EncodedRow]) -> TokenTree:
     leave: list[int] = []
     path: list[int] = []  # the node at each depth of the current row
     targets: dict[tuple[int, int], float] = {}
+    of_rows: list[list[tuple[int, int]]] = []
     previous: Sequence[int] = ()
     for row in rows:
+        of_rows.append([])
         shared = shared_prefix(previous, row.tokens)
         for node in path[shared:]:
             leave[node] = len(tokens)
@@ -83,10 +85,12 @@ def pack(rows: Sequence[EncodedRow]) -> TokenTree:
             if row.trained[depth]:
                 key = (path[depth - 1], row.tokens[depth])
                 targets[key] = targets.get(key, 0.0) + row.weight
+                of_rows[-1].append(key)
         previous = row.tokens
     for node in path:
         leave[node] = len(tokens)
     nodes = sorted(targets)
+    number = {key: place for place, key in enumerate(nodes)}
     return TokenTree(
         tokens=np.array(tokens, dtype=np.int64),
         positions=np.array(positions, dtype=np.int64),
@@ -94,6 +98,8 @@ def pack(rows: Sequence[EncodedRow]) -> TokenTree:
         target_nodes=np.array([node for node, _ in nodes], dtype=np.int64),
         target_tokens=np.array([token for _, token in nodes], dtype=np.int64),
         target_weights=np.array([targets[key] for key in nodes], dtype=np.float64),
+        ids=tuple(row.id for row in rows),
+        row_targets=tuple(np.array([number[key] for key in keys], dtype=np.int64) for keys in of_rows),
     )
 
 

@@ -13,6 +13,7 @@ from tunesmith.example import Message, Source, make_example
 from tunesmith.learners.causal_lm import encode, load, predict
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
+from tunesmith.training.preference_trees import preference_trees
 from tunesmith.training.tree_packing import trees
 from tunesmith.workers import Workers
 
@@ -42,9 +43,9 @@ RECIPE = {
 }
 
 
-def row(question: str, answer: str, number: int = 1):
+def row(question: str, answer: str, number: int = 1, rejected: str | None = None):
     messages = [Message.of("user", question), Message.of("assistant", answer)]
-    return make_example(messages, Source("test", number))
+    return make_example(messages, Source("test", number), rejected=rejected)
 
 
 def prompts() -> list[tuple[Message, ...]]:
@@ -64,7 +65,7 @@ def tuned(smollm2, tmp_path_factory) -> TunedModel:
     losses = []
     for _ in range(4):
         for tree in trees(rows, 512):
-            losses.append(model.gradients([tree], tree.weight, Workers(1)) / tree.weight)
+            losses.append(model.gradients([tree], tree.weight, Workers(1))[0] / tree.weight)
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < losses[0]
@@ -179,7 +180,7 @@ def test_the_fused_adapter_computes_what_peft_computes(smollm2, monkeypatch):
         generator = torch.Generator().manual_seed(1)
         for parameter in model.trained_state().values():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-        found[name] = (model.gradients([tree], 1.0, Workers(1)), {key: p.grad for key, p in model._named()})
+        found[name] = (model.gradients([tree], 1.0, Workers(1))[0], {key: p.grad for key, p in model._named()})
     for name in ("own layers", "fused"):
         assert found[name][0] == pytest.approx(found["peft"][0], rel=1e-5)
         assert len(found[name][1]) == 2 * 7 * 30
@@ -193,3 +194,38 @@ def test_a_tuned_folder_has_no_path_that_a_pickle_could_take(tuned):
 
     with safe_open(Path(tuned.folder) / "adapter_model.safetensors", "pt") as file:
         assert len(list(file.keys())) == 2 * 7 * 30
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])  # our own layers, and transformers' code
+def test_preferences_are_learned_from_rejected_answers(smollm2, method):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    rows = [encoder.encode(row(question, "Certainly not.", n, "Of course!")) for n, question in enumerate(QUESTIONS)]
+    recipe = {**RECIPE, "method": method, "objective": "dpo", "beta": 0.1}
+    model = load.prepare(smollm2, GOAL, recipe, rows)
+    assert (model.layers is not None) == (method == "lora")
+    optimizer = torch.optim.AdamW(model.parameter_groups(1e-3, 0.0))
+    losses = []
+    with Workers(2) as workers:
+        for _ in range(4):
+            batches = preference_trees(rows, 512, 2)
+            assert len(batches) == 2
+            told, each = model.gradients(batches, len(rows), workers)
+            assert set(each) == {one.id for one in rows}
+            losses.append(told / len(rows))
+            optimizer.step()
+            optimizer.zero_grad()
+    assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # the model is its own reference: log 2
+    assert losses[-1] < 0.6
+    found = [model.measure(tree) for tree in preference_trees(rows, 512)]
+    assert sum(right for _, right in found) == len(rows)
+
+
+def test_a_rejected_answer_is_rendered_as_the_chosen_one_is(smollm2):
+    encoder = encode.encoder(smollm2, GOAL, 512)
+    both = encoder.encode(row("Hello", "Yes.", 1, "No."))
+    assert both.tokens == encoder.encode(row("Hello", "Yes.")).tokens
+    assert both.rejected == encoder.encode(row("Hello", "No.")).tokens
+    assert sum(both.rejected_trained) == sum(encoder.encode(row("Hello", "No.")).trained)
+    refusal = encoder.encode(row("Hello", "Yes.", 1, ""))
+    assert isinstance(refusal, Refusal)
+    assert refusal.evidence.startswith("with the rejected answer: ")

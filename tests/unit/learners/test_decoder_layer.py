@@ -66,7 +66,7 @@ def test_loss_and_every_gradient_equal_pefts(textbook, ours, rows, budget, block
         patch.object(attention, "PAIRS_KEPT", kept),
     ):
         for tree in trees(rows, budget):
-            loss, _ = tree_loss(model.get_base_model(), tree, layers)
+            loss, _, _ = tree_loss(model.get_base_model(), tree, layers)
             loss.backward()
             total += loss.item()
     assert total == pytest.approx(expected.item(), rel=1e-10, abs=1e-10)
@@ -117,7 +117,7 @@ def test_the_chunked_cross_entropy_and_its_gradients_are_the_textbooks(count):
     tokens, weights = torch.randint(0, VOCABULARY, (count,)), torch.rand(count, dtype=torch.float64)
     expected = (torch.nn.functional.cross_entropy(hidden @ head.T, tokens, reduction="none") * weights).sum()
     left = torch.autograd.grad(expected * 3, [hidden, head])
-    total, right = CrossEntropy.apply(hidden, head, tokens, weights)
+    total, right, _ = CrossEntropy.apply(hidden, head, tokens, weights)
     torch.testing.assert_close(total, expected)
     assert right.item() == pytest.approx(weights[(hidden @ head.T).argmax(1) == tokens].sum().item())
     for ours, theirs in zip(torch.autograd.grad(total * 3, [hidden, head]), left, strict=True):

@@ -63,6 +63,34 @@ def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_aft
     assert second.state.curve == whole.state.curve
 
 
+def test_every_example_is_trained_once_an_epoch_whatever_the_kills(tmp_path):
+    run = make_run(tmp_path, checkpoint_seconds=0)
+    for stop_after in (1, 2, 1, 3):
+        for steps, _ in enumerate(one for one in run if one.kind == "step"):
+            if steps == stop_after:
+                break
+        run = make_run(tmp_path, checkpoint_seconds=0)
+    list(run)
+    lines = run.ledger_lines()
+    assert sorted(line["id"] for line in lines) == sorted(row.id for row in rows(40))
+    epoch = steps_in_epoch(40, run.recipe.batch_size)
+    for line in lines:
+        assert [step > epoch * number for number, step in enumerate(line["steps"])] == [True] * 3
+        assert line["times_kept"] == sum(step <= run.state.best_step for step in line["steps"])
+        assert line["loss"] > 0
+    whole = make_run(tmp_path / "whole")
+    list(whole)
+    assert whole.ledger_lines() == lines
+
+
+def test_a_ledger_that_does_not_add_up_is_an_error(tmp_path):
+    run = make_run(tmp_path)
+    list(run)
+    run.ledger.times[3] += 1
+    with pytest.raises(TunesmithError, match=rows(40)[3].id):
+        run.ledger_lines()
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     run = make_run(tmp_path, checkpoint_seconds=0)
     for told in run:
@@ -85,7 +113,15 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["weights.safetensors", "best.safetensors", "optimizer.safetensors", "state.json", "manifest.json"]
+    "name",
+    [
+        "weights.safetensors",
+        "best.safetensors",
+        "optimizer.safetensors",
+        "ledger.safetensors",
+        "state.json",
+        "manifest.json",
+    ],
 )
 @pytest.mark.parametrize("damage", ["truncate", "zero", "delete"])
 def test_any_damage_to_a_checkpoint_is_found(tmp_path, name, damage):

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -15,12 +16,30 @@ if TYPE_CHECKING:
 def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "show", run, "show what a stage made last, in words")
     parser.add_argument("stage", metavar="STAGE", choices=list(STAGES), help=", ".join(STAGES))
+    parser.add_argument("--example", metavar="ID", help="with `train`: how often and when this example was trained")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from tunesmith.cli.screen import Screen
 
-    show_stage(arguments.stage, open_project(arguments).product(arguments.stage), Screen())
+    project = open_project(arguments)
+    if arguments.example is None:
+        screen = Screen()
+        show_stage(arguments.stage, project.product(arguments.stage), screen)
+        if arguments.stage == "train":
+            from tunesmith.cli.show.train import show_hardest
+
+            show_hardest(project, screen)
+        return 0
+    if arguments.stage != "train":
+        raise InputError(
+            "no_ledger_of_this_stage",
+            f"--example tells what training did with an example, not what {arguments.stage} did",
+            fix="use `tunesmith show train --example ID`",
+        )
+    from tunesmith.cli.show.train import show_example
+
+    show_example(project, arguments.example, Screen())
     return 0
 
 

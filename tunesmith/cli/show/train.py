@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.screen import Screen
 from tunesmith.cli.words import duration, near_path
+from tunesmith.errors import InputError
 from tunesmith.products import TunedModel
 
+if TYPE_CHECKING:
+    from tunesmith.project import Project
+
 POINTS_SHOWN = 20
+HARDEST_SHOWN = 5
+#: Characters of an example's input that tell which it is.
+SHOWN = 60
 
 
 def show(tuned: TunedModel, screen: Screen) -> None:
@@ -33,6 +41,60 @@ def show(tuned: TunedModel, screen: Screen) -> None:
     if points:
         screen.say()
         screen.table(["step", "training loss", "validation loss", "accuracy", ""], points, right=(0, 1, 2, 3))
+
+
+def show_hardest(project: Project, screen: Screen) -> None:
+    """Show the examples with the highest loss at the end of training: wrong answers are often among them."""
+    trained = [line for line in project.product("train").trained_examples() if line.loss is not None]
+    hardest = heapq.nlargest(HARDEST_SHOWN, trained, key=lambda line: line.loss or 0.0)
+    where = _where(project, {line.id for line in hardest})
+    rows = [[f"{line.loss:.3f}", times(len(line.steps)), line.id, where[line.id]] for line in hardest]
+    screen.say()
+    screen.say("Hardest at the end (look here for wrong answers; `tunesmith show train --example ID` tells more):")
+    screen.table(["loss", "trained", "id", "example"], rows, right=(0,))
+
+
+def show_example(project: Project, wanted: str, screen: Screen) -> None:
+    """Show how often and when one example was trained. ``wanted`` is an id, or the start of one."""
+    tuned: TunedModel = project.product("train")
+    lines = list(tuned.trained_examples())
+    found = [line for line in lines if line.id.startswith(wanted)]
+    if len(found) != 1:
+        raise InputError(
+            "example_not_found",
+            f"{len(found) or 'no'} examples of this training have an id that starts with {wanted!r}",
+            fix="`tunesmith clean` lists what was set aside, `tunesmith show split` how the rest was divided; "
+            "rows of the test part are never trained",
+        )
+    [line] = found
+    screen.heading(f"{_where(project, {line.id})[line.id]} (id {line.id})")
+    losses = sorted((one.loss for one in lines if one.loss is not None), reverse=True)
+    pairs = [
+        (
+            "trained",
+            f"{times(len(line.steps))}, in steps {', '.join(map(str, line.steps))}" if line.steps else "not yet",
+        )
+    ]
+    if line.times_kept != len(line.steps):
+        pairs.append(("of these", f"{times(line.times_kept)} up to the step whose weights are kept"))
+    if line.loss is not None:
+        rank = losses.index(line.loss) + 1
+        pairs.append(("loss", f"{line.loss:.3f} the last time, number {rank:,} of {len(losses):,} from the highest"))
+    screen.pairs(pairs)
+
+
+def times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
+
+
+def _where(project: Project, ids: set[str]) -> dict[str, str]:
+    """File and row of some examples, and how each begins."""
+    return {one.id: f"{one.source.where}: {_start(one.input)}" for one in project.product("clean").examples(ids)}
+
+
+def _start(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def _steps(facts: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ feed-forward part, R rank, K keys of a block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -58,6 +58,11 @@ class Layer:
             *self.into_feed_forward.adapters,
             *self.out_of_feed_forward.adapters,
         ]
+
+    def without_adapters(self) -> Layer:
+        """The layer as it was before training."""
+        parts = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
+        return replace(self, **{part: getattr(self, part).without_adapters() for part in parts})
 
     def __call__(self, x: Tensor, turn: tuple[Tensor, Tensor], blocks: Sequence[Block]) -> Tensor:
         """x: [N, D]; turn: cosine and sine of the positions' angles, [N, S]. Returns [N, D]."""

@@ -7,6 +7,7 @@ and in prediction alike, so that the tokens of a prompt are the same in both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ def with_system(goal: GoalSheet, messages: Sequence[Message]) -> tuple[Message, 
     if messages and messages[0].role == "system":
         return tuple(messages)
     return (Message.of("system", goal.system), *messages)
+
+
+def _with_answer(messages: Sequence[Message], answer: str) -> tuple[Message, ...]:
+    """A conversation with another answer in place of the last."""
+    last = max(place for place, message in enumerate(messages) if message.role == "assistant")
+    return (*messages[:last], Message.of("assistant", answer))
 
 
 def encoder(base: BaseModel, goal: GoalSheet, max_tokens: int) -> ConversationEncoder:
@@ -89,6 +96,15 @@ class ConversationEncoder:
         return [token for text, _ in [*pieces, (rest, False)] for token in self._tokens(text)]
 
     def encode(self, example: Example) -> EncodedRow | Refusal:
+        row = self._encode(example)
+        if isinstance(row, Refusal) or example.rejected is None:
+            return row
+        rejected = self._encode(replace(example, messages=_with_answer(example.messages, example.rejected)))
+        if isinstance(rejected, Refusal):
+            return Refusal(rejected.code, f"with the rejected answer: {rejected.evidence}")
+        return replace(row, rejected=rejected.tokens, rejected_trained=rejected.trained)
+
+    def _encode(self, example: Example) -> EncodedRow | Refusal:
         end = self.tokenizer.eos_token_id
         tokens: list[int] = []
         trained: list[bool] = []

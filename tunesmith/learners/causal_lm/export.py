@@ -32,7 +32,7 @@ print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_to
 
 def save_model(model: Any, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], folder: Path) -> None:
     """Save adapter or model as safetensors, with tokenizer and model card."""
-    adapter = recipe["method"] == "lora"
+    adapter = recipe["method"] != "full"
     if adapter:
         # The adapter's own name for its base: where it lies here. The card says what it is and how to get it.
         for config in model.peft_config.values():

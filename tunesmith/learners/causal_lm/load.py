@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tunesmith.errors import InputError
 from tunesmith.learners.causal_lm.adapter import fuse
 from tunesmith.learners.causal_lm.attention import install
 from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
-from tunesmith.learners.causal_lm.loss import hidden_states, tree_loss
+from tunesmith.learners.causal_lm.loss import hidden_states, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients
-from tunesmith.learners.protocol import TokenTree
+from tunesmith.learners.protocol import PreferenceTree, TokenTree
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -59,13 +62,21 @@ class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
 
 
 def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:
-    """The base made ready for training as the recipe says: ``method`` lora or full.
+    """The base made ready for training as the recipe says: ``method`` lora, rslora, dora or full.
 
-    With lora the frozen weights are in ``recipe["precision"]``; what is trained is float32.
+    With an adapter the frozen weights are in ``recipe["precision"]``; what is trained is float32.
     Of ``rows`` the first serves to try our own decoder layers on.
     """
     torch.manual_seed(recipe["seed"])
     if recipe["method"] == "full":
+        if recipe["objective"] == "dpo":
+            raise InputError(
+                "method_not_served",
+                "preferences are trained beside the base, which is the model with its adapter off; "
+                "method full has no adapter",
+                "tunesmith.yaml: train.method",
+                "set train.method: lora",
+            )
         whole = load_base(base)
         install(whole)
         return CausalLM(whole, base, goal, recipe, rows)
@@ -75,6 +86,8 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
         r=recipe["rank"],
         lora_alpha=recipe["alpha"],
         lora_dropout=recipe["dropout"],
+        use_rslora=recipe["method"] == "rslora",
+        use_dora=recipe["method"] == "dora",
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
@@ -111,8 +124,10 @@ class CausalLM:
         self.base = base
         self.goal = goal
         self.recipe = recipe
-        self.inner = model.get_base_model() if recipe["method"] == "lora" else model
+        self.inner = model if recipe["method"] == "full" else model.get_base_model()
         self.layers = _own_layers(self.inner, rows[0]) if rows else None
+        # transformers' own code switches the adapter off for all threads, so there one tree is computed at a time.
+        self._alone = nullcontext() if self.layers is not None else threading.Lock()
         # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
         self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
 
@@ -128,26 +143,51 @@ class CausalLM:
         ]
         return [group for group in groups if group["params"]]
 
-    def _loss(self, tree: TokenTree) -> tuple[Tensor, Tensor]:
+    def _loss(self, tree: TokenTree) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree, self.layers)
 
-    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers) -> float:
+    def gradients(
+        self, batches: Sequence[TokenTree], weight: float, workers: Workers
+    ) -> tuple[float, dict[str, float]]:
         parameters = [parameter for _, parameter in self._named()]
 
-        def of_tree(tree: TokenTree) -> tuple[float, Sequence[Tensor | None]]:
-            loss, _ = self._loss(tree)
-            return loss.item(), torch.autograd.grad(loss / weight, parameters, allow_unused=True)
+        def of_tree(tree: TokenTree) -> tuple[float, dict[str, float], Sequence[Any]]:
+            if isinstance(tree, PreferenceTree):
+                with self._alone:
+                    scalar, told, of_rows, _ = self._preference_loss(tree)
+                    return told, of_rows, torch.autograd.grad(scalar / weight, parameters)
+            loss, _, losses = self._loss(tree)
+            each = losses.numpy()
+            of_rows = {id: float(each[own].mean()) for id, own in zip(tree.ids, tree.row_targets, strict=True)}
+            return loss.item(), of_rows, torch.autograd.grad(loss / weight, parameters, allow_unused=True)
 
         total = 0.0
-        for loss, found in workers.map(of_tree, batches):
+        of_rows: dict[str, float] = {}
+        for loss, some, found in workers.map(of_tree, batches):
             total += loss
+            of_rows |= some
             add_gradients(parameters, found)
-        return total
+        return total, of_rows
+
+    def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, float, dict[str, float], float]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+            return preference_loss(self.inner, tree, self.layers, self._before, self.recipe["beta"])
+
+    def _before(self, tree: TokenTree) -> Tensor:
+        """Hidden states by the base: the adapter switched off."""
+        if self.layers is not None:
+            return hidden_states(self.inner, tree, [layer.without_adapters() for layer in self.layers])
+        with self.model.disable_adapter():
+            return hidden_states(self.inner, tree)
 
     @torch.no_grad()
     def measure(self, batch: TokenTree) -> tuple[float, float]:
-        loss, right = self._loss(batch)
+        if isinstance(batch, PreferenceTree):
+            with self._alone:
+                _, told, _, preferred = self._preference_loss(batch)
+            return told, preferred
+        loss, right, _ = self._loss(batch)
         return loss.item(), right.item()
 
     def trained_state(self) -> dict[str, Tensor]:

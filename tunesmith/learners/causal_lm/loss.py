@@ -5,16 +5,20 @@ Shapes: N nodes, T targets, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from tunesmith.learners.causal_lm import decoder_layer
 from tunesmith.learners.causal_lm.attention import blocks
 from tunesmith.learners.causal_lm.decoder_layer import Layer
-from tunesmith.learners.protocol import TokenTree
+from tunesmith.learners.protocol import PreferenceTree, TokenTree
+
+#: The last hidden states [N, D] of a tree's nodes, by the model before training.
+Reference = Callable[[TokenTree], Tensor]
 
 TARGETS_AT_ONCE = 128
 
@@ -43,8 +47,8 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     return hidden
 
 
-def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor]:
-    """The summed weighted cross-entropy, and the weight of targets that greedy decoding gets right.
+def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The summed weighted cross-entropy, the weight of targets that greedy decoding gets right, each target's loss [T].
 
     Equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
     """
@@ -52,22 +56,61 @@ def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None
     head = model.get_output_embeddings().weight  # (V, D)
     weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
-    total, right = CrossEntropy.apply(hidden.index_select(0, nodes), head, tokens, weights)  # type: ignore[no-untyped-call]
-    return total, right
+    total, right, losses = CrossEntropy.apply(hidden.index_select(0, nodes), head, tokens, weights)  # type: ignore[no-untyped-call]
+    return total, right, losses
+
+
+def preference_loss(
+    model: Any, tree: PreferenceTree, layers: Sequence[Layer] | None, reference: Reference, beta: float
+) -> tuple[Tensor, float, dict[str, float], float]:
+    """Direct preference optimisation (Rafailov et al., arXiv 2305.18290, equation 7) over a tree of pairs.
+
+    With r = log p - log p_ref summed over an answer's tokens, a pair's loss is
+    ``-log sigmoid(beta (r_chosen - r_rejected))``. Its gradient with respect to log p of a chosen token is
+    ``-beta sigmoid(-margin)`` and of a rejected one the opposite: that of a cross-entropy with signed weights,
+    in which what the two answers share cancels out.
+
+    Returns a scalar with that gradient (not that value), the summed loss, each row's loss by id, and the
+    weight of pairs whose chosen answer gained more. ``reference`` gives hidden states without the adapter.
+    """
+    hidden = hidden_states(model, tree, layers)
+    head = model.get_output_embeddings().weight.detach()  # (V, D)
+    nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)
+    states = hidden.index_select(0, nodes)  # (T, D)
+    none = torch.zeros(len(nodes), dtype=torch.float64)
+    with torch.no_grad():
+        *_, losses = CrossEntropy.apply(states.detach(), head, tokens, none)  # type: ignore[no-untyped-call]
+        before = reference(tree).index_select(0, nodes)
+        *_, reference_losses = CrossEntropy.apply(before, head, tokens, none)  # type: ignore[no-untyped-call]
+    gain = reference_losses - losses  # (T,), log p - log p_ref
+    weights = none.clone()
+    told: dict[str, float] = {}
+    right = 0.0
+    for id, weight, chosen, rejected in tree.pairs:
+        own = [torch.from_numpy(tree.row_targets[side]) for side in (chosen, rejected)]
+        margin = beta * (gain[own[0]].sum() - gain[own[1]].sum())
+        told[id] = softplus(-margin).item()
+        right += weight * float(margin > 0)
+        slope = weight * beta * torch.sigmoid(-margin)
+        weights[own[0]] += slope
+        weights[own[1]] -= slope
+    total, *_ = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
+    return total, sum(weight * told[id] for id, weight, _, _ in tree.pairs), told, right
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Summed weighted cross-entropy of a linear head, and the weight of targets that have the largest logit.
+    """Summed weighted cross-entropy of a linear head, the weight of targets that have the largest logit, and each loss.
 
     Logits are made for ``TARGETS_AT_ONCE`` targets at a time and turned into their own gradient at once
     (softmax minus one at the target; Liger, arXiv 2410.10989), so that they are never kept.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """hidden [T, D], head [V, D], tokens [T], weights [T]; float64 sums."""
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """hidden [T, D], head [V, D], tokens [T], weights [T]; float64 sums and losses [T]."""
         wide = torch.promote_types(hidden.dtype, torch.float32)
-        total, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+        right = torch.zeros((), dtype=torch.float64)
+        losses = torch.empty(len(tokens), dtype=torch.float64)
         to_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
         for start in range(0, len(tokens), TARGETS_AT_ONCE):
@@ -78,8 +121,7 @@ class CrossEntropy(torch.autograd.Function):
             chosen = logits.gather(1, target)  # (t, 1)
             shares = logits.sub_(largest).exp_()
             sums = shares.sum(1, keepdim=True)  # (t, 1)
-            losses = sums.log() + largest - chosen  # (t, 1)
-            total += (losses.double() * weights[part, None]).sum()
+            losses[part] = (sums.log() + largest - chosen)[:, 0]
             right += weights[part, None][chosen == largest].sum()
             if to_hidden is None and to_head is None:
                 continue
@@ -91,8 +133,8 @@ class CrossEntropy(torch.autograd.Function):
             if to_head is not None:
                 to_head += (narrow.T @ hidden[part]).to(wide)
         ctx.save_for_backward(to_hidden, to_head.to(head.dtype) if to_head is not None else None)
-        ctx.mark_non_differentiable(right)
-        return total, right
+        ctx.mark_non_differentiable(right, losses)
+        return (losses * weights).sum(), right, losses
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

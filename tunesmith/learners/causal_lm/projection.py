@@ -9,7 +9,7 @@ Shapes: N nodes, I inputs, O outputs of all projections together, R rank, P proj
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ class Projection:
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``residual + x W' + scale (x A') B'`` [N, O], and ``x A'`` [N, P R] to be kept."""
-        inner = x @ self._down(x.dtype).T
+        inner = x @ self._down(x.dtype).T if self.adapters else x[:, :0]
         out = x @ self.weight.T if residual is None else torch.addmm(residual, x, self.weight.T)
         for part, b, hidden in self._parts(out, inner):
             part.addmm_(hidden, b.T)
@@ -48,6 +48,10 @@ class Projection:
         to_x = (gradient @ self.weight).addmm_(to_inner, down) if needs_input else None
         return to_x, [tensor for pair in zip(to_a, to_b, strict=True) for tensor in pair]
 
+    def without_adapters(self) -> Projection:
+        """The frozen weights alone, for computing without a gradient."""
+        return replace(self, adapters=(), scales=())
+
     def _down(self, dtype: torch.dtype) -> Tensor:
         """Every A, one below the other: [P R, I]."""
         return torch.cat([a.detach() for a in self.adapters[::2]]).to(dtype)
@@ -57,6 +61,8 @@ class Projection:
         scaled = [
             (b.detach() * scale).to(outputs.dtype) for b, scale in zip(self.adapters[1::2], self.scales, strict=True)
         ]
+        if not scaled:
+            return []
         return list(zip(outputs.split_with_sizes(self.sizes, 1), scaled, self._cut(inner), strict=True))
 
     def _cut(self, inner: Tensor, dim: int = 1) -> tuple[Tensor, ...]:

@@ -86,7 +86,7 @@ class Classifier:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return self.network.forward(batch.rows)
 
-    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> float:
+    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
         """The rows of all batches are contrasted with each other, whichever batch they are in.
 
         The features of each batch are computed side by side; the head and the loss see them together; and the
@@ -94,7 +94,8 @@ class Classifier:
         """
         features = [found for _, found in workers.map(self._forward, batches)]  # [B, F] each
         together = torch.cat([found.detach() for found in features]).requires_grad_()
-        loss, told = self._loss(together, [row for batch in batches for row in batch.rows], weight)
+        rows = [row for batch in batches for row in batch.rows]
+        loss, losses = self._loss(together, rows, weight)
         head = list(self.network.head.parameters())
         to_features, *to_head = torch.autograd.grad(loss, [together, *head])
         add_gradients(head, to_head)
@@ -107,16 +108,18 @@ class Classifier:
         parts = list(zip(features, to_features.split_with_sizes([len(found) for found in features]), strict=True))
         for found in workers.map(back, parts):
             add_gradients(encoder, found)
-        return told
+        told = losses.tolist()
+        total = sum(loss * row.weight for loss, row in zip(told, rows, strict=True))
+        return total, {row.id: loss for loss, row in zip(told, rows, strict=True)}
 
-    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, float]:
-        """The mean loss to be minimised for features [B, F], and the summed cross-entropy to be told."""
+    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, Tensor]:
+        """The mean loss to be minimised for features [B, F], and the cross-entropy of each row [B]."""
         labels, weights = _labels_and_weights(rows)
         features = dropout(features, self.recipe["dropout"], self.model.training)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             logits = self.network.head(features).float()  # [B, C]
         losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.recipe["label_smoothing"])
-        told = (cross_entropy(logits.detach(), labels, reduction="none") * weights).sum().item()
+        told = cross_entropy(logits.detach(), labels, reduction="none")
         return (losses * weights).sum() / weight + supervised_contrast(features, labels), told
 
     @torch.no_grad()

@@ -19,7 +19,7 @@ from tunesmith.products import BaseModel, CleanSet, GoalSheet
 from tunesmith.stages.context import Context
 from tunesmith.stages.format.settings import FormatSettings
 
-VERSION = 1
+VERSION = 2
 
 LONGEST_AUTO = 2048
 ROWS_NEEDED = 10
@@ -32,6 +32,8 @@ ROWS = pa.schema(
         ("label", pa.int32()),
         ("weight", pa.float64()),
         ("prompt_tokens", pa.int32()),
+        ("rejected", pa.list_(pa.int32())),
+        ("rejected_trained", pa.list_(pa.bool_())),
     ]
 )
 

@@ -15,18 +15,20 @@ from typing import Any
 from tunesmith.artifact import fsync, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace
-from tunesmith.plugins import learner_for
+from tunesmith.example_parquet import TRAINED, RowWriter
+from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import BatchMaker, Measurement, Run
+from tunesmith.training.preference_trees import preference_trees
 from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.row_batches import row_batches
 from tunesmith.training.sampler import steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
-VERSION = 2
+VERSION = 3
 CHECKPOINTS = "checkpoints"
 #: Written last, so that it says that the model is whole.
 DONE = "train.json"
@@ -48,6 +50,8 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         raise InputError(
             "nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`"
         )
+    if settings.objective == "dpo":
+        _check_preferences([*train_rows, *validation_rows], learner)
     recipe = _recipe(settings, learner.name, train_rows, context)
     context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
@@ -57,20 +61,24 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     _train(training, recipe, context)
     verdict = _judge(training, train_rows, validation_rows)
     context.note(verdict.words)
-    refit_steps, seconds = 0, training.state.seconds
+    kept, refit_steps, seconds = training, 0, training.state.seconds
     if recipe.refit:
         again = _refit_recipe(recipe, training, len(train_rows) + len(validation_rows))
         refit_steps = again.steps
         context.note(f"training once more on training and validation rows together, for {refit_steps} steps")
         both = [*train_rows, *validation_rows]
         model = learner.load.prepare(base, goal, asdict(again), both)
-        anew = Run(model, both, [], batches, again, work / "refit")
-        _train(anew, again, context)
-        seconds += anew.state.seconds
+        kept = Run(model, both, [], batches, again, work / "refit")
+        _train(kept, again, context)
+        seconds += kept.state.seconds
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     model.save(folder)
+    with RowWriter(context.folder / "examples.parquet", TRAINED) as writer:
+        for line in kept.ledger_lines():
+            writer.write(line)
+    fsync(context.folder / "examples.parquet")
     for path in folder.rglob("*"):
         fsync(path)
     facts = {
@@ -97,8 +105,30 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     return _counts(result)
 
 
+def _check_preferences(rows: list[EncodedRow], learner: Learner) -> None:
+    """Raise InputError where rows cannot be trained as preferences."""
+    if learner.batches != "tree":
+        raise InputError(
+            "objective_not_served",
+            f"preferences between answers are for language models, and this base is tuned as {learner.name}",
+            "tunesmith.yaml: train.objective",
+            "set train.objective: sft",
+        )
+    without = [row.id for row in rows if not row.rejected]
+    if without:
+        raise InputError(
+            "no_rejected_answer",
+            f"{len(without):,} of {len(rows):,} rows have no rejected answer ({', '.join(without[:3])}), "
+            "and train.objective: dpo needs one in each",
+            "tunesmith.yaml: collect",
+            "name its column (`rejected: COLUMN` with the source), take out the rows without one, or set "
+            "train.objective: sft",
+        )
+
+
 def _batches(kind: str, recipe: Recipe) -> BatchMaker:
-    return partial(trees if kind == "tree" else row_batches, budget=recipe.token_budget, workers=recipe.workers)
+    packed = preference_trees if recipe.objective == "dpo" else trees
+    return partial(packed if kind == "tree" else row_batches, budget=recipe.token_budget, workers=recipe.workers)
 
 
 def _refit_recipe(recipe: Recipe, training: Run, rows: int) -> Recipe:

@@ -14,8 +14,22 @@ Auto = Literal["auto"]
 class TrainSettings(Settings):
     """The training, its curves, its verdict."""
 
-    method: Literal["auto", "lora", "full"] = Field(
-        "auto", description="lora: a small adapter on a frozen base. full: all weights. auto: by the kind of base."
+    method: Literal["auto", "lora", "rslora", "dora", "full"] = Field(
+        "auto",
+        description="lora: a small adapter on a frozen base. rslora: its scale is alpha / sqrt(rank), for high ranks. "
+        "dora: the length of each weight's columns is trained too; slower. full: all weights. auto: by the "
+        "kind of base.",
+    )
+    objective: Literal["sft", "dpo"] = Field(
+        "sft",
+        description="sft: the answers are to be given (supervised fine-tuning). dpo: rather than the rejected ones "
+        "(direct preference optimisation); every row then needs a rejected answer, see collect.rejected.",
+    )
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="dpo: the larger, the closer the model stays to the base while it learns preferences.",
     )
     epochs: Annotated[float, Field(gt=0, le=10_000)] | Auto = Field(
         "auto", description="Passes over the training rows."
