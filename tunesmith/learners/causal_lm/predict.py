@@ -22,6 +22,7 @@ from tunesmith.learners.causal_lm.encode import ConversationEncoder, load_tokeni
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, keep_rows, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
+from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 from tunesmith.threads import give_memory_back
@@ -46,6 +47,7 @@ class _Held:
             give_memory_back()
             self.model = load_base(base) if tuned_folder is None else load_tuned(base, tuned_folder)
             install_for_decoding(self.model)
+            use_fast_linears(self.model)
             self.key = (base.folder, tuned_folder)
         return self.model
 

@@ -17,6 +17,7 @@ from tunesmith.example import Message
 from tunesmith.learners.classifier.encode import TextEncoder, load_tokenizer
 from tunesmith.learners.classifier.load import load_tuned
 from tunesmith.learners.classifier.network import Network, pad
+from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 
@@ -27,7 +28,9 @@ ZERO_SHOT_SCALE = 20.0
 
 @lru_cache(maxsize=1)
 def _tuned(folder: Path, pad_token: int) -> Network:
-    return load_tuned(folder, pad_token)
+    network = load_tuned(folder, pad_token)
+    use_fast_linears(network.model)
+    return network
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +39,9 @@ def _base(folder: Path) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32).eval()
+    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32).eval()
+    use_fast_linears(model)
+    return model
 
 
 def predict(
