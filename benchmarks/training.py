@@ -27,10 +27,19 @@ ROUNDS = int(os.environ.get("TUNESMITH_BENCH_ROUNDS", "2"))
 #: What the chat template puts first when a conversation has no system message of its own.
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 JOB = {"batch_size": BATCH, "learning_rate": 2e-4, "rank": 16, "alpha": 32}
-#: TRL as it comes, and the best setting found.
+#: TRL as it comes, and the best setting found: 16 rows a step packed into one sequence.
 TRL = {
     "TRL defaults": ("float32", {}),
-    "TRL best": ("bfloat16", {"packing": True, "gradient_checkpointing": False, "bf16": False, "max_length": 1024}),
+    "TRL best": (
+        "bfloat16",
+        {
+            "packing": True,
+            "max_length": 704,
+            "per_device_train_batch_size": 1,
+            "gradient_checkpointing": False,
+            "bf16": False,
+        },
+    ),
 }
 EXACT = ("float32", {"bf16": False, "gradient_checkpointing": False})
 
@@ -44,6 +53,8 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
         return [
             *job_one(folder, model, data),
             *no_shared_prefix(folder, model, data),
+            *documents(folder, model, data),
+            *preferences(folder, model, data),
         ]
 
 
@@ -53,7 +64,7 @@ def job_one(folder: Path, model: Path, data: Path) -> list[Figure]:
     measured = take_turns(folder, model, rows, ["ours", *TRL])
     exact = [
         side(folder, name, {**JOB, "model": str(model), "rows": str(rows), "dtype": "float32"}, settings)
-        for name, settings in (("ours", {}), ("trl", EXACT[1]))
+        for name, settings in (("ours", {}), ("trl_sft.py", EXACT[1]))
     ]
     if exact[0]["first_tokens"] != exact[1]["first_tokens"]:
         raise Failed("the two sides do not train on the same tokens")
@@ -74,6 +85,59 @@ def no_shared_prefix(folder: Path, model: Path, data: Path) -> list[Figure]:
     return speeds("nothing shared", measured, {"TRL defaults": 2.5})
 
 
+def documents(folder: Path, model: Path, data: Path) -> list[Figure]:
+    """64 questions, ten on each document of about 400 tokens."""
+    rows = write_rows(
+        folder / "documents.jsonl",
+        [
+            {
+                "prompt": [
+                    {"role": "system", "content": SYSTEM},
+                    {"role": "user", "content": f"{document}\n\n{question}"},
+                ],
+                "completion": [{"role": "assistant", "content": right}],
+            }
+            for document, question, right, _ in questions(data, 64, messages=22)
+        ],
+    )
+    measured = take_turns(folder, model, rows, ["ours", "TRL defaults"])
+    return speeds("documents", measured, {"TRL defaults": 5}, rows=64)
+
+
+def preferences(folder: Path, model: Path, data: Path) -> list[Figure]:
+    """32 pairs of a right and a wrong answer to a prompt of about 300 tokens, by DPO."""
+    rows = write_rows(
+        folder / "preferences.jsonl",
+        [
+            {
+                "prompt": [
+                    {"role": "system", "content": SYSTEM},
+                    {"role": "user", "content": f"{document}\n\n{question}"},
+                ],
+                "chosen": [{"role": "assistant", "content": right}],
+                "rejected": [{"role": "assistant", "content": wrong}],
+            }
+            for document, question, right, wrong in questions(data, 32, messages=15, on_each=1)
+        ],
+    )
+    measured = take_turns(folder, model, rows, ["ours", "TRL defaults"], script="trl_dpo.py")
+    return speeds("preferences", measured, {"TRL defaults": 2.5}, rows=32)
+
+
+def questions(data: Path, count: int, messages: int, on_each: int = 10) -> list[tuple[str, str, str, str]]:
+    """(document, question, right answer, wrong answer): a document is a list of customers' messages."""
+    rows = read(data / "train.csv")[::7]
+    made = []
+    for number in range(count):
+        start = number // on_each * messages
+        listed = rows[start : start + messages]
+        document = "\n".join(f"{place}. {text}" for place, (text, _) in enumerate(listed, 1))
+        asked = number % on_each + 1
+        right, wrong = (listed[place % messages][1].replace("_", " ") for place in (asked - 1, asked + messages // 2))
+        made.append((document, f"What does message {asked} ask about?", right, wrong))
+    return made
+
+
 def chat(data: Path, system: str | None) -> list[dict[str, Any]]:
     """Rows of Banking77 as conversations."""
     first = [{"role": "system", "content": system}] if system is not None else []
@@ -91,14 +155,16 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def take_turns(folder: Path, model: Path, rows: Path, names: Sequence[str]) -> dict[str, list[Any]]:
+def take_turns(
+    folder: Path, model: Path, rows: Path, names: Sequence[str], script: str = "trl_sft.py"
+) -> dict[str, list[Any]]:
     """Each side in turn, ROUNDS times."""
     found: dict[str, list[Any]] = {name: [] for name in names}
     for turn in range(ROUNDS):
         for name in names:
             dtype, settings = TRL.get(name, ("bfloat16", {}))
-            job = {**JOB, "model": str(model), "rows": str(rows), "dtype": dtype}
-            found[name].append(side(folder, "ours" if name == "ours" else "trl", job, settings))
+            job = {**JOB, "model": str(model), "rows": str(rows), "dtype": dtype, "beta": 0.1}
+            found[name].append(side(folder, "ours" if name == "ours" else script, job, settings))
             print(f"  {rows.stem}, turn {turn + 1}: {name} {found[name][-1]['seconds']:.1f} s", file=sys.stderr)
     return found
 
@@ -108,10 +174,10 @@ def side(folder: Path, name: str, job: dict[str, Any], settings: dict[str, Any])
     path = folder / "job.json"
     path.write_text(json.dumps({**job, "settings": settings, "adapter": str(folder / "adapter.safetensors")}))
     if name == "ours":
-        command = [sys.executable, "-m", "benchmarks.peers.ours_sft", str(path)]
+        command = [sys.executable, "-m", "benchmarks.peers.ours", str(path)]
         variables = environment()
     else:
-        command = [str(peers.python("trl")), str(ROOT / "benchmarks" / "peers" / "trl_sft.py"), str(path)]
+        command = [str(peers.python("trl")), str(ROOT / "benchmarks" / "peers" / name), str(path)]
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "PYTHON"))}
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=variables, check=False)
     if ended.returncode != 0:
@@ -123,13 +189,13 @@ def median(runs: Sequence[Any], key: str) -> float:
     return statistics.median(run[key] for run in runs)
 
 
-def speeds(job: str, measured: dict[str, list[Any]], bars: dict[str, float]) -> list[Figure]:
+def speeds(job: str, measured: dict[str, list[Any]], bars: dict[str, float], rows: int = ROWS) -> list[Figure]:
     """Rows a second of each side, and ours over each peer's."""
     ours = median(measured["ours"], "seconds")
     figures = [
         Figure(
             f"{job}, {name}",
-            ROWS / median(runs, "seconds"),
+            rows / median(runs, "seconds"),
             "rows/s",
             note=f"{median(runs, 'seconds'):.1f} s, peak {median(runs, 'megabytes'):,.0f} MB, median of {len(runs)}",
         )

@@ -53,7 +53,6 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = SFTConfig(
             output_dir=folder,
-            per_device_train_batch_size=job["batch_size"],
             learning_rate=job["learning_rate"],
             num_train_epochs=1,
             logging_steps=1,
@@ -61,7 +60,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
             report_to="none",
             use_cpu=True,
             disable_tqdm=True,
-            **job["settings"],
+            **{"per_device_train_batch_size": job["batch_size"], **job["settings"]},
         )
         trainer = InOrder(
             model=model,

@@ -54,7 +54,8 @@ def test_loss_and_every_gradient_equal_pefts(textbook, ours, rows, budget, block
     from tunesmith.learners.causal_lm import attention
     from tunesmith.learners.causal_lm import loss as module
 
-    model, layers = ours
+    model, own = ours
+    layers = [layer.ready() for layer in own]
     textbook.zero_grad()
     model.zero_grad()
     expected = padded_loss(textbook, rows)

@@ -63,7 +63,9 @@ def textbook(model, rows: list[EncodedRow]) -> torch.Tensor:
 @pytest.fixture(scope="module", params=["own layers", "transformers"])
 def ours(request):
     model = adapted()
-    layers = layers_of(model.get_base_model().get_decoder()) if request.param == "own layers" else None
+    layers = None
+    if request.param == "own layers":
+        layers = [layer.ready() for layer in layers_of(model.get_base_model().get_decoder())]
     if layers is None:
         install(model.get_base_model())
 

@@ -23,7 +23,7 @@ from tunesmith.learners.protocol import TokenTree
 
 NAME = "tunesmith_tree"
 DECODING = "tunesmith_decoding"
-BLOCK = 128
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Block:
     end: int
     keys: Tensor
     sees: Tensor
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether its keys are the first nodes in their order, so that nothing need be gathered."""
+        return len(self.keys) == self.end
 
     @cached_property
     def mask(self) -> Tensor:
@@ -147,7 +152,11 @@ def attend_backward(
         _put(to_query, torch.bmm(to_scores, keys), heads, groups, block)
         to_keys = torch.bmm(to_scores.transpose(1, 2), queries)  # (G, K, D)
         for total, part in ((to_key, to_keys), (to_value, to_values)):
-            total.index_add_(0, block.keys, part.transpose(0, 1).reshape(len(block.keys), -1).to(wide))
+            laid = part.transpose(0, 1).reshape(len(block.keys), -1)
+            if block.is_whole:
+                total[: block.end] += laid
+            else:
+                total.index_add_(0, block.keys, laid.to(wide))
     return to_query, to_key.to(key.dtype), to_value.to(value.dtype)
 
 
@@ -172,9 +181,11 @@ def _of_block(
     query: Tensor, key: Tensor, value: Tensor, heads: int, groups: int, block: Block
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries [G, H/G * Q, D], keys and values [G, K, D] of one block."""
-    count = len(block.keys)
     keys, values = (
-        tensor.index_select(0, block.keys).view(count, groups, -1).transpose(0, 1).contiguous()
+        (tensor[: block.end] if block.is_whole else tensor.index_select(0, block.keys))
+        .view(len(block.keys), groups, -1)
+        .transpose(0, 1)
+        .contiguous()
         for tensor in (key, value)
     )
     return _take(query[block.start : block.end], heads, groups), keys, values

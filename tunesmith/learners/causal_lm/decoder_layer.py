@@ -28,6 +28,10 @@ from tunesmith.learners.causal_lm.projection import Projection, projection_of
 AGREES = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1}
 
 
+#: The projections of a layer.
+PARTS = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
+
+
 @dataclass(frozen=True)
 class Heads:
     """How the hidden size is cut: ``queries`` and ``keys`` heads of ``size`` each; ``scale`` of their products."""
@@ -59,10 +63,13 @@ class Layer:
             *self.out_of_feed_forward.adapters,
         ]
 
+    def ready(self) -> Layer:
+        """The layer with its adapters as they are now, cast once: what `__call__` needs."""
+        return replace(self, **{part: getattr(self, part).ready() for part in PARTS})
+
     def without_adapters(self) -> Layer:
         """The layer as it was before training."""
-        parts = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
-        return replace(self, **{part: getattr(self, part).without_adapters() for part in parts})
+        return replace(self, **{part: getattr(self, part).without_adapters() for part in PARTS})
 
     def __call__(self, x: Tensor, turn: tuple[Tensor, Tensor], blocks: Sequence[Block]) -> Tensor:
         """x: [N, D]; turn: cosine and sine of the positions' angles, [N, S]. Returns [N, D]."""
@@ -79,9 +86,8 @@ class LayerFunction(torch.autograd.Function):
         heads = layer.heads
         normed, one_over_rms = rms_norm(x, layer.attention_norm, layer.epsilon)
         mixed, inner_1 = layer.into_attention.forward(normed)  # [N, (H + 2G) S]
-        query, key, value = mixed.split_with_sizes(layer.into_attention.sizes, 1)
-        query, key = rotate(query, turn), rotate(key, turn)
-        attended, shares = attend(query, key, value, heads.queries, heads.keys, heads.scale, blocks)
+        turned, key, value = rotated(mixed, heads, turn)
+        attended, shares = attend(turned, key, value, heads.queries, heads.keys, heads.scale, blocks)
         between, inner_2 = layer.out_of_attention.forward(attended, x)  # [N, D]
         normed, one_over_rms_2 = rms_norm(between, layer.feed_forward_norm, layer.epsilon)
         wide, inner_3 = layer.into_feed_forward.forward(normed)  # [N, 2F]
@@ -90,7 +96,7 @@ class LayerFunction(torch.autograd.Function):
         ctx.save_for_backward(
             x,
             one_over_rms,
-            query,
+            turned,
             key,
             value,
             attended,
@@ -120,7 +126,7 @@ class LayerFunction(torch.autograd.Function):
         to_query, to_key, to_value = attend_backward(
             to_attended, query, key, value, heads.queries, heads.keys, heads.scale, ctx.blocks, ctx.shares
         )
-        to_mixed = torch.cat([rotate_back(to_query, ctx.turn), rotate_back(to_key, ctx.turn), to_value], 1)
+        to_mixed = torch.cat([rotate_back(torch.cat([to_query, to_key], 1), ctx.turn), to_value], 1)
         normed = scaled(x, one_over_rms)
         to_normed, to_1 = layer.into_attention.backward(
             to_mixed, normed * layer.attention_norm, inner[0], ctx.needs_input_grad[0]
@@ -150,6 +156,13 @@ def rms_norm_backward(gradient: Tensor, normed: Tensor, weight: Tensor, one_over
     n = normed.to(one_over_rms.dtype)
     along = (wide * n).mean(1, keepdim=True)
     return wide.addcmul_(n, along, value=-1).mul_(one_over_rms).to(gradient.dtype)
+
+
+def rotated(mixed: Tensor, heads: Heads, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries and keys at their positions, and values, out of the product that makes them together."""
+    both = (heads.queries + heads.keys) * heads.size
+    turned = rotate(mixed[:, :both], turn)
+    return turned[:, : heads.queries * heads.size], turned[:, heads.queries * heads.size :], mixed[:, both:]
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:

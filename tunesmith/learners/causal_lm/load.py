@@ -111,7 +111,8 @@ def _own_layers(model: Any, row: EncodedRow) -> list[Layer] | None:
     tokens = np.array(row.tokens[:64], dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
     chain = TokenTree(tokens, np.arange(len(tokens)), np.full(len(tokens), len(tokens)), none, none, none.astype(float))
-    return layers if agree(hidden_states(model, chain, layers), hidden_states(model, chain)) else None
+    ready = [layer.ready() for layer in layers]
+    return layers if agree(hidden_states(model, chain, ready), hidden_states(model, chain)) else None
 
 
 class CausalLM:
@@ -125,11 +126,18 @@ class CausalLM:
         self.goal = goal
         self.recipe = recipe
         self.inner = model if recipe["method"] == "full" else model.get_base_model()
-        self.layers = _own_layers(self.inner, rows[0]) if rows else None
+        self._own = _own_layers(self.inner, rows[0]) if rows else None
+        self.layers: list[Layer] | None = None
+        self._ready()
         # transformers' own code switches the adapter off for all threads, so there one tree is computed at a time.
         self._alone = nullcontext() if self.layers is not None else threading.Lock()
         # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
         self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
+
+    def _ready(self) -> None:
+        """Cast the adapters as they are now."""
+        if self._own is not None:
+            self.layers = [layer.ready() for layer in self._own]
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
@@ -151,6 +159,7 @@ class CausalLM:
         self, batches: Sequence[TokenTree], weight: float, workers: Workers
     ) -> tuple[float, dict[str, float]]:
         parameters = [parameter for _, parameter in self._named()]
+        self._ready()
 
         def of_tree(tree: TokenTree) -> tuple[float, dict[str, float], Sequence[Any]]:
             if isinstance(tree, PreferenceTree):
@@ -201,6 +210,7 @@ class CausalLM:
 
     def train(self, on: bool = True) -> None:
         self.model.train(on)
+        self._ready()
 
     def save(self, folder: Path) -> None:
         save_model(self.model, self.base, self.goal, self.recipe, folder)

@@ -5,6 +5,7 @@ Shapes: N nodes, T targets, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,6 +99,18 @@ def preference_loss(
     return total, sum(weight * told[id] for id, weight, _, _ in tree.pairs), told, right
 
 
+_buffers = threading.local()
+
+
+def _buffer(name: str, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
+    """Room for one chunk of logits, held by the thread: fresh pages for it would cost as much as filling them."""
+    held = getattr(_buffers, name, None)
+    if held is None or held.dtype != dtype or held.shape[1] != columns:
+        held = torch.empty(TARGETS_AT_ONCE, columns, dtype=dtype)
+        setattr(_buffers, name, held)
+    return held[:rows]
+
+
 class CrossEntropy(torch.autograd.Function):
     """Summed weighted cross-entropy of a linear head, the weight of targets that have the largest logit, and each loss.
 
@@ -115,7 +128,9 @@ class CrossEntropy(torch.autograd.Function):
         to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
         for start in range(0, len(tokens), TARGETS_AT_ONCE):
             part = slice(start, start + TARGETS_AT_ONCE)
-            logits = (hidden[part] @ head.T).to(wide)  # (t, V)
+            narrow = _buffer("narrow", min(TARGETS_AT_ONCE, len(tokens) - start), len(head), hidden.dtype)
+            logits = _buffer("wide", len(narrow), len(head), wide)  # (t, V)
+            logits.copy_(torch.mm(hidden[part], head.T, out=narrow))
             target, weight = tokens[part, None], weights[part].to(wide)[:, None]  # (t, 1), (t, 1)
             largest = logits.amax(1, keepdim=True)  # (t, 1)
             chosen = logits.gather(1, target)  # (t, 1)
@@ -127,7 +142,7 @@ class CrossEntropy(torch.autograd.Function):
                 continue
             gradient = shares.mul_(weight / sums)
             gradient.scatter_add_(1, target, -weight)
-            narrow = gradient.to(hidden.dtype)
+            narrow.copy_(gradient)
             if to_hidden is not None:
                 torch.mm(narrow, head, out=to_hidden[part])
             if to_head is not None:

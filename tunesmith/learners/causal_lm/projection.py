@@ -18,16 +18,31 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Projection:
-    """``weight``: [O, I]; ``sizes``: outputs of each; ``adapters``: A [R, I] and B [O_p, R] of each in turn."""
+    """``weight``: [O, I]; ``sizes``: outputs of each; ``adapters``: A [R, I] and B [O_p, R] of each in turn.
+
+    ``down`` is every A, one below the other, [P R, I], and ``ups`` the scaled B of each, in the dtype of the
+    activations: see `ready`.
+    """
 
     weight: Tensor
     sizes: tuple[int, ...]
     adapters: tuple[Tensor, ...]
     scales: tuple[float, ...]
+    down: Tensor | None = None
+    ups: tuple[Tensor, ...] = ()
+
+    def ready(self) -> Projection:
+        """This projection with its adapters as they are now cast once, for all trees of a step."""
+        if not self.adapters:
+            return self
+        dtype = self.weight.dtype
+        down = torch.cat([a.detach() for a in self.adapters[::2]]).to(dtype)
+        ups = [(b.detach() * scale).to(dtype) for b, scale in zip(self.adapters[1::2], self.scales, strict=True)]
+        return replace(self, down=down, ups=tuple(ups))
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``residual + x W' + scale (x A') B'`` [N, O], and ``x A'`` [N, P R] to be kept."""
-        inner = x @ self._down(x.dtype).T if self.adapters else x[:, :0]
+        inner = x[:, :0] if self.down is None else x @ self.down.T
         out = x @ self.weight.T if residual is None else torch.addmm(residual, x, self.weight.T)
         for part, b, hidden in self._parts(out, inner):
             part.addmm_(hidden, b.T)
@@ -43,27 +58,21 @@ class Projection:
         for (part, b, hidden), to_hidden, scale in places:
             torch.mm(part, b, out=to_hidden)
             to_b.append((part.T @ hidden).to(self.adapters[1].dtype).mul_(scale))
-        down = self._down(x.dtype)
         to_a = self._cut((to_inner.T @ x).to(self.adapters[0].dtype), 0)
-        to_x = (gradient @ self.weight).addmm_(to_inner, down) if needs_input else None
+        to_x = None
+        if needs_input and self.down is not None:
+            to_x = (gradient @ self.weight).addmm_(to_inner, self.down)
         return to_x, [tensor for pair in zip(to_a, to_b, strict=True) for tensor in pair]
 
     def without_adapters(self) -> Projection:
         """The frozen weights alone, for computing without a gradient."""
-        return replace(self, adapters=(), scales=())
-
-    def _down(self, dtype: torch.dtype) -> Tensor:
-        """Every A, one below the other: [P R, I]."""
-        return torch.cat([a.detach() for a in self.adapters[::2]]).to(dtype)
+        return replace(self, adapters=(), scales=(), down=None, ups=())
 
     def _parts(self, outputs: Tensor, inner: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """For each projection: its columns of ``outputs``, its scaled B, its columns of ``inner``."""
-        scaled = [
-            (b.detach() * scale).to(outputs.dtype) for b, scale in zip(self.adapters[1::2], self.scales, strict=True)
-        ]
-        if not scaled:
+        if not self.ups:
             return []
-        return list(zip(outputs.split_with_sizes(self.sizes, 1), scaled, self._cut(inner), strict=True))
+        return list(zip(outputs.split_with_sizes(self.sizes, 1), self.ups, self._cut(inner), strict=True))
 
     def _cut(self, inner: Tensor, dim: int = 1) -> tuple[Tensor, ...]:
         return inner.split_with_sizes([a.shape[0] for a in self.adapters[::2]], dim)

@@ -1,6 +1,6 @@
-"""The same job as `trl_sft.py` with Tunesmith's training loop, rows in the file's order.
+"""The same job as `trl_sft.py` or `trl_dpo.py` with Tunesmith's training loop, rows in the file's order.
 
-``python -m benchmarks.peers.ours_sft JOB.json`` prints one JSON object. The job's ``dtype`` is the
+``python -m benchmarks.peers.ours JOB.json`` prints one JSON object. The job's ``dtype`` is the
 recipe's precision. Where ``adapter`` does not exist yet, the fresh adapter is written there first.
 """
 
@@ -29,6 +29,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     from tunesmith.products import BaseModel, EncodedRow, GoalSheet
     from tunesmith.stages.train.settings import TrainSettings
     from tunesmith.training.loop import Run
+    from tunesmith.training.preference_trees import preference_trees
     from tunesmith.training.recipe import choose
     from tunesmith.training.tree_packing import trees
 
@@ -47,13 +48,16 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     rows: list[EncodedRow] = []
     for number, line in enumerate(Path(job["rows"]).read_text(encoding="utf-8").splitlines(), 1):
         row = json.loads(line)
-        messages = [Message.of(one["role"], one["content"]) for one in [*row["prompt"], *row["completion"]]]
-        encoded = encoder.encode(make_example(messages, Source("rows", number)))
+        answer = row.get("completion") or row["chosen"]
+        messages = [Message.of(one["role"], one["content"]) for one in [*row["prompt"], *answer]]
+        rejected = row["rejected"][0]["content"] if "rejected" in row else None
+        encoded = encoder.encode(make_example(messages, Source("rows", number), rejected=rejected))
         if not isinstance(encoded, EncodedRow):
             raise SystemExit(f"row {number}: {encoded.evidence}")
         rows.append(encoded)
     settings = TrainSettings(
         method="lora",
+        objective="dpo" if rows[0].rejected else "sft",
         epochs=1,
         learning_rate=job["learning_rate"],
         batch_size=job["batch_size"],
@@ -71,7 +75,8 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         save_file(get_peft_model_state_dict(model.model), adapter)
     set_peft_model_state_dict(model.model, load_file(adapter))
     with tempfile.TemporaryDirectory() as folder:
-        batches = partial(trees, budget=recipe.token_budget, workers=recipe.workers)
+        packed = preference_trees if rows[0].rejected else trees
+        batches = partial(packed, budget=recipe.token_budget, workers=recipe.workers)
         run = InOrder(model, rows, [], batches, recipe, Path(folder))
         began = time.perf_counter()
         losses = [told.data["train_loss"] for told in run if told.kind == "step"]
