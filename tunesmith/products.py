@@ -6,6 +6,7 @@ another stage, it reads the other's product.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection as Ids
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -251,6 +252,11 @@ class TunedModel:
         """The ledger of the training that made the weights: every example that it was given."""
         for row in read_rows(self.folder.parent / "examples.parquet"):
             yield TrainedExample(**row)
+
+    def hardest(self, count: int) -> list[TrainedExample]:
+        """The examples with the highest loss the last time they were trained, the highest first."""
+        trained = (line for line in self.trained_examples() if line.loss is not None)
+        return heapq.nlargest(count, trained, key=lambda line: line.loss or 0.0)
 
     @classmethod
     def open(cls, artifact: Artifact) -> TunedModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import pytest
 from tunesmith.cli.arguments import STAGES
 from tunesmith.cli.show.split import leak_note
 from tunesmith.cli.show.train import POINTS_SHOWN, curve_points
-from tunesmith.example import Message, Score, Source, make_example
-from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, ExampleWriter, RowWriter
+from tunesmith.example import Example, Message, Score, Source, make_example
+from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, TRAINED, ExampleWriter, RowWriter
 from tunesmith.products import (
     PARTS,
     BaseModel,
@@ -199,7 +199,20 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
     }
     verdict = {"code": "overfitting", "words": "The model overfitted from step 2 on.", "try": "More examples."}
     project.products["train"] = TunedModel(tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts)
+    rows = [_example(row, f"question {row}", "an answer") for row in range(1, 9)]
+    with ExampleWriter(tmp_path / "examples.parquet") as examples:
+        for row in rows:
+            examples.add(row)
+    project.products["clean"] = CleanSet(tmp_path, {})
+    (tmp_path / "trained").mkdir()
+    project.products["train"] = replace(project.products["train"], folder=tmp_path / "trained" / "model")
+    with RowWriter(tmp_path / "trained" / "examples.parquet", TRAINED) as trained:
+        for number, row in enumerate(rows):
+            trained.write({"id": row.id, "steps": [1, 3], "times_kept": 1, "loss": 0.1 * number})
     out = command("show", "train").out
+    table, hardest = out.split("\nHardest at the end")
+    assert [line.split()[0] for line in hardest.splitlines()[2:]] == ["0.700", "0.600", "0.500", "0.400", "0.300"]
+    assert f"0.700  twice    {rows[7].id}  tickets.csv:8: question 8" in hardest
     for words in (
         "overfitted from step 2",
         "More examples.",
@@ -209,11 +222,28 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
         "2.50 GB",
     ):
         assert words in out
-    assert [line.split() for line in out.splitlines()[-3:]] == [
+    assert [line.split() for line in table.splitlines()[-3:]] == [
         ["0", "2.5000", "0.100"],
         ["2", "1.5000", "1.2500", "0.500", "best"],
         ["3", "0.5000", "1.5000", "0.400"],
     ]
+    out = command("show", "train", "--example", rows[2].id[:10]).out
+    for words in (
+        f"tickets.csv:3: question 3 (id {rows[2].id})",
+        "twice, in steps 1, 3",
+        "once up to the step whose weights are kept",
+        "0.200 the last time, number 6 of 8 from the highest",
+    ):
+        assert words in out
+    for wrong in ("zzz", ""):
+        refused = command("show", "train", "--example", wrong)
+        assert refused.code == 2
+        assert "an id that starts with" in refused.err
+    assert command("show", "goal", "--example", "x").code == 2
+
+
+def _example(row: int, text: str, answer: str) -> Example:
+    return make_example([Message.of("user", text), Message.of("assistant", answer)], Source("tickets.csv", row))
 
 
 def test_a_long_curve_is_thinned_but_keeps_first_last_and_best() -> None:

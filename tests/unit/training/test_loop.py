@@ -45,17 +45,19 @@ def test_the_loss_falls_and_the_best_step_is_kept(tmp_path):
     assert [m.kind for m in told].count("step") == run.recipe.steps
 
 
+@pytest.mark.parametrize("dropout_and_workers", [(0.2, 1), (0.0, 2)])
 @pytest.mark.parametrize("stop_after", [1, 4, 7, 11, 14])
-def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_after):
-    whole = make_run(tmp_path / "whole", dropout=0.2)
+def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_after, dropout_and_workers):
+    dropout, workers = dropout_and_workers
+    whole = make_run(tmp_path / "whole", dropout, workers=workers)
     list(whole)
-    first = make_run(tmp_path / "stopped", dropout=0.2, checkpoint_seconds=0)
+    first = make_run(tmp_path / "stopped", dropout, checkpoint_seconds=0, workers=workers)
     steps = 0
     for told in first:
         steps += told.kind == "step"
         if steps > stop_after:
             break  # as a kill does: nothing is saved any more
-    second = make_run(tmp_path / "stopped", dropout=0.2, checkpoint_seconds=0)
+    second = make_run(tmp_path / "stopped", dropout, checkpoint_seconds=0, workers=workers)
     kinds = [told.kind for told in second]
     assert kinds[0] == "resumed"
     assert kinds.count("step") < whole.recipe.steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +44,7 @@ def show(tuned: TunedModel, screen: Screen) -> None:
 
 def show_hardest(project: Project, screen: Screen) -> None:
     """Show the examples with the highest loss at the end of training: wrong answers are often among them."""
-    trained = [line for line in project.product("train").trained_examples() if line.loss is not None]
-    hardest = heapq.nlargest(HARDEST_SHOWN, trained, key=lambda line: line.loss or 0.0)
+    hardest = project.product("train").hardest(HARDEST_SHOWN)
     where = _where(project, {line.id for line in hardest})
     rows = [[f"{line.loss:.3f}", times(len(line.steps)), line.id, where[line.id]] for line in hardest]
     screen.say()

@@ -15,6 +15,7 @@ from tunesmith.stages.context import Context
 from tunesmith.stages.test import report_facts, set_aside
 from tunesmith.stages.test.answers import BASE, ENFORCED, TUNED
 from tunesmith.stages.test.charts import Series
+from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.mix_ups import MixUp
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
@@ -63,6 +64,7 @@ class ReportData:
     best_step: float | None
     training: Mapping[str, Any]
     recipe_words: str
+    hardest: Sequence[HardExample]
     worst: Sequence[WorstRow]
     wrong: int
     row_metric: str
@@ -122,6 +124,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         best_step=tuned.facts.get("best_step"),
         training=tuned.verdict,
         recipe_words=str(tuned.recipe.get("words") or ""),
+        hardest=hardest_examples(tuned, clean),
         worst=measured.worst,
         wrong=int((by_row < 1).sum()),
         row_metric=measured.facts["row_metric"],

@@ -93,6 +93,10 @@ def _training(report: ReportData) -> str:
             (f"{step:,g}", f"{value:.4f}", "best, kept" if step == report.best_step else "") for step, value in points
         ]
         lines.append(table(("Step", "Validation loss", ""), rows))
+    if report.hardest:
+        lines.append("Training examples that were hardest at the end; wrong answers are often among them:")
+        hard = [(inline(one.where), inline(one.input), inline(one.answer), f"{one.loss:.2f}") for one in report.hardest]
+        lines.append(table(("Example", "Input", "Answer", "Loss"), hard))
     return "\n\n".join(lines)
 
 

@@ -32,7 +32,7 @@ from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdic
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 1
+VERSION = 2
 
 
 def run(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith.example import Example, Message, Source, make_example
-from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, ExampleWriter, RowWriter
+from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, TRAINED, ExampleWriter, RowWriter
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import (
     PARTS,
@@ -147,7 +147,7 @@ class ProjectMaker:
             "clean": self._clean(everything),
             "format": self._dataset(everything),
             "split": self._splits(parts),
-            "train": self._tuned(),
+            "train": self._tuned(parts["train"]),
         }
 
     def _example(self, row: int, text: str, answer: str) -> Example:
@@ -204,7 +204,12 @@ class ProjectMaker:
         facts = {"test_sha256": lock_of(parts["test"]), "left_out": 1, "random_would_leak": 3}
         return Splits(path, facts, {}, PARTS, "test")
 
-    def _tuned(self) -> TunedModel:
+    def _tuned(self, rows: Sequence[Example]) -> TunedModel:
+        folder = self.root / ".tunesmith" / "artifacts" / "train-1"
+        folder.mkdir(parents=True)
+        with RowWriter(folder / "examples.parquet", TRAINED) as writer:
+            for number, row in enumerate(rows):
+                writer.write({"id": row.id, "steps": [1, 2], "times_kept": 2, "loss": 1 / (1 + number)})
         curve = [{"step": step, "train_loss": 2.2 / step**0.6} for step in range(1, 49)]
         curve += [
             {"step": step, "validation_loss": 1.9 / (step + 1) ** 0.4 + step / 200, "validation_accuracy": step / 60}
@@ -213,7 +218,7 @@ class ProjectMaker:
         words = "The model learned: validation loss 1.900 before training, 0.612 at its best (step 36 of 48)."
         recipe = {"learner": "causal_lm", "method": "lora", "learning_rate": 0.0004, "epochs": 3.0, "words": "48 steps"}
         return TunedModel(
-            self.root / ".tunesmith" / "artifacts" / "train-1" / "model",
+            folder / "model",
             "causal_lm",
             recipe,
             tuple(curve),
