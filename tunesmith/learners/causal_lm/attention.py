@@ -41,9 +41,16 @@ class Block:
         return len(self.keys) == self.end
 
     @cached_property
-    def mask(self) -> Tensor:
-        """What is added to a score: 0 where a key is seen, else minus infinity; float32 [end - start, K]."""
-        return torch.zeros(self.sees.shape).masked_fill_(~self.sees, -torch.inf)
+    def _masks(self) -> dict[int, Tensor]:
+        return {}
+
+    def mask(self, share: int) -> Tensor:
+        """What is added to scores of ``share`` heads laid along the queries: 0 where a key is seen, else minus
+        infinity; float32 [1, share * (end - start), K]. Made once for all layers."""
+        if share not in self._masks:
+            one = torch.zeros(self.sees.shape).masked_fill_(~self.sees, -torch.inf)
+            self._masks[share] = one.repeat(share, 1)[None]
+        return self._masks[share]
 
 
 def blocks(tree: TokenTree, size: int = BLOCK) -> list[Block]:
@@ -137,9 +144,10 @@ def attend_backward(
     With shares P = softmax(S): dV = P' dO, dP = dO V', dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS' Q.
     A key is seen from many blocks; its gradients are summed in at least float32.
     """
-    wide = torch.promote_types(key.dtype, torch.float32)
     to_query = torch.empty_like(query, memory_format=torch.contiguous_format)
-    to_key, to_value = torch.zeros(key.shape, dtype=wide), torch.zeros(value.shape, dtype=wide)
+    one = len(blocks) == 1
+    wide = torch.promote_types(key.dtype, torch.float32)
+    totals = [] if one else [torch.zeros(key.shape, dtype=wide), torch.zeros(value.shape, dtype=wide)]
     for block, shares in zip(blocks, kept, strict=True):
         queries, keys, values = _of_block(query, key, value, heads, groups, block)
         to_out = _take(gradient[block.start : block.end], heads, groups)
@@ -147,17 +155,18 @@ def attend_backward(
             shares = _shares(queries, keys, scale, block)
         to_values = torch.bmm(shares.transpose(1, 2), to_out)  # (G, K, D)
         to_shares = torch.bmm(to_out, values.transpose(1, 2))  # (G, H/G Q, K)
-        scored = torch._softmax_backward_data(to_shares.to(wide), shares.to(wide), -1, wide)
-        to_scores = scored.mul_(scale).to(query.dtype)
+        to_scores = torch._softmax_backward_data(to_shares, shares, -1, shares.dtype).mul_(scale)
         _put(to_query, torch.bmm(to_scores, keys), heads, groups, block)
         to_keys = torch.bmm(to_scores.transpose(1, 2), queries)  # (G, K, D)
-        for total, part in ((to_key, to_keys), (to_value, to_values)):
-            laid = part.transpose(0, 1).reshape(len(block.keys), -1)
+        laid_out = [part.transpose(0, 1).reshape(len(block.keys), -1) for part in (to_keys, to_values)]
+        if one:
+            return to_query, laid_out[0], laid_out[1]
+        for total, laid in zip(totals, laid_out, strict=True):
             if block.is_whole:
                 total[: block.end] += laid
             else:
                 total.index_add_(0, block.keys, laid.to(wide))
-    return to_query, to_key.to(key.dtype), to_value.to(value.dtype)
+    return to_query, totals[0].to(key.dtype), totals[1].to(value.dtype)
 
 
 def _take(part: Tensor, heads: int, groups: int) -> Tensor:
@@ -195,8 +204,8 @@ def _shares(queries: Tensor, keys: Tensor, scale: float, block: Block) -> Tensor
     """softmax(scale * Q K' + mask), [G, H/G * Q, K], in the dtype of the queries."""
     wide = torch.promote_types(queries.dtype, torch.float32)
     share = queries.shape[1] // (block.end - block.start)
-    scores = torch.bmm(queries.to(wide) * scale, keys.to(wide).transpose(1, 2))
-    scores.view(len(keys), share, block.end - block.start, -1).add_(block.mask.to(wide))
+    mask = block.mask(share).to(wide)
+    scores = torch.baddbmm(mask, queries.to(wide), keys.to(wide).transpose(1, 2), alpha=scale)
     return scores.softmax(-1).to(queries.dtype)
 
 

@@ -116,10 +116,11 @@ class LayerFunction(torch.autograd.Function):
         heads = layer.heads
         x, one_over_rms, query, key, value, attended, between, one_over_rms_2, wide, *inner = ctx.saved_tensors
         to_out = gradients[0]
-        to_act, to_4 = layer.out_of_feed_forward.backward(to_out, gated(wide), inner[3])
+        opened = torch.nn.functional.silu(wide.chunk(2, 1)[0])
+        to_act, to_4 = layer.out_of_feed_forward.backward(to_out, opened * wide.chunk(2, 1)[1], inner[3])
         normed = scaled(between, one_over_rms_2)
         to_normed, to_3 = layer.into_feed_forward.backward(
-            gated_backward(to_act, wide), normed * layer.feed_forward_norm, inner[2]
+            gated_backward(to_act, wide, opened), normed * layer.feed_forward_norm, inner[2]
         )
         to_between = to_out + rms_norm_backward(to_normed, normed, layer.feed_forward_norm, one_over_rms_2)
         to_attended, to_2 = layer.out_of_attention.backward(to_between, attended, inner[1])
@@ -189,12 +190,15 @@ def gated(wide: Tensor) -> Tensor:
     return torch.nn.functional.silu(gate).mul_(up)
 
 
-def gated_backward(gradient: Tensor, wide: Tensor) -> Tensor:
-    """With s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s; side by side, [N, 2F]."""
+def gated_backward(gradient: Tensor, wide: Tensor, opened: Tensor) -> Tensor:
+    """With s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s; side by side, [N, 2F].
+
+    ``opened`` is silu(gate) = gate s.
+    """
     gate, up = wide.chunk(2, 1)
     out = torch.empty_like(wide)
     to_gate, to_up = out.chunk(2, 1)
-    torch.mul(gradient, torch.nn.functional.silu(gate), out=to_up)
+    torch.mul(gradient, opened, out=to_up)
     to_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
     return out
 
