@@ -55,6 +55,9 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(encoded, EncodedRow):
             raise SystemExit(f"row {number}: {encoded.evidence}")
         rows.append(encoded)
+    if "tokens" in job and not rows[0].rejected:
+        lines = ({"input_ids": row.tokens, "completion_mask": [int(one) for one in row.trained]} for row in rows)
+        Path(job["tokens"]).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     settings = TrainSettings(
         method="lora",
         objective="dpo" if rows[0].rejected else "sft",
@@ -87,7 +90,6 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "losses": losses,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1_000_000,
-        "first_tokens": rows[0].tokens,
         "tokens": sum(len(row.tokens) for row in rows),
         "nodes": sum(nodes),
         "targets": sum(targets),

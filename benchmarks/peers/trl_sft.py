@@ -1,8 +1,9 @@
 """Fine-tune with TRL's SFTTrainer; run by `benchmarks/training.py` in an environment that has TRL.
 
-``python trl_sft.py JOB.json`` prints one JSON object. The job: ``model`` folder, ``rows`` (JSONL with
-``prompt`` and ``completion`` as messages), ``adapter`` (initial LoRA weights), ``batch_size``,
-``learning_rate``, ``rank``, ``alpha``, ``dtype`` of the model, and ``settings`` for SFTConfig.
+``python trl_sft.py JOB.json`` prints one JSON object. The job: ``model`` folder, ``tokens`` (JSONL with
+``input_ids`` and ``completion_mask``, written by our side, so that both train on the same), ``adapter``
+(initial LoRA weights), ``batch_size``, ``learning_rate``, ``rank``, ``alpha``, ``dtype`` of the model, and
+``settings`` for SFTConfig.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     config = LoraConfig(r=job["rank"], lora_alpha=job["alpha"], target_modules="all-linear", task_type="CAUSAL_LM")
     model = get_peft_model(model, config)
     set_peft_model_state_dict(model, load_file(job["adapter"]))
-    rows = [json.loads(line) for line in Path(job["rows"]).read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in Path(job["tokens"]).read_text(encoding="utf-8").splitlines()]
     told = Losses()
     with tempfile.TemporaryDirectory() as folder:
         arguments = SFTConfig(
@@ -72,12 +73,10 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - began
-        first = trainer.train_dataset[0]["input_ids"] if not job["settings"].get("packing") else []
     return {
         "seconds": seconds,
         "losses": told.losses,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1_000_000,
-        "first_tokens": list(first),
         "settings": {name: str(getattr(arguments, name)) for name in ("bf16", "gradient_checkpointing", "packing")},
     }
 
