@@ -23,6 +23,7 @@ LAYERS = (
     ("learners.protocol", "learners.model_card", "learners.gradients", "learners.fast_linear"),
     ("learners", "engines"),
     ("training", "scoring", "similarity", "privacy", "retrieval"),
+    ("sinks",),
     ("stages.context",),
     ("stages",),
     # tunesmith.yaml, composed of the stages' own settings.
@@ -44,6 +45,7 @@ HEAVY_AREAS = (
     "tunesmith.learners",
     "tunesmith.engines",
     "tunesmith.workers",
+    "tunesmith.sinks",
 )
 
 MODULES = modules()

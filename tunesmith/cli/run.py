@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
 from tunesmith.errors import InputError
+from tunesmith.events import fan_out
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -32,6 +34,14 @@ def add_making_options(parser: argparse.ArgumentParser) -> None:
         help="change a setting for this run: --set train.epochs=1",
     )
     parser.add_argument("--from-scratch", action="store_true", help="make every stage again")
+    parser.add_argument(
+        "--log-to",
+        metavar="TOOL",
+        action="append",
+        default=[],
+        choices=["tensorboard", "mlflow"],
+        help="send the curves to tensorboard or mlflow too; each is an extra of Tunesmith",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,8 +64,16 @@ def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> Ru
     from tunesmith.cli.progress import progress
 
     project = open_project(arguments)
-    with progress(screen) as sink:
-        return project.run(to=to, overrides=arguments.set, from_scratch=arguments.from_scratch, on_event=sink)
+    with ExitStack() as stack:
+        sinks = []
+        if arguments.log_to:
+            from tunesmith.sinks import open_sinks
+
+            sinks.append(stack.enter_context(open_sinks(arguments.log_to, project.root / "logs", project.name)))
+        sinks.append(stack.enter_context(progress(screen)))
+        return project.run(
+            to=to, overrides=arguments.set, from_scratch=arguments.from_scratch, on_event=fan_out(*sinks)
+        )
 
 
 def conclude(screen: Screen, result: RunResult) -> None:
