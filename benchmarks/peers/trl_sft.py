@@ -56,6 +56,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
             output_dir=folder,
             learning_rate=job["learning_rate"],
             num_train_epochs=1,
+            completion_only_loss=True,
             logging_steps=1,
             save_strategy="no",
             report_to="none",
