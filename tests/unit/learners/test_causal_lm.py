@@ -229,3 +229,36 @@ def test_a_rejected_answer_is_rendered_as_the_chosen_one_is(smollm2):
     refusal = encoder.encode(row("Hello", "Yes.", 1, ""))
     assert isinstance(refusal, Refusal)
     assert refusal.evidence.startswith("with the rejected answer: ")
+
+
+def test_the_mask_of_a_schema_holds_exactly_the_tokens_that_can_follow(smollm2):
+    from tunesmith.learners.causal_lm.grammar import JsonGrammar
+
+    tokenizer = encode.load_tokenizer(smollm2.folder)
+    size = len(tokenizer)
+    grammar = JsonGrammar(tokenizer, size, SCHEMA)
+    matchers = [grammar.start(), grammar.start()]
+    begun = tokenizer('{"category": "re', add_special_tokens=False)["input_ids"]
+    for token in begun:
+        grammar.accept(matchers[1], token)
+    logits = torch.randn(2, size)
+    before = logits.clone()
+    grammar.mask(matchers, logits)
+    assert torch.equal(logits[logits > -torch.inf], before[logits > -torch.inf])
+    for row, matcher in enumerate(matchers):
+        allowed = set(torch.nonzero(logits[row] > -torch.inf)[:, 0].tolist())
+        assert 0 < len(allowed) < 100
+        for token in (*sorted(allowed), *range(0, size, 997)):
+            fresh = grammar.start()
+            for old in begun if row else ():
+                grammar.accept(fresh, old)
+            assert (fresh.try_consume_tokens([token]) == 1) == (token in allowed), tokenizer.decode([token])
+        assert matcher.get_error() == ""
+
+
+def test_nothing_is_compiled_while_a_schema_is_enforced():
+    """torch.compile needs a C++ compiler and half a minute: neither is the user's to give."""
+    root = Path(load.__file__).parents[2]
+    sources = [path.read_text(encoding="utf-8") for path in root.rglob("*.py")]
+    assert len(sources) > 100
+    assert not [text for text in sources if "torch.compile(" in text or "import llguidance.torch" in text]

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from tunesmith.errors import InputError, TunesmithError
@@ -44,12 +46,15 @@ class JsonGrammar:
 
     def mask(self, matchers: Sequence[Any], logits: Tensor) -> None:
         """Set the logits [B, V] of tokens that would leave the schema to minus infinity, in place."""
-        import llguidance.torch as masks
+        # llguidance's masks for torch are compiled by a C++ compiler, which a user need not have.
+        import llguidance.numpy as masks
 
-        bits = masks.allocate_token_bitmask(len(matchers), self.vocabulary)
+        bits = masks.allocate_token_bitmask(len(matchers), self.vocabulary)  # int32 [B, V / 32], a bit a token
         for row, matcher in enumerate(matchers):
             masks.fill_next_token_bitmask(matcher, bits, row)
-        masks.apply_token_bitmask_inplace(logits, bits)
+        allowed = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little")[:, : logits.shape[1]]
+        outside = torch.tensor(-torch.inf, dtype=logits.dtype)
+        torch.where(torch.from_numpy(allowed.view(np.bool_)), logits, outside, out=logits)
 
     def accept(self, matcher: Any, token: int) -> None:
         """Move on by one token."""
