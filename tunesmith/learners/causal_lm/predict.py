@@ -29,7 +29,7 @@ from tunesmith.threads import give_memory_back
 from tunesmith.workers import Workers, cores
 
 #: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 32
 ROWS_EACH = 4
 
 
