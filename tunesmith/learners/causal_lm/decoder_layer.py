@@ -148,7 +148,7 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]
 
 def scaled(x: Tensor, one_over_rms: Tensor) -> Tensor:
     """x / rms(x) in x's dtype."""
-    return x if one_over_rms is None else (x * one_over_rms).to(x.dtype)
+    return (x * one_over_rms).to(x.dtype)
 
 
 def rms_norm_backward(gradient: Tensor, normed: Tensor, weight: Tensor, one_over_rms: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary positions (Su et al., arXiv 2104.09864) for heads laid side by side: x [N, H S], turn [N, S] each."""
     cosine, sine = turn
     size = cosine.shape[1]
-    heads = x.view(x.shape[0], -1, 2, size // 2) if x.is_contiguous() else x.reshape(x.shape[0], -1, 2, size // 2)
+    heads = x.reshape(x.shape[0], -1, 2, size // 2)
     cosine, sine = cosine[:, None, : size // 2], sine[:, None, : size // 2]
     left, right = heads[:, :, 0], heads[:, :, 1]
     out = torch.empty_like(heads, memory_format=torch.contiguous_format)
