@@ -87,7 +87,7 @@ class Run:
         self.best: dict[str, Tensor] = {}
         self.ledger = Ledger(rows)
         self.optimizer = torch.optim.AdamW(
-            model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8
+            model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8, fused=True
         )
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._saved_at = time.monotonic()

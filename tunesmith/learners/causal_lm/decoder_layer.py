@@ -91,7 +91,8 @@ class LayerFunction(torch.autograd.Function):
         between, inner_2 = layer.out_of_attention.forward(attended, x)  # [N, D]
         normed, one_over_rms_2 = rms_norm(between, layer.feed_forward_norm, layer.epsilon)
         wide, inner_3 = layer.into_feed_forward.forward(normed)  # [N, 2F]
-        out, inner_4 = layer.out_of_feed_forward.forward(gated(wide), between)
+        opened = torch.nn.functional.silu(wide.chunk(2, 1)[0])
+        out, inner_4 = layer.out_of_feed_forward.forward(opened * wide.chunk(2, 1)[1], between)
         ctx.layer, ctx.turn, ctx.blocks, ctx.shares = layer, turn, blocks, shares
         ctx.save_for_backward(
             x,
@@ -103,6 +104,7 @@ class LayerFunction(torch.autograd.Function):
             between,
             one_over_rms_2,
             wide,
+            opened,
             inner_1,
             inner_2,
             inner_3,
@@ -114,9 +116,8 @@ class LayerFunction(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         layer: Layer = ctx.layer
         heads = layer.heads
-        x, one_over_rms, query, key, value, attended, between, one_over_rms_2, wide, *inner = ctx.saved_tensors
+        x, one_over_rms, query, key, value, attended, between, one_over_rms_2, wide, opened, *inner = ctx.saved_tensors
         to_out = gradients[0]
-        opened = torch.nn.functional.silu(wide.chunk(2, 1)[0])
         to_act, to_4 = layer.out_of_feed_forward.backward(to_out, opened * wide.chunk(2, 1)[1], inner[3])
         normed = scaled(between, one_over_rms_2)
         to_normed, to_3 = layer.into_feed_forward.backward(
@@ -184,16 +185,10 @@ def rotate_back(gradient: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return rotate(gradient, (turn[0], -turn[1]))
 
 
-def gated(wide: Tensor) -> Tensor:
-    """silu(gate) * up (Shazeer, arXiv 2002.05202) for gate and up side by side, [N, 2F]."""
-    gate, up = wide.chunk(2, 1)
-    return torch.nn.functional.silu(gate).mul_(up)
-
-
 def gated_backward(gradient: Tensor, wide: Tensor, opened: Tensor) -> Tensor:
-    """With s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s; side by side, [N, 2F].
+    """The gradient of silu(gate) * up (Shazeer, arXiv 2002.05202), gate and up side by side, [N, 2F].
 
-    ``opened`` is silu(gate) = gate s.
+    With s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s. ``opened`` is silu(gate) = gate s.
     """
     gate, up = wide.chunk(2, 1)
     out = torch.empty_like(wide)

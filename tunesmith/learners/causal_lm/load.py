@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,23 @@ class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
         entered = super().__enter__()
         warnings.simplefilter("ignore")
         return entered
+
+
+@contextmanager
+def narrow_products(on: bool) -> Iterator[None]:
+    """Let products of float32 matrices take their factors as bfloat16, with float32 sums, in all threads.
+
+    In our layers the only ones are the attention scores', whose factors are bfloat16 numbers: the same
+    products at twice the speed.
+    """
+    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = products.fp32_precision
+    if on:
+        products.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
 
 
 def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:
@@ -173,10 +190,11 @@ class CausalLM:
 
         total = 0.0
         of_rows: dict[str, float] = {}
-        for loss, some, found in workers.map(of_tree, batches):
-            total += loss
-            of_rows |= some
-            add_gradients(parameters, found)
+        with narrow_products(self.layers is not None and self.recipe["precision"] == "bfloat16"):
+            for loss, some, found in workers.map(of_tree, batches):
+                total += loss
+                of_rows |= some
+                add_gradients(parameters, found)
         return total, of_rows
 
     def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, float, dict[str, float], float]:
