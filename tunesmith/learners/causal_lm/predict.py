@@ -29,8 +29,10 @@ from tunesmith.threads import give_memory_back
 from tunesmith.workers import Workers, cores
 
 #: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
-ROWS_AT_ONCE = 32
+ROWS_AT_ONCE = 64
 ROWS_EACH = 4
+#: Tokens of an answer that room is made for at first.
+ROOM = 256
 
 
 class _Held:
@@ -133,7 +135,7 @@ def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
     """The cache of a prefix that all rows share, or None for an empty one."""
     if not tokens:
         return None
-    cache = empty_cache()
+    cache = empty_cache(len(tokens))
     mask = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()[None, None]  # (1, 1, P, P)
     model(
         input_ids=torch.tensor([tokens]), attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
@@ -191,7 +193,8 @@ def _generate(
     for index, gap in enumerate(pad):
         seen[index, prefix : prefix + gap] = 0
     positions = (seen.cumsum(1) - 1).clamp(min=0)[:, prefix:]  # (B, S)
-    cache = repeated(prefix_cache, len(rows)) if prefix_cache else empty_cache()
+    room = prefix + rest + min(limit, ROOM)
+    cache = repeated(prefix_cache, len(rows), room) if prefix_cache else empty_cache(room)
     causal = torch.ones(rest, prefix + rest, dtype=torch.bool).tril(prefix)  # (S, P + S)
     # A padding query sees itself, so that no row of the mask is empty; nobody sees it.
     mask = (causal & seen[:, None].bool()) | torch.eye(rest, prefix + rest, dtype=torch.bool).roll(prefix, 1)
@@ -226,8 +229,8 @@ def _generate(
         if not keep:
             break
         if len(keep) < len(live):
+            keep = keep_rows(cache, keep)
             kept = torch.tensor(keep)
-            keep_rows(cache, kept)
             seen, positions, chosen = seen[kept], positions[kept], chosen[kept]
             live = [live[place] for place in keep]
         seen = torch.cat([seen, seen.new_ones(len(live), 1)], dim=1)
