@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tunesmith.cli.words import counts_in_words, done_of, duration
-from tunesmith.events import Event, Sink
+from tunesmith.cli.words import counts_in_words, done_of
+from tunesmith.events import Event, Sink, duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -74,6 +74,11 @@ class TokenTree:
     def weight(self) -> float:
         return float(self.target_weights.sum())
 
+    @property
+    def nodes(self) -> int:
+        """Tokens that are computed."""
+        return len(self.tokens)
+
 
 @dataclass(frozen=True)
 class PreferenceTree(TokenTree):
@@ -99,6 +104,11 @@ class RowBatch:
     def weight(self) -> float:
         return float(sum(row.weight for row in self.rows))
 
+    @property
+    def nodes(self) -> int:
+        """Tokens that are computed, padding included."""
+        return len(self.rows) * max(len(row.tokens) for row in self.rows)
+
 
 class Trainable(Protocol):
     """A model ready to be trained, as the loop sees it."""
@@ -115,6 +125,17 @@ class Trainable(Protocol):
 
     def measure(self, batch: Any) -> tuple[float, float]:
         """Summed cross-entropy and the weight of tokens or labels that are right, over ``batch.weight``; no dropout."""
+        ...
+
+    def kept_bytes(self, batch: Any) -> int:
+        """What a batch keeps in memory from its forward pass for its gradient, weights aside."""
+        ...
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        """Keep the inputs of layers alone for the gradient, and compute the layers again: the same numbers.
+
+        Returns whether the model can.
+        """
         ...
 
     def trained_state(self) -> dict[str, torch.Tensor]:

@@ -46,6 +46,7 @@ class Recipe:
     checkpoint_seconds: float
     token_budget: int
     workers: int
+    activation_checkpointing: bool
     seed: int
     words: str
 
@@ -102,6 +103,7 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
         checkpoint_seconds=settings.checkpoint_seconds,
         token_budget=auto["token_budget"],
         workers=workers,
+        activation_checkpointing=settings.activation_checkpointing is True,
         seed=seed,
         words=words,
     )

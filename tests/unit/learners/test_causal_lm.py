@@ -36,6 +36,7 @@ QUESTIONS = [
 RECIPE = {
     "method": "lora",
     "precision": "float32",
+    "activation_checkpointing": False,
     "rank": 8,
     "alpha": 16,
     "dropout": 0.0,

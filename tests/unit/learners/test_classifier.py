@@ -27,7 +27,14 @@ ROWS = [
     ("I want my money back", "refund"),
     ("please return what I paid, it never worked", "refund"),
 ]
-RECIPE = {"method": "full", "precision": "float32", "dropout": 0.1, "label_smoothing": 0.1, "seed": 0}
+RECIPE = {
+    "method": "full",
+    "precision": "float32",
+    "dropout": 0.1,
+    "label_smoothing": 0.1,
+    "seed": 0,
+    "activation_checkpointing": False,
+}
 
 
 def examples():

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.screen import Screen
-from tunesmith.cli.words import duration, near_path
+from tunesmith.cli.words import near_path
 from tunesmith.errors import InputError
+from tunesmith.events import duration
 from tunesmith.products import TunedModel
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from tunesmith.learners.causal_lm.attention import install
 from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import hidden_states, preference_loss, tree_loss
-from tunesmith.learners.gradients import add_gradients
+from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
 from tunesmith.learners.protocol import PreferenceTree, TokenTree
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
@@ -145,7 +147,7 @@ class CausalLM:
         self.inner = model if recipe["method"] == "full" else model.get_base_model()
         self._own = _own_layers(self.inner, rows[0]) if rows else None
         self.layers: list[Layer] | None = None
-        self._ready()
+        self.checkpoint_activations(recipe["activation_checkpointing"])
         # transformers' own code switches the adapter off for all threads, so there one tree is computed at a time.
         self._alone = nullcontext() if self.layers is not None else threading.Lock()
         # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
@@ -216,6 +218,18 @@ class CausalLM:
             return told, preferred
         loss, right, _ = self._loss(batch)
         return loss.item(), right.item()
+
+    def kept_bytes(self, batch: TokenTree) -> int:
+        if isinstance(batch, PreferenceTree):
+            return kept_bytes(partial(self._preference_loss, batch), self.model)
+        return kept_bytes(partial(self._loss, batch), self.model)
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        if self._own is None:
+            return checkpoint_activations(self.inner, on)
+        self._own = [replace(layer, checkpointed=on) for layer in self._own]
+        self._ready()
+        return True
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

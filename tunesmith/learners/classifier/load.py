@@ -15,7 +15,7 @@ from tunesmith.learners.classifier.encode import load_tokenizer
 from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
-from tunesmith.learners.gradients import add_gradients
+from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
 from tunesmith.learners.protocol import RowBatch
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
@@ -51,7 +51,9 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
     # A word that the rows never use must keep its meaning: its embedding is not moved.
     network.model.get_input_embeddings().weight.requires_grad_(False)
     start_at_class_means(network, rows)
-    return Classifier(network, base, goal, recipe)
+    model = Classifier(network, base, goal, recipe)
+    model.checkpoint_activations(recipe["activation_checkpointing"])
+    return model
 
 
 def _labels_and_weights(rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
@@ -128,6 +130,12 @@ class Classifier:
         labels, weights = _labels_and_weights(batch.rows)
         loss = (cross_entropy(logits, labels, reduction="none") * weights).sum().item()
         return loss, ((logits.argmax(1) == labels) * weights).sum().item()
+
+    def kept_bytes(self, batch: RowBatch) -> int:
+        return kept_bytes(lambda: self._forward(batch), self.model)
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        return checkpoint_activations(self.model, on)
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-import resource
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tunesmith import memory
 from tunesmith.artifact import fsync, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
-from tunesmith.events import Pace
+from tunesmith.events import Pace, duration
 from tunesmith.example_parquet import TRAINED, RowWriter
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
+from tunesmith.training.estimate import estimate, fit_to_memory
 from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.preference_trees import preference_trees
 from tunesmith.training.recipe import Recipe, choose
@@ -30,6 +32,8 @@ from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
 VERSION = 3
 CHECKPOINTS = "checkpoints"
+RECIPE = "recipe.json"
+ESTIMATE = "estimate.json"
 #: Written last, so that it says that the model is whole.
 DONE = "train.json"
 
@@ -53,12 +57,24 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     if settings.objective == "dpo":
         _check_preferences([*train_rows, *validation_rows], learner)
     recipe = _recipe(settings, learner.name, train_rows, context)
-    context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
-    batches = _batches(learner.batches, recipe)
     work = context.folder / CHECKPOINTS
+    if not work.exists():
+        recipe = fit_to_memory(
+            model,
+            train_rows,
+            recipe,
+            partial(_batches, learner.batches),
+            may_checkpoint=settings.activation_checkpointing == "auto",
+            free=memory.available(),
+        )
+        write_json(context.folder / RECIPE, asdict(recipe))
+    context.note(recipe.words)
+    batches = _batches(learner.batches, recipe)
+    expected = _expected(model, train_rows, validation_rows, recipe, batches, context)
     training = Run(model, train_rows, validation_rows, batches, recipe, work)
-    _train(training, recipe, context)
+    with memory.Peak() as peak:
+        _train(training, recipe, context)
     verdict = _judge(training, train_rows, validation_rows)
     context.note(verdict.words)
     kept, refit_steps, seconds = training, 0, training.state.seconds
@@ -69,7 +85,8 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         both = [*train_rows, *validation_rows]
         model = learner.load.prepare(base, goal, asdict(again), both)
         kept = Run(model, both, [], batches, again, work / "refit")
-        _train(kept, again, context)
+        with memory.Peak() as peak:
+            _train(kept, again, context)
         seconds += kept.state.seconds
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +108,8 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "skipped": training.state.skipped,
         "refit_steps": refit_steps,
         "seconds": seconds,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": peak.bytes,
+        "expected": expected,
     }
     result = {
         "learner": learner.name,
@@ -144,16 +162,39 @@ def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
-    path = context.folder / "recipe.json"
+    path = context.folder / RECIPE
     if path.exists():
         try:
             return Recipe(**read_json(path))
         except (TypeError, InputError):
             context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
-            shutil.rmtree(context.folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(context.folder / CHECKPOINTS, ignore_errors=True)
     recipe = choose(settings, learner, rows, context.seed)
     write_json(path, asdict(recipe))
     return recipe
+
+
+def _expected(
+    model: Any,
+    rows: list[EncodedRow],
+    validation: list[EncodedRow],
+    recipe: Recipe,
+    batches: BatchMaker,
+    context: Context,
+) -> dict[str, float]:
+    """What the run is to take, measured and told before it begins; what was told then, when it goes on."""
+    path = context.folder / ESTIMATE
+    if path.exists():
+        with suppress(InputError):
+            return dict(read_json(path))
+    found = estimate(model, rows, validation, recipe, batches)
+    if recipe.refit:  # the whole training once more, with the validation rows
+        found = replace(found, training=found.training * (2 + len(validation) / len(rows)))
+    took = f"at most about {duration(found.seconds)} and {found.memory_bytes / 1e9:.1f} GB of memory"
+    context.note(f"{took}, by a trial of the first step")
+    told = {"seconds": found.seconds, "memory_bytes": found.memory_bytes}
+    write_json(path, told)
+    return told
 
 
 def _judge(training: Run, rows: list[EncodedRow], validation: list[EncodedRow]) -> Verdict:

@@ -54,6 +54,11 @@ class TrainSettings(Settings):
         "passes. auto: for a classifier with fewer than 2,000 rows, where the rows held out are missed.",
     )
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
+    activation_checkpointing: bool | Auto = Field(
+        "auto",
+        description="Keep a layer's input alone for its gradient and compute the layer again: the same numbers, "
+        "slower, in much less memory. auto: where the memory that is free here asks for it.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
     )
