@@ -9,6 +9,7 @@ which rows form an optimizer step.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ SMALL, LARGER = 64, 192
 SHARE = 0.8
 #: What a batch takes for a moment beside what it keeps, as a share of that.
 PASSING = 0.25
+#: What the allocator holds of freed memory after many batches of different sizes, as a share of what one keeps.
+SLACK = 0.5
 #: float32 copies of what is trained: gradient, AdamW's two moments, the best step's, two for writing a checkpoint.
 COPIES = 1 + 2 + 1 + 2
 #: Steps that are timed; at most so many seconds are spent on it, but for the first.
@@ -162,7 +165,7 @@ def estimate(
         list(workers.map(model.measure, held_back))
         model.train(True)
         measuring = time.monotonic() - started
-    steps = min(seconds) * recipe.steps * (sum(nodes) / len(nodes)) / nodes[0]
+    steps = statistics.median(seconds[1:] or seconds) * recipe.steps * (sum(nodes) / len(nodes)) / nodes[0]
     validations = 0.0
     if held_back:
         all_nodes = sum(batch.nodes for batch in batches(validation))
@@ -171,8 +174,9 @@ def estimate(
     trained = sum(tensor.numel() * 4 for tensor in model.trained_state().values())
     largest = max(batch.nodes for step in seen for batch in step)
     more = largest - max(batch.nodes for batch in first)
-    a_node = kept_for_gradients(model, rows, batches).a_node
-    memory_bytes = peak.bytes + recipe.workers * a_node * more + trained * (COPIES - 1)
+    kept = kept_for_gradients(model, rows, batches)
+    slack = SLACK * kept.of(largest)
+    memory_bytes = peak.bytes + recipe.workers * (kept.a_node * more + slack) + trained * (COPIES - 1)
     return Estimate(steps, validations, round(memory_bytes))
 
 

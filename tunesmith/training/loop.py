@@ -184,6 +184,11 @@ class Run:
             state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
         return Measurement("step", data)
 
+    def let_go(self) -> None:
+        """Give up the model and what belongs to it; what the run found stays."""
+        del self.model, self.optimizer
+        self.best = {}
+
     def ledger_lines(self) -> list[dict[str, Any]]:
         """What became of each example, see `Ledger.lines`; after the run."""
         kept = self.state.best_step if self.validation else self.state.step

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from tunesmith.learners.causal_lm import decoder_layer
-from tunesmith.learners.causal_lm.attention import blocks
+from tunesmith.learners.causal_lm.attention import ROUND, blocks
 from tunesmith.learners.causal_lm.decoder_layer import Layer
 from tunesmith.learners.protocol import PreferenceTree, TokenTree
 
@@ -36,7 +38,9 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     decoder = model.get_decoder()
     tokens, positions = torch.from_numpy(tree.tokens), torch.from_numpy(tree.positions)  # (N,), (N,)
     if layers is not None:
-        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(tree))
+        even = rounded(tree)
+        tokens, positions = torch.from_numpy(even.tokens), torch.from_numpy(even.positions)
+        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(even))[: len(tree.tokens)]
     output = decoder(
         input_ids=tokens[None],  # (1, N)
         position_ids=positions[None],  # (1, N)
@@ -46,6 +50,21 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     )
     hidden: Tensor = output.last_hidden_state[0]
     return hidden
+
+
+def rounded(tree: TokenTree) -> TokenTree:
+    """The tree with a multiple of ``ROUND`` nodes: those that are added see themselves alone, and nobody sees them."""
+    count = len(tree.tokens)
+    more = -count % ROUND
+    if not more:
+        return tree
+    nothing = np.zeros(more, dtype=np.int64)
+    return replace(
+        tree,
+        tokens=np.concatenate([tree.tokens, nothing]),
+        positions=np.concatenate([tree.positions, nothing]),
+        leave=np.concatenate([tree.leave, np.arange(count, count + more) + 1]),
+    )
 
 
 def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,9 +147,12 @@ class CrossEntropy(torch.autograd.Function):
         to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
         for start in range(0, len(tokens), TARGETS_AT_ONCE):
             part = slice(start, start + TARGETS_AT_ONCE)
-            narrow = _buffer("narrow", min(TARGETS_AT_ONCE, len(tokens) - start), len(head), hidden.dtype)
-            logits = _buffer("wide", len(narrow), len(head), wide)  # (t, V)
-            logits.copy_(torch.mm(hidden[part], head.T, out=narrow))
+            size = min(TARGETS_AT_ONCE, len(tokens) - start)
+            states = hidden.new_zeros(size + -size % ROUND, hidden.shape[1])  # (t', D), t' a multiple of ROUND
+            states[:size] = hidden[part]
+            narrow = _buffer("narrow", len(states), len(head), hidden.dtype)  # (t', V)
+            torch.mm(states, head.T, out=narrow)
+            logits = _buffer("wide", size, len(head), wide).copy_(narrow[:size])  # (t, V)
             target, weight = tokens[part, None], weights[part].to(wide)[:, None]  # (t, 1), (t, 1)
             largest = logits.amax(1, keepdim=True)  # (t, 1)
             chosen = logits.gather(1, target)  # (t, 1)
@@ -142,11 +164,12 @@ class CrossEntropy(torch.autograd.Function):
                 continue
             gradient = shares.mul_(weight / sums)
             gradient.scatter_add_(1, target, -weight)
-            narrow.copy_(gradient)
+            narrow[:size] = gradient
+            narrow[size:] = 0
             if to_hidden is not None:
-                torch.mm(narrow, head, out=to_hidden[part])
+                to_hidden[part] = (narrow @ head)[:size]
             if to_head is not None:
-                to_head += (narrow.T @ hidden[part]).to(wide)
+                to_head += (narrow.T @ states).to(wide)
         ctx.save_for_backward(to_hidden, to_head.to(head.dtype) if to_head is not None else None)
         ctx.mark_non_differentiable(right, losses)
         return (losses * weights).sum(), right, losses

@@ -21,6 +21,7 @@ from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
+from tunesmith.threads import give_memory_back
 from tunesmith.training.estimate import estimate, fit_to_memory
 from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.preference_trees import preference_trees
@@ -83,6 +84,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         refit_steps = again.steps
         context.note(f"training once more on training and validation rows together, for {refit_steps} steps")
         both = [*train_rows, *validation_rows]
+        training.let_go()
+        del model
+        give_memory_back()
         model = learner.load.prepare(base, goal, asdict(again), both)
         kept = Run(model, both, [], batches, again, work / "refit")
         with memory.Peak() as peak:
