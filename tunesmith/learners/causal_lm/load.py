@@ -83,7 +83,7 @@ def narrow_products(on: bool) -> Iterator[None]:
 def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:
     """The base made ready for training as the recipe says: ``method`` lora, rslora, dora or full.
 
-    With an adapter the frozen weights are in ``recipe["precision"]``; what is trained is float32.
+    Frozen weights are in ``recipe["precision"]``, and so are products; what is trained is float32.
     Of ``rows`` the first serves to try our own decoder layers on.
     """
     torch.manual_seed(recipe["seed"])
@@ -122,16 +122,17 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
 
 
 @torch.no_grad()
-def _own_layers(model: Any, row: EncodedRow) -> list[Layer] | None:
+def _own_layers(model: Any, row: EncodedRow, dtype: torch.dtype) -> list[Layer] | None:
     """Our own decoder layers for this model, if it has their form and give what transformers' give for a row."""
-    layers = layers_of(model.get_decoder())
+    layers = layers_of(model.get_decoder(), dtype)
     if layers is None:
         return None
     tokens = np.array(row.tokens[:64], dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
     chain = TokenTree(tokens, np.arange(len(tokens)), np.full(len(tokens), len(tokens)), none, none, none.astype(float))
     ready = [layer.ready() for layer in layers]
-    return layers if agree(hidden_states(model, chain, ready), hidden_states(model, chain)) else None
+    ours, theirs = hidden_states(model, chain, ready), hidden_states(model, chain)
+    return layers if agree(ours, theirs, ready[0].dtype) else None
 
 
 class CausalLM:
@@ -145,16 +146,18 @@ class CausalLM:
         self.goal = goal
         self.recipe = recipe
         self.inner = model if recipe["method"] == "full" else model.get_base_model()
-        self._own = _own_layers(self.inner, rows[0]) if rows else None
+        self._own = _own_layers(self.inner, rows[0], getattr(torch, recipe["precision"])) if rows else None
         self.layers: list[Layer] | None = None
         self.checkpoint_activations(recipe["activation_checkpointing"])
         # transformers' own code switches the adapter off for all threads, so there one tree is computed at a time.
         self._alone = nullcontext() if self.layers is not None else threading.Lock()
-        # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
-        self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
+        # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations; and weights that are
+        # all trained are in float32 where transformers' code multiplies with them.
+        by_others = recipe["dropout"] > 0 if recipe["method"] != "full" else self.layers is None
+        self.mixed = recipe["precision"] == "bfloat16" and by_others
 
     def _ready(self) -> None:
-        """Cast the adapters as they are now."""
+        """Cast what is trained as it is now."""
         if self._own is not None:
             self.layers = [layer.ready() for layer in self._own]
 

@@ -73,10 +73,14 @@ def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None
     Equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
     """
     hidden = hidden_states(model, tree, layers)
-    head = model.get_output_embeddings().weight  # (V, D)
+    dtype = layers[0].dtype if layers is not None else hidden.dtype
+    head = model.get_output_embeddings().weight.to(dtype)  # (V, D), trained with method full
+    if not torch.is_grad_enabled():
+        head = head.detach()  # else its gradient, as large as itself, would be made and thrown away
     weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
-    total, right, losses = CrossEntropy.apply(hidden.index_select(0, nodes), head, tokens, weights)  # type: ignore[no-untyped-call]
+    states = hidden.index_select(0, nodes).to(dtype)  # (T, D)
+    total, right, losses = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
     return total, right, losses
 
 
