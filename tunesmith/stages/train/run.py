@@ -7,19 +7,20 @@ import resource
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tunesmith.artifact import fsync, read_json, write_json
+from tunesmith.artifact import hash_of, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace
-from tunesmith.example_parquet import TRAINED, RowWriter
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
+from tunesmith.stages.train.write import write_model
 from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.preference_trees import preference_trees
 from tunesmith.training.recipe import Recipe, choose
@@ -71,16 +72,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         kept = Run(model, both, [], batches, again, work / "refit")
         _train(kept, again, context)
         seconds += kept.state.seconds
-    folder = context.folder / "model"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    model.save(folder)
-    with RowWriter(context.folder / "examples.parquet", TRAINED) as writer:
-        for line in kept.ledger_lines():
-            writer.write(line)
-    fsync(context.folder / "examples.parquet")
-    for path in folder.rglob("*"):
-        fsync(path)
+    write_model(model, kept.ledger_lines(), context.folder, kept.state.step)
     facts = {
         "rows": len(train_rows),
         "validation_rows": len(validation_rows),
@@ -89,6 +81,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "best_step": training.state.best_step,
         "stopped_early": training.state.stopped_early,
         "skipped": training.state.skipped,
+        "refit_skipped": kept.state.skipped if recipe.refit else [],
         "refit_steps": refit_steps,
         "seconds": seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -144,15 +137,16 @@ def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
-    path = context.folder / "recipe.json"
-    if path.exists():
-        try:
-            return Recipe(**read_json(path))
-        except (TypeError, InputError):
-            context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
-            shutil.rmtree(context.folder / "checkpoints", ignore_errors=True)
+    path, work = context.folder / "recipe.json", context.folder / CHECKPOINTS
+    if path.exists() or work.exists():
+        with suppress(KeyError, TypeError, InputError):
+            written = read_json(path)
+            if written["hash"] == hash_of(written["recipe"]):
+                return Recipe(**written["recipe"])
+        context.warn("the recipe of the run that was stopped is damaged or gone; training starts anew")
+        shutil.rmtree(work, ignore_errors=True)
     recipe = choose(settings, learner, rows, context.seed)
-    write_json(path, asdict(recipe))
+    write_json(path, {"recipe": asdict(recipe), "hash": hash_of(asdict(recipe))})
     return recipe
 
 
@@ -190,6 +184,10 @@ def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None
         context.warn(f"a damaged checkpoint was passed over: {Path(data['directory']).name}")
     elif told.kind == "resumed":
         context.note(f"going on from step {data['step']} of {data['steps']}")
+    elif told.kind == "anew":
+        context.warn("no checkpoint of the run that was stopped is whole; training starts anew")
+    elif told.kind == "skipped":
+        context.warn(f"step {data['step']} changed nothing, since {data['why']}; its rows: {', '.join(data['ids'])}")
     elif told.kind == "validation":
         context.emit("metric", **data)
     elif told.kind == "step" and pace is not None:
