@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunesmith.artifact import Artifact
-from tunesmith.errors import TestPartLocked
+from tunesmith.errors import InputError, TestPartLocked
 from tunesmith.example import Example, Score
 from tunesmith.example_parquet import read_examples, read_rows
 
@@ -249,8 +249,19 @@ class TunedModel:
     facts: dict[str, Any]
 
     def trained_examples(self) -> Iterator[TrainedExample]:
-        """The ledger of the training that made the weights: every example that it was given."""
-        for row in read_rows(self.folder.parent / "examples.parquet"):
+        """The ledger of the training that made the weights: every example that it was given.
+
+        Raises InputError for a model that was trained before there was a ledger.
+        """
+        ledger = self.folder.parent / "examples.parquet"
+        if not ledger.exists():  # an artifact whose files are not all there is not opened, so it never had one
+            raise InputError(
+                "no_ledger",
+                "this model was trained before Tunesmith kept a ledger of which example was trained when",
+                str(self.folder.parent),
+                "`tunesmith train` trains it again, with a ledger",
+            )
+        for row in read_rows(ledger):
             yield TrainedExample(**row)
 
     def hardest(self, count: int) -> list[TrainedExample]:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,7 +201,8 @@ def _make(
         if not stage.keeps_work:
             project.store.abandon(stage.name, id)
         if isinstance(error, TunesmithError):
-            sink(Event("stage_failed", stage.name, {"code": error.code, "what": error.what}))
+            with suppress(OSError):  # a full disk takes no event either; what failed is what is told
+                sink(Event("stage_failed", stage.name, {"code": error.code, "what": error.what}))
         raise
     sink(Event("stage_finished", stage.name, {"counts": counts, "seconds": seconds}))
     return artifact

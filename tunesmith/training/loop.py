@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.errors import TunesmithError
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
+from tunesmith.training.disk import told_of_disk
 from tunesmith.training.ledger import Ledger
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 BatchMaker = Callable[[Sequence[EncodedRow]], list[Any]]
 
 BAD_STEPS_IN_A_ROW = 3
+#: So many rows of a skipped step are named in its message.
+IDS_TOLD = 3
 
 
 @dataclass
@@ -54,7 +57,10 @@ class State:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the loop tells: ``kind`` is step, validation, resumed, damaged or skipped."""
+    """What the loop tells: ``kind`` is step, skipped, validation, resumed, damaged or anew.
+
+    A step that is skipped is told as a step too. ``anew``: checkpoints were there, and none is whole.
+    """
 
     kind: str
     data: dict[str, Any]
@@ -91,6 +97,7 @@ class Run:
         )
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._saved_at = time.monotonic()
+        self._saved_step = 0
         self._workers = Workers(1)
 
     def __iter__(self) -> Iterator[Measurement]:
@@ -105,7 +112,7 @@ class Run:
         yield from self._resume()
         state, recipe = self.state, self.recipe
         self.model.train()
-        if not state.curve and self.validation:
+        if self._validation_is_due():
             yield self._validate()
         while not state.done:
             started = time.monotonic()
@@ -115,40 +122,56 @@ class Run:
             state.seconds += time.monotonic() - started
             told.data["seconds"] = state.seconds
             yield told
-            if self.validation and (state.step % recipe.validate_every == 0 or state.done):
+            if state.bad_in_a_row:
+                yield Measurement("skipped", state.skipped[-1])
+            if self._validation_is_due():
                 yield self._validate()
             if state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds:
                 self.save()
 
     def _resume(self) -> Iterator[Measurement]:
+        """Go on from the newest whole checkpoint. All is loaded before the first word: who hears it may stop there."""
         found, damaged = checkpoint.newest(self.folder)
+        if found is not None:
+            self.state = State(**found.state)
+            self.best = found.best
+            self.model.load_trained_state(found.weights)
+            checkpoint.load_optimizer(self.optimizer, found.optimizer)
+            self.ledger.load(found.ledger)
+            self._saved_step = self.state.step
         for directory in damaged:
             yield Measurement("damaged", {"directory": str(directory)})
-        if found is None:
-            return
-        self.state = State(**found.state)
-        self.best = found.best
-        self.model.load_trained_state(found.weights)
-        checkpoint.load_optimizer(self.optimizer, found.optimizer)
-        self.ledger.load(found.ledger)
-        yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
+        if found is not None:
+            yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
+        elif damaged:
+            yield Measurement("anew", {"damaged": len(damaged), "steps": self.recipe.steps})
+
+    def _validation_is_due(self) -> bool:
+        """Before the first step, every so many steps, and after the last one.
+
+        A stop may lie between a step and its validation, which is then the first that the next run does.
+        """
+        state = self.state
+        if not self.validation or not (state.done or state.step % self.recipe.validate_every == 0):
+            return False
+        validated = next((entry["step"] for entry in reversed(state.curve) if "validation_loss" in entry), None)
+        return validated != state.step
 
     def save(self) -> None:
-        """Write a checkpoint of this moment."""
+        """Write a checkpoint of this moment. Raises TunesmithError when the disk does not take it."""
         state = dict(vars(self.state))
         if math.isinf(state["best_loss"]):
             state["best_loss"] = 1e308  # JSON has no infinity
-        checkpoint.save(
-            self.folder,
-            checkpoint.Checkpoint(
-                self.model.trained_state(),
-                self.best,
-                checkpoint.optimizer_tensors(self.optimizer),
-                self.ledger.tensors(),
-                state,
-            ),
+        moment = checkpoint.Checkpoint(
+            self.model.trained_state(),
+            self.best,
+            checkpoint.optimizer_tensors(self.optimizer),
+            self.ledger.tensors(),
+            state,
         )
-        self._saved_at = time.monotonic()
+        with told_of_disk(self.folder, "a checkpoint", checkpoint.size_of(moment), self._saved_step):
+            checkpoint.save(self.folder, moment)
+        self._saved_at, self._saved_step = time.monotonic(), self.state.step
 
     def _step(self) -> Measurement:
         """One optimizer step over the rows that the sampler drew."""
@@ -198,12 +221,13 @@ class Run:
         """Leave the weights alone when a step is not finite; give up after three in a row."""
         state = self.state
         state.bad_in_a_row += 1
-        state.skipped.append({"step": state.step + 1, "ids": [row.id for row in rows]})
+        why = f"the loss was {loss}" if not math.isfinite(loss) else f"the gradient's norm was {norm}"
+        state.skipped.append({"step": state.step + 1, "ids": [row.id for row in rows], "why": why})
         if state.bad_in_a_row >= BAD_STEPS_IN_A_ROW:
             raise TunesmithError(
                 "training_not_finite",
-                f"loss or gradient was not a finite number {BAD_STEPS_IN_A_ROW} steps in a row "
-                f"(loss {loss}, gradient norm {norm}); the last step's rows: {', '.join(row.id for row in rows[:5])}",
+                f"{BAD_STEPS_IN_A_ROW} steps in a row had no finite loss or gradient: "
+                f"{'; '.join(_skip_in_words(one) for one in state.skipped[-BAD_STEPS_IN_A_ROW:])}",
                 f"step {state.step + 1}",
                 f"set a smaller train.learning_rate (it is {self.recipe.learning_rate:g}) or precision: float32",
             )
@@ -241,6 +265,12 @@ class Run:
             return found["loss"] < self.state.best_loss
         highest = self.state.best_accuracy
         return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
+
+
+def _skip_in_words(skipped: dict[str, Any]) -> str:
+    ids = skipped["ids"]
+    more = f" and {len(ids) - IDS_TOLD:,} more" if len(ids) > IDS_TOLD else ""
+    return f"in step {skipped['step']:,} {skipped['why']} (rows {', '.join(ids[:IDS_TOLD])}{more})"
 
 
 def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ import torch
 
 from tests.unit.training.tiny import recipe, rows, trainable
 from tunesmith.errors import TunesmithError
-from tunesmith.training import checkpoint
 from tunesmith.training.loop import Run, measure
 from tunesmith.training.sampler import Sampler, steps_in_epoch
 from tunesmith.training.tree_packing import trees
@@ -91,84 +89,6 @@ def test_a_ledger_that_does_not_add_up_is_an_error(tmp_path):
     run.ledger.times[3] += 1
     with pytest.raises(TunesmithError, match=rows(40)[3].id):
         run.ledger_lines()
-
-
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 6:
-            break
-    newest = sorted(tmp_path.glob("step-*"))[-1]
-    path = newest / "weights.safetensors"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    found, damaged = checkpoint.newest(tmp_path)
-    assert damaged == [newest]
-    assert found is not None
-    assert found.state["step"] == 4
-    whole = make_run(tmp_path / "whole")
-    list(whole)
-    again = make_run(tmp_path, checkpoint_seconds=0)
-    assert [told.kind for told in again][:2] == ["damaged", "resumed"]
-    assert_same(weights(again), weights(whole))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "weights.safetensors",
-        "best.safetensors",
-        "optimizer.safetensors",
-        "ledger.safetensors",
-        "state.json",
-        "manifest.json",
-    ],
-)
-@pytest.mark.parametrize("damage", ["truncate", "zero", "delete"])
-def test_any_damage_to_a_checkpoint_is_found(tmp_path, name, damage):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 2:
-            break
-    [directory] = tmp_path.glob("step-*")
-    assert checkpoint.is_whole(directory)
-    path = directory / name
-    size = path.stat().st_size
-    if damage == "truncate":
-        path.write_bytes(path.read_bytes()[: size // 2])
-    elif damage == "zero":
-        path.write_bytes(bytes(size))
-    else:
-        path.unlink()
-    assert not checkpoint.is_whole(directory)
-
-
-def test_a_full_disk_during_a_save_keeps_the_older_checkpoint(tmp_path, monkeypatch):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 3:
-            break
-    before = sorted(path.name for path in tmp_path.iterdir())
-
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "write_json", full)
-    with pytest.raises(OSError, match="No space"):
-        run.save()
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    found, damaged = checkpoint.newest(tmp_path)
-    assert found is not None
-    assert damaged == []
-
-
-def test_only_the_last_two_checkpoints_are_kept(tmp_path):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    list(run)
-    assert len(list(tmp_path.glob("step-*"))) == 2
-    state = json.loads((sorted(tmp_path.glob("step-*"))[-1] / "state.json").read_text())
-    assert state["done"]
 
 
 def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 POINTS_SHOWN = 20
 HARDEST_SHOWN = 5
+SKIPPED_SHOWN = 5
 #: Characters of an example's input that tell which it is.
 SHOWN = 60
 
@@ -32,6 +33,7 @@ def show(tuned: TunedModel, screen: Screen) -> None:
             ("rows", f"{facts['rows']:,} to train on, {facts['validation_rows']:,} to choose the best step on"),
             ("trained", f"{facts['parameters_trained']:,} parameters"),
             ("steps", _steps(facts)),
+            *_skipped(facts),
             ("time", duration(facts["seconds"])),
             ("peak memory", f"{facts['peak_memory_bytes'] / 1e9:.2f} GB"),
             ("model", near_path(tuned.folder)),
@@ -45,7 +47,14 @@ def show(tuned: TunedModel, screen: Screen) -> None:
 
 def show_hardest(project: Project, screen: Screen) -> None:
     """Show the examples with the highest loss at the end of training: wrong answers are often among them."""
-    hardest = project.product("train").hardest(HARDEST_SHOWN)
+    try:
+        hardest = project.product("train").hardest(HARDEST_SHOWN)
+    except InputError as error:
+        if error.code != "no_ledger":
+            raise
+        screen.say()
+        screen.say(f"Hardest at the end: not known, since {error.what}; {error.fix}.", wrap=True)
+        return
     where = _where(project, {line.id for line in hardest})
     rows = [[f"{line.loss:.3f}", times(len(line.steps)), line.id, where[line.id]] for line in hardest]
     screen.say()
@@ -76,10 +85,32 @@ def show_example(project: Project, wanted: str, screen: Screen) -> None:
     ]
     if line.times_kept != len(line.steps):
         pairs.append(("of these", f"{times(line.times_kept)} up to the step whose weights are kept"))
+    for step, why in sorted(skips_of(tuned.facts, line.id)):
+        pairs.append(("skipped", f"step {step}, since {why}"))
     if line.loss is not None:
         rank = losses.index(line.loss) + 1
         pairs.append(("loss", f"{line.loss:.3f} the last time, number {rank:,} of {len(losses):,} from the highest"))
     screen.pairs(pairs)
+
+
+def skips_of(facts: dict[str, Any], id: str) -> list[tuple[int, str]]:
+    """The steps that an example was in and that changed nothing, and why, of the training that made the weights."""
+    skipped = facts.get("refit_skipped" if facts.get("refit_steps") else "skipped", [])
+    return [(one["step"], _why(one)) for one in skipped if id in one["ids"]]
+
+
+def _why(skipped: dict[str, Any]) -> str:
+    return str(skipped.get("why", "its loss or gradient was not finite"))
+
+
+def _skipped(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Steps whose loss or gradient was not finite, as a line of their own, if there are any."""
+    found = [*facts.get("skipped", []), *facts.get("refit_skipped", [])]
+    if not found:
+        return []
+    told = "; ".join(f"step {one['step']:,}: {_why(one)}" for one in found[:SKIPPED_SHOWN])
+    more = f"; and {len(found) - SKIPPED_SHOWN:,} more" if len(found) > SKIPPED_SHOWN else ""
+    return [("skipped", f"{len(found):,} of the steps changed nothing ({told}{more})")]
 
 
 def times(count: int) -> str:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith import memory
-from tunesmith.artifact import fsync, read_json, write_json
+from tunesmith.artifact import hash_of, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace, duration
-from tunesmith.example_parquet import TRAINED, RowWriter
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
+from tunesmith.stages.train.write import write_model
 from tunesmith.threads import give_memory_back
 from tunesmith.training.estimate import estimate, fit_to_memory
 from tunesmith.training.loop import BatchMaker, Measurement, Run
@@ -69,7 +69,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
             may_checkpoint=settings.activation_checkpointing == "auto",
             free=memory.available(),
         )
-        write_json(context.folder / RECIPE, asdict(recipe))
+        _keep(recipe, context.folder / RECIPE)
     context.note(recipe.words)
     batches = _batches(learner.batches, recipe)
     expected = _expected(model, train_rows, validation_rows, recipe, batches, context)
@@ -92,16 +92,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         with memory.Peak() as peak:
             _train(kept, again, context)
         seconds += kept.state.seconds
-    folder = context.folder / "model"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    model.save(folder)
-    with RowWriter(context.folder / "examples.parquet", TRAINED) as writer:
-        for line in kept.ledger_lines():
-            writer.write(line)
-    fsync(context.folder / "examples.parquet")
-    for path in folder.rglob("*"):
-        fsync(path)
+    write_model(model, kept.ledger_lines(), context.folder, kept.state.step)
     facts = {
         "rows": len(train_rows),
         "validation_rows": len(validation_rows),
@@ -110,6 +101,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "best_step": training.state.best_step,
         "stopped_early": training.state.stopped_early,
         "skipped": training.state.skipped,
+        "refit_skipped": kept.state.skipped if recipe.refit else [],
         "refit_steps": refit_steps,
         "seconds": seconds,
         "peak_memory_bytes": peak.bytes,
@@ -166,16 +158,21 @@ def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
-    path = context.folder / RECIPE
-    if path.exists():
-        try:
-            return Recipe(**read_json(path))
-        except (TypeError, InputError):
-            context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
-            shutil.rmtree(context.folder / CHECKPOINTS, ignore_errors=True)
+    path, work = context.folder / RECIPE, context.folder / CHECKPOINTS
+    if path.exists() or work.exists():
+        with suppress(KeyError, TypeError, InputError):
+            written = read_json(path)
+            if written["hash"] == hash_of(written["recipe"]):
+                return Recipe(**written["recipe"])
+        context.warn("the recipe of the run that was stopped is damaged or gone; training starts anew")
+        shutil.rmtree(work, ignore_errors=True)
     recipe = choose(settings, learner, rows, context.seed)
-    write_json(path, asdict(recipe))
+    _keep(recipe, path)
     return recipe
+
+
+def _keep(recipe: Recipe, path: Path) -> None:
+    write_json(path, {"recipe": asdict(recipe), "hash": hash_of(asdict(recipe))})
 
 
 def _expected(
@@ -235,6 +232,10 @@ def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None
         context.warn(f"a damaged checkpoint was passed over: {Path(data['directory']).name}")
     elif told.kind == "resumed":
         context.note(f"going on from step {data['step']} of {data['steps']}")
+    elif told.kind == "anew":
+        context.warn("no checkpoint of the run that was stopped is whole; training starts anew")
+    elif told.kind == "skipped":
+        context.warn(f"step {data['step']} changed nothing, since {data['why']}; its rows: {', '.join(data['ids'])}")
     elif told.kind == "validation":
         context.emit("metric", **data)
     elif told.kind == "step" and pace is not None:
