@@ -15,7 +15,7 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
-    ("errors", "events", "settings", "threads", "version", "workers"),
+    ("errors", "events", "memory", "settings", "threads", "version", "workers"),
     ("artifact", "example"),
     ("example_parquet",),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.errors import TunesmithError
+from tunesmith.learners.protocol import Outcome, together
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
 from tunesmith.training.ledger import Ledger
@@ -48,6 +49,9 @@ class State:
     skipped: list[dict[str, Any]] = field(default_factory=list)
     bad_in_a_row: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    tokens: int = 0
+    computed_tokens: int = 0
     stopped_early: bool = False
     done: bool = False
 
@@ -112,8 +116,7 @@ class Run:
             told = self._step()
             state.step += 1
             state.done = state.step >= recipe.steps
-            state.seconds += time.monotonic() - started
-            told.data["seconds"] = state.seconds
+            self._time(told, time.monotonic() - started)
             yield told
             if self.validation and (state.step % recipe.validate_every == 0 or state.done):
                 yield self._validate()
@@ -163,26 +166,35 @@ class Run:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        total, losses = self.model.gradients(batches, weight, self._workers)
-        total /= weight
+        found = self.model.gradients(batches, weight, self._workers)
+        total = found.mean_loss
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
         if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
-            self.ledger.record(losses)
+            self.ledger.record({id: row.loss for id, row in found.rows.items()})
             state.bad_in_a_row = 0
         else:
             self._skip(rows, total, norm)
         self.optimizer.zero_grad(set_to_none=True)
-        data = {
-            "step": state.step + 1,
+        told = {
             "train_loss": total,
+            "train_accuracy": found.accuracy,
             "learning_rate": recipe.learning_rate * scale,
             "gradient_norm": norm,
-            "tokens": sum(len(row.tokens) for row in rows),
         }
-        if math.isfinite(total):
-            state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
-        return Measurement("step", data)
+        if math.isfinite(total) and math.isfinite(norm):
+            state.curve.append({"step": state.step + 1} | {name: float(f"{told[name]:.6g}") for name in told})
+        return Measurement("step", {"step": state.step + 1, **told, **tokens_of(rows, batches, recipe.objective)})
+
+    def _time(self, told: Measurement, seconds: float) -> None:
+        """Count a step's tokens and time, and put its speed beside its measurements."""
+        state = self.state
+        state.seconds += seconds
+        state.step_seconds += seconds
+        told.data["seconds"] = state.seconds
+        for name in ("tokens", "computed_tokens"):
+            setattr(state, name, getattr(state, name) + told.data[name])
+            told.data[f"{name}_per_second"] = told.data[name] / seconds
 
     def ledger_lines(self) -> list[dict[str, Any]]:
         """What became of each example, see `Ledger.lines`; after the run."""
@@ -211,13 +223,13 @@ class Run:
         state.seconds += time.monotonic() - started
         entry = {
             "step": state.step,
-            "validation_loss": round(found["loss"], 6),
-            "validation_accuracy": round(found["accuracy"], 6),
+            "validation_loss": round(found.mean_loss, 6),
+            "validation_accuracy": round(found.accuracy, 6),
         }
         state.curve.append(entry)
         if self._is_better(found) or not self.best:
-            state.best_loss, state.best_step, state.without_better = found["loss"], state.step, 0
-            state.best_accuracy = max(state.best_accuracy, found["accuracy"])
+            state.best_loss, state.best_step, state.without_better = found.mean_loss, state.step, 0
+            state.best_accuracy = max(state.best_accuracy, found.accuracy)
             self.best = {name: value.clone() for name, value in self.model.trained_state().items()}
         else:
             state.without_better += 1
@@ -225,7 +237,7 @@ class Run:
                 state.stopped_early = state.done = True
         return Measurement("validation", {**entry, "best_step": state.best_step})
 
-    def _is_better(self, found: dict[str, float]) -> bool:
+    def _is_better(self, found: Outcome) -> bool:
         """Whether this step's weights are to be kept rather than the best so far.
 
         By loss, the lower wins. By accuracy (a classifier), the later step wins unless it is worse
@@ -233,18 +245,26 @@ class Run:
         that is chance, and later weights have seen more and are annealed further.
         """
         if self.recipe.criterion == "loss":
-            return found["loss"] < self.state.best_loss
+            return found.mean_loss < self.state.best_loss
         highest = self.state.best_accuracy
-        return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
+        return found.accuracy >= highest - standard_error(highest, found.weight)
 
 
-def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> dict[str, float]:
-    """The mean ``loss`` and the ``accuracy`` over some batches, without dropout."""
+def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> Outcome:
+    """How the model does on some batches, without dropout."""
     model.train(False)
-    sums = list(workers.map(model.measure, batches))
+    found = together(workers.map(model.measure, batches))
     model.train(True)
-    weight = sum(batch.weight for batch in batches)
-    return {"loss": sum(loss for loss, _ in sums) / weight, "accuracy": sum(right for _, right in sums) / weight}
+    return found
+
+
+def tokens_of(rows: Sequence[EncodedRow], batches: Sequence[Any], objective: str) -> dict[str, int]:
+    """The ``tokens`` of rows, and the ``computed_tokens``: fewer where rows share, more where they are padded."""
+    pairs = objective == "dpo"
+    return {
+        "tokens": sum(len(row.tokens) + (len(row.rejected) if pairs else 0) for row in rows),
+        "computed_tokens": sum(batch.computed for batch in batches),
+    }
 
 
 def standard_error(share: float, n: float) -> float:

@@ -178,8 +178,8 @@ def test_split_without_near_copies_says_so() -> None:
 
 CURVE = (
     {"step": 0, "validation_loss": 2.5, "validation_accuracy": 0.1},
-    {"step": 1, "train_loss": 2.0},
-    {"step": 2, "train_loss": 1.0},
+    {"step": 1, "train_loss": 2.0, "train_accuracy": 0.25, "learning_rate": 1e-3, "gradient_norm": 3.0},
+    {"step": 2, "train_loss": 1.0, "train_accuracy": 0.75, "learning_rate": 5e-4, "gradient_norm": 1.0},
     {"step": 2, "validation_loss": 1.25, "validation_accuracy": 0.5},
     {"step": 3, "train_loss": 0.5},
     {"step": 3, "validation_loss": 1.5, "validation_accuracy": 0.4},
@@ -195,6 +195,8 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
         "best_step": 2,
         "stopped_early": True,
         "seconds": 200.0,
+        "tokens_per_second": 2310.2,
+        "computed_tokens_per_second": 769.8,
         "peak_memory_bytes": 2_500_000_000,
     }
     verdict = {"code": "overfitting", "words": "The model overfitted from step 2 on.", "try": "More examples."}
@@ -220,11 +222,12 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
         "stopped early",
         "3 min 20 s",
         "2.50 GB",
+        "2,310 tokens/s (770 computed, since rows share 67% of their tokens)",
     ):
         assert words in out
     assert [line.split() for line in table.splitlines()[-3:]] == [
         ["0", "2.5000", "0.100"],
-        ["2", "1.5000", "1.2500", "0.500", "best"],
+        ["2", "1.5000", "0.500", "1.2500", "0.500", "0.0005", "2", "best"],
         ["3", "0.5000", "1.5000", "0.400"],
     ]
     out = command("show", "train", "--example", rows[2].id[:10]).out

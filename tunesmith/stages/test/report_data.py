@@ -60,6 +60,7 @@ class ReportData:
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
     curves: Sequence[Series]
+    accuracy_name: str
     accuracy_curves: Sequence[Series]
     best_step: float | None
     training: Mapping[str, Any]
@@ -120,7 +121,8 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},
         curves=curves(tuned.curve, {"train_loss": "training", "validation_loss": "validation"}),
-        accuracy_curves=curves(tuned.curve, {"validation_accuracy": "validation"}),
+        accuracy_name=accuracy_name(goal, tuned),
+        accuracy_curves=curves(tuned.curve, {"train_accuracy": "training", "validation_accuracy": "validation"}),
         best_step=tuned.facts.get("best_step"),
         training=tuned.verdict,
         recipe_words=str(tuned.recipe.get("words") or ""),
@@ -158,6 +160,13 @@ def score_tables(goal: GoalSheet, measured: Measured) -> list[ScoreTable]:
             rows.append(MetricRow(score.metric, theirs.score(score.metric), score, difference, asked.get(score.metric)))
         found.append(ScoreTable(title, rows))
     return found
+
+
+def accuracy_name(goal: GoalSheet, tuned: TunedModel) -> str:
+    """What training's accuracy counts."""
+    if tuned.recipe.get("objective") == "dpo":
+        return "Pairs whose chosen answer gained more"
+    return "Accuracy of labels" if goal.output == "label" else "Accuracy of tokens"
 
 
 def curves(curve: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[Series]:

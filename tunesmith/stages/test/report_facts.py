@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tunesmith.memory import peak_bytes
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.wording import bytes_, plural, seconds
@@ -102,15 +101,9 @@ def time_and_memory(context: Context, tuned: TunedModel, test_seconds: float, fa
     found += [(f"An answer, {name}", seconds(value)) for name, value in facts["seconds_per_answer"].items()]
     if tuned.facts.get("peak_memory_bytes"):
         found.append(("Peak memory, training", bytes_(tuned.facts["peak_memory_bytes"])))
-    found.append(("Peak memory, this process", bytes_(peak_memory_bytes())))
+    found.append(("Peak memory, this process", bytes_(peak_bytes())))
     found.append(("Machine", f"{platform.system()} {platform.machine()}, {plural(os.cpu_count() or 1, 'core')}"))
     return found
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has had, in bytes (Linux counts in KiB, macOS in bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:

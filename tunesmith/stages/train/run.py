@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from tunesmith.artifact import fsync, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace
 from tunesmith.example_parquet import TRAINED, RowWriter
+from tunesmith.memory import peak_bytes, resident_bytes
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
 from tunesmith.stages.context import Context
@@ -91,7 +91,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "skipped": training.state.skipped,
         "refit_steps": refit_steps,
         "seconds": seconds,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "tokens_per_second": training.state.tokens / training.state.step_seconds,
+        "computed_tokens_per_second": training.state.computed_tokens / training.state.step_seconds,
+        "peak_memory_bytes": peak_bytes(),
     }
     result = {
         "learner": learner.name,
@@ -196,5 +198,5 @@ def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None
         done = data["step"] - start
         left = pace.seconds_left(done)  # as if all steps were still to do at this pace
         remaining = left * (recipe.steps - data["step"]) / max(1, recipe.steps - done) if left else None
-        context.emit("metric", **data)
+        context.emit("metric", **data, memory_bytes=resident_bytes(), peak_memory_bytes=peak_bytes())
         context.emit("progress", done=data["step"], total=recipe.steps, unit="steps", seconds_left=remaining)
