@@ -23,6 +23,7 @@ from tunesmith.training.ledger import Ledger
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
+from tunesmith.training.validation_rows import ValidationRows
 from tunesmith.workers import Workers
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Run:
         self.state = State()
         self.best: dict[str, Tensor] = {}
         self.ledger = Ledger(rows)
+        self.validated = ValidationRows(validation)
         self.optimizer = torch.optim.AdamW(
             model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8
         )
@@ -134,6 +136,7 @@ class Run:
         self.model.load_trained_state(found.weights)
         checkpoint.load_optimizer(self.optimizer, found.optimizer)
         self.ledger.load(found.ledger)
+        self.validated.load(found.ledger)
         yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
 
     def save(self) -> None:
@@ -147,7 +150,7 @@ class Run:
                 self.model.trained_state(),
                 self.best,
                 checkpoint.optimizer_tensors(self.optimizer),
-                self.ledger.tensors(),
+                self.ledger.tensors() | self.validated.tensors(),
                 state,
             ),
         )
@@ -227,7 +230,9 @@ class Run:
             "validation_accuracy": round(found.accuracy, 6),
         }
         state.curve.append(entry)
-        if self._is_better(found) or not self.best:
+        better = self._is_better(found) or not self.best
+        self.validated.record(found.rows, first=state.step == 0, keep=better)
+        if better:
             state.best_loss, state.best_step, state.without_better = found.mean_loss, state.step, 0
             state.best_accuracy = max(state.best_accuracy, found.accuracy)
             self.best = {name: value.clone() for name, value in self.model.trained_state().items()}

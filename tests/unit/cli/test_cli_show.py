@@ -23,6 +23,7 @@ from tunesmith.products import (
     Criterion,
     Dataset,
     GoalSheet,
+    GroupGain,
     LedgerLine,
     Report,
     SetAsideRow,
@@ -200,7 +201,11 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
         "peak_memory_bytes": 2_500_000_000,
     }
     verdict = {"code": "overfitting", "words": "The model overfitted from step 2 on.", "try": "More examples."}
-    project.products["train"] = TunedModel(tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts)
+    groups = tuple(GroupGain("label", f"l{n}", 5, 2.0, 1.5 - n / 10, 0.25, 0.75, 0.4, 0.6) for n in range(9))
+    groups += (GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),)
+    project.products["train"] = TunedModel(
+        tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts, groups
+    )
     rows = [_example(row, f"question {row}", "an answer") for row in range(1, 9)]
     with ExampleWriter(tmp_path / "examples.parquet") as examples:
         for row in rows:
@@ -213,6 +218,10 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
             trained.write({"id": row.id, "steps": [1, 3], "times_kept": 1, "loss": 0.1 * number})
     out = command("show", "train").out
     table, hardest = out.split("\nHardest at the end")
+    table, of_groups = table.split("\n\nWhat each group of validation rows gained")
+    first = of_groups.splitlines()[2]
+    assert " ".join(first.split()) == "label l0 5 2.00 → 1.50 0.50 (0.25 to 0.75) 40% → 60%"
+    assert of_groups.splitlines()[10].strip() == "label  … and 2 that gained more"
     assert [line.split()[0] for line in hardest.splitlines()[2:]] == ["0.700", "0.600", "0.500", "0.400", "0.300"]
     assert f"0.700  twice    {rows[7].id}  tickets.csv:8: question 8" in hardest
     for words in (

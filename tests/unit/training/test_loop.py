@@ -64,6 +64,7 @@ def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_aft
     assert kinds.count("step") < whole.recipe.steps
     assert_same(weights(second), weights(whole))
     assert second.state.curve == whole.state.curve
+    assert second.validated.outcomes() == whole.validated.outcomes()
 
 
 def test_every_example_is_trained_once_an_epoch_whatever_the_kills(tmp_path):
@@ -179,6 +180,20 @@ def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path)
     assert caught.value.code == "training_not_finite"
     assert "row-0-" in caught.value.what
     assert "learning_rate" in caught.value.fix
+
+
+def test_each_validation_row_is_known_before_training_and_at_the_kept_step(tmp_path):
+    run = make_run(tmp_path, validate_every=2)
+    before = measure(run.model, run.validation, Workers(1)).rows
+    list(run)
+    assert run.state.best_step > 0
+    kept = measure(run.model, run.validation, Workers(1)).rows
+    outcomes = run.validated.outcomes()
+    assert set(outcomes) == {row.id for row in rows(12, seed=1)}
+    for id, (first, last) in outcomes.items():
+        assert first == pytest.approx(before[id], rel=1e-5)
+        assert last == pytest.approx(kept[id], rel=1e-5)
+    assert sum(last.loss for _, last in outcomes.values()) < sum(first.loss for first, _ in outcomes.values())
 
 
 def test_a_step_tells_what_is_right_how_fast_and_how_much_is_shared(tmp_path):

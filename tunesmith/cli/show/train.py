@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.screen import Screen
+from tunesmith.cli.screen import Screen, brief
 from tunesmith.cli.words import duration, near_path
 from tunesmith.errors import InputError
-from tunesmith.products import TunedModel
+from tunesmith.products import GroupGain, TunedModel
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEADERS = ("step", "training loss", "accuracy", "validation loss", "accuracy", "learning rate", "gradient", "")
 POINTS_SHOWN = 20
 HARDEST_SHOWN = 5
+#: Of each kind.
+GROUPS_SHOWN = 8
 #: Characters of an example's input that tell which it is.
 SHOWN = 60
 
@@ -43,6 +45,34 @@ def show(tuned: TunedModel, screen: Screen) -> None:
     if points:
         screen.say()
         screen.table(HEADERS, points, right=range(len(HEADERS) - 1))
+    show_groups(tuned.groups, screen)
+
+
+def show_groups(groups: Sequence[GroupGain], screen: Screen) -> None:
+    """Show what each group of validation rows gained, what gained least first."""
+    if not groups:
+        return
+    rows = []
+    for kind in dict.fromkeys(one.kind for one in groups):
+        of_kind = [one for one in groups if one.kind == kind]
+        rows += [_group(one) for one in of_kind[:GROUPS_SHOWN]]
+        if len(of_kind) > GROUPS_SHOWN:
+            rows.append([kind, f"… and {len(of_kind) - GROUPS_SHOWN} that gained more"])
+    screen.say()
+    screen.say("What each group of validation rows gained by training (mean loss, share right):")
+    screen.table(["", "group", "rows", "loss", "gain (95% interval)", "right"], rows, right=(2, 3, 4, 5))
+
+
+def _group(one: GroupGain) -> list[str]:
+    interval = f" ({one.gain_low:.2f} to {one.gain_high:.2f})" if one.gain_low is not None else ""
+    return [
+        one.kind,
+        brief(one.name, 40) or "too few each, together",
+        f"{one.n:,}",
+        f"{one.loss_before:.2f} → {one.loss:.2f}",
+        f"{one.gain:.2f}{interval}",
+        f"{one.accuracy_before:.0%} → {one.accuracy:.0%}",
+    ]
 
 
 def show_hardest(project: Project, screen: Screen) -> None:

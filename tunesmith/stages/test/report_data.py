@@ -60,12 +60,13 @@ class ReportData:
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
     curves: Sequence[Series]
-    accuracy_name: str
+    counted: str
     accuracy_curves: Sequence[Series]
     best_step: float | None
     training: Mapping[str, Any]
     recipe_words: str
     hardest: Sequence[HardExample]
+    groups: Sequence[tuple[str, ...]]
     worst: Sequence[WorstRow]
     wrong: int
     row_metric: str
@@ -121,12 +122,13 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},
         curves=curves(tuned.curve, {"train_loss": "training", "validation_loss": "validation"}),
-        accuracy_name=accuracy_name(goal, tuned),
+        counted=counted(goal, tuned),
         accuracy_curves=curves(tuned.curve, {"train_accuracy": "training", "validation_accuracy": "validation"}),
         best_step=tuned.facts.get("best_step"),
         training=tuned.verdict,
         recipe_words=str(tuned.recipe.get("words") or ""),
         hardest=hardest_examples(tuned, clean),
+        groups=report_facts.groups(tuned),
         worst=measured.worst,
         wrong=int((by_row < 1).sum()),
         row_metric=measured.facts["row_metric"],
@@ -162,11 +164,11 @@ def score_tables(goal: GoalSheet, measured: Measured) -> list[ScoreTable]:
     return found
 
 
-def accuracy_name(goal: GoalSheet, tuned: TunedModel) -> str:
-    """What training's accuracy counts."""
+def counted(goal: GoalSheet, tuned: TunedModel) -> str:
+    """What training's accuracy is a share of."""
     if tuned.recipe.get("objective") == "dpo":
-        return "Pairs whose chosen answer gained more"
-    return "Accuracy of labels" if goal.output == "label" else "Accuracy of tokens"
+        return "pairs whose chosen answer gained more"
+    return "labels" if tuned.learner == "classifier" else "tokens"
 
 
 def curves(curve: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[Series]:

@@ -17,8 +17,9 @@ from tunesmith.events import Pace
 from tunesmith.example_parquet import TRAINED, RowWriter
 from tunesmith.memory import peak_bytes, resident_bytes
 from tunesmith.plugins import Learner, learner_for
-from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
+from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GoalSheet, GroupGain, Splits
 from tunesmith.stages.context import Context
+from tunesmith.stages.train.groups import group_gains
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.preference_trees import preference_trees
@@ -28,7 +29,7 @@ from tunesmith.training.sampler import steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
-VERSION = 3
+VERSION = 4
 CHECKPOINTS = "checkpoints"
 #: Written last, so that it says that the model is whole.
 DONE = "train.json"
@@ -101,6 +102,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "curve": training.state.curve,
         "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
         "facts": facts,
+        "groups": [asdict(group) for group in _groups(training, inputs, context)],
     }
     write_json(context.folder / DONE, result)
     shutil.rmtree(work)
@@ -165,6 +167,13 @@ def _judge(training: Run, rows: list[EncodedRow], validation: list[EncodedRow]) 
     commonest = Counter(row.label for row in rows).most_common(1)[0][0]
     guess = sum(row.label == commonest for row in validation) / len(validation)
     return judge_accuracy(state.curve, state.step, state.best_step, len(validation), guess)
+
+
+def _groups(training: Run, inputs: Mapping[str, Any], context: Context) -> list[GroupGain]:
+    """What each group of validation rows gained, up to the step that was chosen."""
+    outcomes = training.validated.outcomes()
+    clean: CleanSet = inputs["clean"]
+    return group_gains(clean.examples(outcomes), outcomes, inputs["goal"], context.seed)
 
 
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:
