@@ -234,11 +234,38 @@ class TrainedExample:
 
 
 @dataclass(frozen=True)
+class GroupGain:
+    """What training brought a group of ``n`` validation rows: their mean loss before it and at the kept step, the
+    95% interval of what it fell by (None for a single row), and the share of their tokens (or labels, or pairs)
+    that were right. ``kind``: tag, label, source, or the name of a field; an empty ``name`` stands for all groups
+    that are too small to be told apart."""
+
+    kind: str
+    name: str
+    n: int
+    loss_before: float
+    loss: float
+    gain_low: float | None
+    gain_high: float | None
+    accuracy_before: float
+    accuracy: float
+
+    @property
+    def gain(self) -> float:
+        return self.loss_before - self.loss
+
+    @property
+    def is_rest(self) -> bool:
+        return not self.name
+
+
+@dataclass(frozen=True)
 class TunedModel:
     """The trained model in the form that the ecosystem loads.
 
     ``folder``: a PEFT adapter or a whole model, with tokenizer and model card. ``curve``: a list
-    of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used.
+    of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used. ``groups``: what
+    each group of validation rows gained.
     """
 
     folder: Path
@@ -247,6 +274,7 @@ class TunedModel:
     curve: tuple[dict[str, Any], ...]
     verdict: dict[str, Any]
     facts: dict[str, Any]
+    groups: tuple[GroupGain, ...] = ()
 
     def trained_examples(self) -> Iterator[TrainedExample]:
         """The ledger of the training that made the weights: every example that it was given.
@@ -279,6 +307,7 @@ class TunedModel:
             tuple(data["curve"]),
             data["verdict"],
             data["facts"],
+            tuple(GroupGain(**group) for group in data.get("groups", ())),
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,8 @@ class TokenTree:
         return float(self.target_weights.sum())
 
     @property
-    def nodes(self) -> int:
-        """Tokens that are computed."""
+    def computed(self) -> int:
+        """How many tokens are computed for these rows."""
         return len(self.tokens)
 
 
@@ -105,9 +105,45 @@ class RowBatch:
         return float(sum(row.weight for row in self.rows))
 
     @property
-    def nodes(self) -> int:
-        """Tokens that are computed, padding included."""
+    def computed(self) -> int:
+        """How many tokens are computed for these rows, padding included."""
         return len(self.rows) * max(len(row.tokens) for row in self.rows)
+
+
+class RowOutcome(NamedTuple):
+    """How a model does on one row: the mean ``loss`` a target, and the share of its targets that are ``right``."""
+
+    loss: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a model does on batches. ``loss``: the summed cross-entropy (or preference loss). ``right``: the weight of
+    the tokens, labels or pairs that it gets right, of the ``weight`` of all. ``rows``: each row's own, by its id."""
+
+    loss: float
+    right: float
+    weight: float
+    rows: Mapping[str, RowOutcome]
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / self.weight
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.weight
+
+
+def together(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome on all batches, summed in their order."""
+    loss = right = weight = 0.0
+    rows: dict[str, RowOutcome] = {}
+    for one in outcomes:
+        loss, right, weight = loss + one.loss, right + one.right, weight + one.weight
+        rows.update(one.rows)
+    return Outcome(loss, right, weight, rows)
 
 
 class Trainable(Protocol):
@@ -115,16 +151,16 @@ class Trainable(Protocol):
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
+    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> Outcome:
         """Add to what is trained the gradient of the step's loss, the batches' sum over ``weight``.
 
-        Returns the summed cross-entropy, to be told, and the mean loss of each row by its id. The
-        sums are in the order of the batches, so that they are the same whichever worker is first.
+        Returns the outcome before the step, to be told. The sums are in the order of the batches, so
+        that they are the same whichever worker is first.
         """
         ...
 
-    def measure(self, batch: Any) -> tuple[float, float]:
-        """Summed cross-entropy and the weight of tokens or labels that are right, over ``batch.weight``; no dropout."""
+    def measure(self, batch: Any) -> Outcome:
+        """The outcome on one batch, without dropout."""
         ...
 
     def kept_bytes(self, batch: Any) -> int:

@@ -37,7 +37,7 @@ _STAGES = (
     Stage("clean", products.CleanSet, ("goal", "collect")),
     Stage("format", products.Dataset, ("goal", "base", "clean")),
     Stage("split", products.Splits, ("goal", "clean", "format")),
-    Stage("train", products.TunedModel, ("goal", "base", "format", "split"), keeps_work=True),
+    Stage("train", products.TunedModel, ("goal", "base", "clean", "format", "split"), keeps_work=True),
     Stage(
         "test",
         products.Report,

@@ -68,7 +68,7 @@ class Kept:
 def kept_for_gradients(model: Trainable, rows: Sequence[EncodedRow], batches: BatchMaker) -> Kept:
     """Count on two small batches of real rows."""
     few, more = (_first_rows(rows, batches, nodes) for nodes in (SMALL, LARGER))
-    (less_bytes, less), (more_bytes, most) = ((model.kept_bytes(batch), batch.nodes) for batch in (few, more))
+    (less_bytes, less), (more_bytes, most) = ((model.kept_bytes(batch), batch.computed) for batch in (few, more))
     if most == less:
         return Kept(0.0, less_bytes / less)
     a_node = max(0.0, (more_bytes - less_bytes) / (most - less))
@@ -80,7 +80,7 @@ def _first_rows(rows: Sequence[EncodedRow], batches: BatchMaker, nodes: int) -> 
     count = 1
     while count < len(rows) and sum(len(row.tokens) for row in rows[:count]) < nodes:
         count += 1
-    return max(batches(rows[:count]), key=lambda batch: batch.nodes)  # type: ignore[no-any-return]
+    return max(batches(rows[:count]), key=lambda batch: batch.computed)  # type: ignore[no-any-return]
 
 
 def fit_to_memory(
@@ -104,7 +104,7 @@ def fit_to_memory(
                 continue
             kept[again] = kept_for_gradients(model, rows, maker(tried))
         way = tried
-        largest = max(batch.nodes for step in _seen(rows, way) for batch in maker(way)(step))
+        largest = max(batch.computed for step in _seen(rows, way) for batch in maker(way)(step))
         needed = way.workers * (1 + PASSING) * kept[again].of(largest) + trained * (COPIES + way.workers)
         if needed <= SHARE * free:
             break
@@ -148,7 +148,7 @@ def estimate(
     The run's random state and weights are as before: each step sets the state anew.
     """
     seen = [batches(step) for step in _seen(rows, recipe)]
-    nodes = [sum(batch.nodes for batch in step) for step in seen]
+    nodes = [sum(batch.computed for batch in step) for step in seen]
     first = seen[0]
     weight = sum(batch.weight for batch in first)
     seconds: list[float] = []
@@ -159,7 +159,7 @@ def estimate(
             model.gradients(first, weight, workers)
             seconds.append(time.monotonic() - started)
             _forget(model)
-        held_back = sorted(batches(validation), key=lambda batch: batch.nodes)[-recipe.workers :] if validation else []
+        held_back = sorted(batches(validation), key=lambda batch: batch.computed)[-recipe.workers :]
         started = time.monotonic()
         model.train(False)
         list(workers.map(model.measure, held_back))
@@ -168,12 +168,12 @@ def estimate(
     steps = statistics.median(seconds[1:] or seconds) * recipe.steps * (sum(nodes) / len(nodes)) / nodes[0]
     validations = 0.0
     if held_back:
-        all_nodes = sum(batch.nodes for batch in batches(validation))
+        all_nodes = sum(batch.computed for batch in batches(validation))
         count = 1 + -(-recipe.steps // recipe.validate_every)
-        validations = count * measuring * all_nodes / sum(batch.nodes for batch in held_back)
+        validations = count * measuring * all_nodes / sum(batch.computed for batch in held_back)
     trained = sum(tensor.numel() * 4 for tensor in model.trained_state().values())
-    largest = max(batch.nodes for step in seen for batch in step)
-    more = largest - max(batch.nodes for batch in first)
+    largest = max(batch.computed for step in seen for batch in step)
+    more = largest - max(batch.computed for batch in first)
     kept = kept_for_gradients(model, rows, batches)
     slack = SLACK * kept.of(largest)
     memory_bytes = peak.bytes + recipe.workers * (kept.a_node * more + slack) + trained * (COPIES - 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.errors import TunesmithError
+from tunesmith.learners.protocol import Outcome, together
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
 from tunesmith.training.disk import told_of_disk
@@ -23,6 +24,7 @@ from tunesmith.training.ledger import Ledger
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
+from tunesmith.training.validation_rows import ValidationRows
 from tunesmith.workers import Workers
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ class State:
     skipped: list[dict[str, Any]] = field(default_factory=list)
     bad_in_a_row: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    tokens: int = 0
+    computed_tokens: int = 0
     stopped_early: bool = False
     done: bool = False
 
@@ -92,6 +97,7 @@ class Run:
         self.state = State()
         self.best: dict[str, Tensor] = {}
         self.ledger = Ledger(rows)
+        self.validated = ValidationRows(validation)
         self.optimizer = torch.optim.AdamW(
             model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8, fused=True
         )
@@ -119,8 +125,7 @@ class Run:
             told = self._step()
             state.step += 1
             state.done = state.step >= recipe.steps
-            state.seconds += time.monotonic() - started
-            told.data["seconds"] = state.seconds
+            self._time(told, time.monotonic() - started)
             yield told
             if state.bad_in_a_row:
                 yield Measurement("skipped", state.skipped[-1])
@@ -138,6 +143,7 @@ class Run:
             self.model.load_trained_state(found.weights)
             checkpoint.load_optimizer(self.optimizer, found.optimizer)
             self.ledger.load(found.ledger)
+            self.validated.load(found.ledger)
             self._saved_step = self.state.step
         for directory in damaged:
             yield Measurement("damaged", {"directory": str(directory)})
@@ -166,7 +172,7 @@ class Run:
             self.model.trained_state(),
             self.best,
             checkpoint.optimizer_tensors(self.optimizer),
-            self.ledger.tensors(),
+            self.ledger.tensors() | self.validated.tensors(),
             state,
         )
         with told_of_disk(self.folder, "a checkpoint", checkpoint.size_of(moment), self._saved_step):
@@ -186,26 +192,35 @@ class Run:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        total, losses = self.model.gradients(batches, weight, self._workers)
-        total /= weight
+        found = self.model.gradients(batches, weight, self._workers)
+        total = found.mean_loss
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
         if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
-            self.ledger.record(losses)
+            self.ledger.record({id: row.loss for id, row in found.rows.items()})
             state.bad_in_a_row = 0
         else:
             self._skip(rows, total, norm)
         self.optimizer.zero_grad(set_to_none=True)
-        data = {
-            "step": state.step + 1,
+        told = {
             "train_loss": total,
+            "train_accuracy": found.accuracy,
             "learning_rate": recipe.learning_rate * scale,
             "gradient_norm": norm,
-            "tokens": sum(len(row.tokens) for row in rows),
         }
-        if math.isfinite(total):
-            state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
-        return Measurement("step", data)
+        if math.isfinite(total) and math.isfinite(norm):
+            state.curve.append({"step": state.step + 1} | {name: float(f"{told[name]:.6g}") for name in told})
+        return Measurement("step", {"step": state.step + 1, **told, **tokens_of(rows, batches, recipe.objective)})
+
+    def _time(self, told: Measurement, seconds: float) -> None:
+        """Count a step's tokens and time, and put its speed beside its measurements."""
+        state = self.state
+        state.seconds += seconds
+        state.step_seconds += seconds
+        told.data["seconds"] = state.seconds
+        for name in ("tokens", "computed_tokens"):
+            setattr(state, name, getattr(state, name) + told.data[name])
+            told.data[f"{name}_per_second"] = told.data[name] / seconds
 
     def let_go(self) -> None:
         """Give up the model and what belongs to it; what the run found stays."""
@@ -240,13 +255,15 @@ class Run:
         state.seconds += time.monotonic() - started
         entry = {
             "step": state.step,
-            "validation_loss": round(found["loss"], 6),
-            "validation_accuracy": round(found["accuracy"], 6),
+            "validation_loss": round(found.mean_loss, 6),
+            "validation_accuracy": round(found.accuracy, 6),
         }
         state.curve.append(entry)
-        if self._is_better(found) or not self.best:
-            state.best_loss, state.best_step, state.without_better = found["loss"], state.step, 0
-            state.best_accuracy = max(state.best_accuracy, found["accuracy"])
+        better = self._is_better(found) or not self.best
+        self.validated.record(found.rows, first=state.step == 0, keep=better)
+        if better:
+            state.best_loss, state.best_step, state.without_better = found.mean_loss, state.step, 0
+            state.best_accuracy = max(state.best_accuracy, found.accuracy)
             self.best = {name: value.clone() for name, value in self.model.trained_state().items()}
         else:
             state.without_better += 1
@@ -254,7 +271,7 @@ class Run:
                 state.stopped_early = state.done = True
         return Measurement("validation", {**entry, "best_step": state.best_step})
 
-    def _is_better(self, found: dict[str, float]) -> bool:
+    def _is_better(self, found: Outcome) -> bool:
         """Whether this step's weights are to be kept rather than the best so far.
 
         By loss, the lower wins. By accuracy (a classifier), the later step wins unless it is worse
@@ -262,9 +279,9 @@ class Run:
         that is chance, and later weights have seen more and are annealed further.
         """
         if self.recipe.criterion == "loss":
-            return found["loss"] < self.state.best_loss
+            return found.mean_loss < self.state.best_loss
         highest = self.state.best_accuracy
-        return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
+        return found.accuracy >= highest - standard_error(highest, found.weight)
 
 
 def _skip_in_words(skipped: dict[str, Any]) -> str:
@@ -273,13 +290,21 @@ def _skip_in_words(skipped: dict[str, Any]) -> str:
     return f"in step {skipped['step']:,} {skipped['why']} (rows {', '.join(ids[:IDS_TOLD])}{more})"
 
 
-def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> dict[str, float]:
-    """The mean ``loss`` and the ``accuracy`` over some batches, without dropout."""
+def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> Outcome:
+    """How the model does on some batches, without dropout."""
     model.train(False)
-    sums = list(workers.map(model.measure, batches))
+    found = together(workers.map(model.measure, batches))
     model.train(True)
-    weight = sum(batch.weight for batch in batches)
-    return {"loss": sum(loss for loss, _ in sums) / weight, "accuracy": sum(right for _, right in sums) / weight}
+    return found
+
+
+def tokens_of(rows: Sequence[EncodedRow], batches: Sequence[Any], objective: str) -> dict[str, int]:
+    """The ``tokens`` of rows, and the ``computed_tokens``: fewer where rows share, more where they are padded."""
+    pairs = objective == "dpo"
+    return {
+        "tokens": sum(len(row.tokens) + (len(row.rejected) if pairs else 0) for row in rows),
+        "computed_tokens": sum(batch.computed for batch in batches),
+    }
 
 
 def standard_error(share: float, n: float) -> float:

@@ -73,7 +73,7 @@ def test_checkpointed_activations_give_the_same_gradients():
         model.checkpoint_activations(again)
         step = trees(rows(8), 64)
         with Workers(1) as workers:
-            loss, _ = model.gradients(step, sum(tree.weight for tree in step), workers)
+            loss = model.gradients(step, sum(tree.weight for tree in step), workers).loss
         gradients = [parameter.grad for group in model.parameter_groups(1.0, 0.0) for parameter in group["params"]]
         found.append((loss, gradients))
     assert found[0][0] == found[1][0]
@@ -109,7 +109,7 @@ def test_the_time_told_is_near_the_time_taken(tmp_path):
 
 def test_padding_counts_among_the_nodes_of_rows():
     some = rows(2)
-    assert RowBatch((some[0], replace(some[1], tokens=some[1].tokens[:5]))).nodes == 2 * len(some[0].tokens)
+    assert RowBatch((some[0], replace(some[1], tokens=some[1].tokens[:5]))).computed == 2 * len(some[0].tokens)
 
 
 def test_free_memory_is_positive_and_the_peak_sees_an_allocation():

@@ -20,9 +20,9 @@ from tunesmith.learners.causal_lm.adapter import fuse
 from tunesmith.learners.causal_lm.attention import install
 from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
-from tunesmith.learners.causal_lm.loss import hidden_states, preference_loss, tree_loss
+from tunesmith.learners.causal_lm.loss import hidden_states, outcome_of, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
-from tunesmith.learners.protocol import PreferenceTree, TokenTree
+from tunesmith.learners.protocol import Outcome, PreferenceTree, TokenTree, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -177,32 +177,26 @@ class CausalLM:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree, self.layers)
 
-    def gradients(
-        self, batches: Sequence[TokenTree], weight: float, workers: Workers
-    ) -> tuple[float, dict[str, float]]:
+    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers) -> Outcome:
         parameters = [parameter for _, parameter in self._named()]
         self._ready()
 
-        def of_tree(tree: TokenTree) -> tuple[float, dict[str, float], Sequence[Any]]:
+        def of_tree(tree: TokenTree) -> tuple[Outcome, Sequence[Any]]:
             if isinstance(tree, PreferenceTree):
                 with self._alone:
-                    scalar, told, of_rows, _ = self._preference_loss(tree)
-                    return told, of_rows, torch.autograd.grad(scalar / weight, parameters)
-            loss, _, losses = self._loss(tree)
-            each = losses.numpy()
-            of_rows = {id: float(each[own].mean()) for id, own in zip(tree.ids, tree.row_targets, strict=True)}
-            return loss.item(), of_rows, torch.autograd.grad(loss / weight, parameters, allow_unused=True)
+                    scalar, outcome = self._preference_loss(tree)
+                    return outcome, torch.autograd.grad(scalar / weight, parameters)
+            loss, hits, losses = self._loss(tree)
+            return outcome_of(tree, hits, losses), torch.autograd.grad(loss / weight, parameters, allow_unused=True)
 
-        total = 0.0
-        of_rows: dict[str, float] = {}
+        outcomes = []
         with narrow_products(self.layers is not None and self.recipe["precision"] == "bfloat16"):
-            for loss, some, found in workers.map(of_tree, batches):
-                total += loss
-                of_rows |= some
+            for outcome, found in workers.map(of_tree, batches):
+                outcomes.append(outcome)
                 add_gradients(parameters, found)
-        return total, of_rows
+        return together(outcomes)
 
-    def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, float, dict[str, float], float]:
+    def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, Outcome]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return preference_loss(self.inner, tree, self.layers, self._before, self.recipe["beta"])
 
@@ -214,13 +208,12 @@ class CausalLM:
             return hidden_states(self.inner, tree)
 
     @torch.no_grad()
-    def measure(self, batch: TokenTree) -> tuple[float, float]:
+    def measure(self, batch: TokenTree) -> Outcome:
         if isinstance(batch, PreferenceTree):
             with self._alone:
-                _, told, _, preferred = self._preference_loss(batch)
-            return told, preferred
-        loss, right, _ = self._loss(batch)
-        return loss.item(), right.item()
+                return self._preference_loss(batch)[1]
+        _, hits, losses = self._loss(batch)
+        return outcome_of(batch, hits, losses)
 
     def kept_bytes(self, batch: TokenTree) -> int:
         if isinstance(batch, PreferenceTree):

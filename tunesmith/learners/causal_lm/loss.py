@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 from tunesmith.learners.causal_lm import decoder_layer
 from tunesmith.learners.causal_lm.attention import ROUND, blocks
 from tunesmith.learners.causal_lm.decoder_layer import Layer
-from tunesmith.learners.protocol import PreferenceTree, TokenTree
+from tunesmith.learners.protocol import Outcome, PreferenceTree, RowOutcome, TokenTree
 
 #: The last hidden states [N, D] of a tree's nodes, by the model before training.
 Reference = Callable[[TokenTree], Tensor]
@@ -68,9 +68,9 @@ def rounded(tree: TokenTree) -> TokenTree:
 
 
 def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed weighted cross-entropy, the weight of targets that greedy decoding gets right, each target's loss [T].
+    """The summed weighted cross-entropy, which targets greedy decoding gets right (bool [T]), each target's loss [T].
 
-    Equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
+    The first is equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
     """
     hidden = hidden_states(model, tree, layers)
     dtype = layers[0].dtype if layers is not None else hidden.dtype
@@ -80,13 +80,23 @@ def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None
     weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
     states = hidden.index_select(0, nodes).to(dtype)  # (T, D)
-    total, right, losses = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
-    return total, right, losses
+    total, hits, losses = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
+    return total, hits, losses
+
+
+def outcome_of(tree: TokenTree, hits: Tensor, losses: Tensor) -> Outcome:
+    """What `tree_loss` found, for the tree and each of its rows."""
+    right, each, weights = hits.numpy(), losses.numpy(), tree.target_weights
+    rows = {
+        id: RowOutcome(float(each[own].mean()), float(right[own].mean()))
+        for id, own in zip(tree.ids, tree.row_targets, strict=True)
+    }
+    return Outcome(float((each * weights).sum()), float((right * weights).sum()), tree.weight, rows)
 
 
 def preference_loss(
     model: Any, tree: PreferenceTree, layers: Sequence[Layer] | None, reference: Reference, beta: float
-) -> tuple[Tensor, float, dict[str, float], float]:
+) -> tuple[Tensor, Outcome]:
     """Direct preference optimisation (Rafailov et al., arXiv 2305.18290, equation 7) over a tree of pairs.
 
     With r = log p - log p_ref summed over an answer's tokens, a pair's loss is
@@ -94,8 +104,8 @@ def preference_loss(
     ``-beta sigmoid(-margin)`` and of a rejected one the opposite: that of a cross-entropy with signed weights,
     in which what the two answers share cancels out.
 
-    Returns a scalar with that gradient (not that value), the summed loss, each row's loss by id, and the
-    weight of pairs whose chosen answer gained more. ``reference`` gives hidden states without the adapter.
+    Returns a scalar with that gradient (not that value), and the outcome: a pair is right when its chosen
+    answer gained more. ``reference`` gives hidden states without the adapter.
     """
     hidden = hidden_states(model, tree, layers)
     head = model.get_output_embeddings().weight.detach()  # (V, D)
@@ -108,18 +118,17 @@ def preference_loss(
         *_, reference_losses = CrossEntropy.apply(before, head, tokens, none)  # type: ignore[no-untyped-call]
     gain = reference_losses - losses  # (T,), log p - log p_ref
     weights = none.clone()
-    told: dict[str, float] = {}
-    right = 0.0
+    rows: dict[str, RowOutcome] = {}
     for id, weight, chosen, rejected in tree.pairs:
         own = [torch.from_numpy(tree.row_targets[side]) for side in (chosen, rejected)]
         margin = beta * (gain[own[0]].sum() - gain[own[1]].sum())
-        told[id] = softplus(-margin).item()
-        right += weight * float(margin > 0)
+        rows[id] = RowOutcome(softplus(-margin).item(), float(margin > 0))
         slope = weight * beta * torch.sigmoid(-margin)
         weights[own[0]] += slope
         weights[own[1]] -= slope
     total, *_ = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
-    return total, sum(weight * told[id] for id, weight, _, _ in tree.pairs), told, right
+    loss, right = (sum(weight * rows[id][which] for id, weight, _, _ in tree.pairs) for which in (0, 1))
+    return total, Outcome(loss, right, tree.weight, rows)
 
 
 _buffers = threading.local()
@@ -135,7 +144,7 @@ def _buffer(name: str, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Summed weighted cross-entropy of a linear head, the weight of targets that have the largest logit, and each loss.
+    """Summed weighted cross-entropy of a linear head, which targets have the largest logit, and each loss.
 
     Logits are made for ``TARGETS_AT_ONCE`` targets at a time and turned into their own gradient at once
     (softmax minus one at the target; Liger, arXiv 2410.10989), so that they are never kept.
@@ -143,9 +152,9 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        """hidden [T, D], head [V, D], tokens [T], weights [T]; float64 sums and losses [T]."""
+        """hidden [T, D], head [V, D], tokens [T], weights [T]; a float64 sum, bool [T] and float64 losses [T]."""
         wide = torch.promote_types(hidden.dtype, torch.float32)
-        right = torch.zeros((), dtype=torch.float64)
+        hits = torch.empty(len(tokens), dtype=torch.bool)
         losses = torch.empty(len(tokens), dtype=torch.float64)
         to_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
@@ -163,7 +172,7 @@ class CrossEntropy(torch.autograd.Function):
             shares = logits.sub_(largest).exp_()
             sums = shares.sum(1, keepdim=True)  # (t, 1)
             losses[part] = (sums.log() + largest - chosen)[:, 0]
-            right += weights[part, None][chosen == largest].sum()
+            hits[part] = (chosen == largest)[:, 0]
             if to_hidden is None and to_head is None:
                 continue
             gradient = shares.mul_(weight / sums)
@@ -175,8 +184,8 @@ class CrossEntropy(torch.autograd.Function):
             if to_head is not None:
                 to_head += (narrow.T @ states).to(wide)
         ctx.save_for_backward(to_hidden, to_head.to(head.dtype) if to_head is not None else None)
-        ctx.mark_non_differentiable(right, losses)
-        return (losses * weights).sum(), right, losses
+        ctx.mark_non_differentiable(hits, losses)
+        return (losses * weights).sum(), hits, losses
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

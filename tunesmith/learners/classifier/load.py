@@ -16,7 +16,7 @@ from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
-from tunesmith.learners.protocol import RowBatch
+from tunesmith.learners.protocol import Outcome, RowBatch, RowOutcome
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -60,6 +60,21 @@ def _labels_and_weights(rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
     return torch.tensor([row.label for row in rows]), torch.tensor([row.weight for row in rows])
 
 
+def _outcome(logits: Tensor, rows: Sequence[EncodedRow]) -> Outcome:
+    """How logits [B, C] do on these rows: cross-entropy without label smoothing."""
+    labels, _ = _labels_and_weights(rows)
+    losses = cross_entropy(logits, labels, reduction="none").tolist()
+    hits = (logits.argmax(1) == labels).tolist()
+    found = [RowOutcome(loss, float(hit)) for loss, hit in zip(losses, hits, strict=True)]
+    pairs = list(zip(found, rows, strict=True))
+    return Outcome(
+        sum(one.loss * row.weight for one, row in pairs),
+        sum(one.right * row.weight for one, row in pairs),
+        sum(row.weight for row in rows),
+        {row.id: one for one, row in pairs},
+    )
+
+
 class Classifier:
     """A classifier as the training loop sees it (see learners/protocol.py: Trainable)."""
 
@@ -88,7 +103,7 @@ class Classifier:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return self.network.forward(batch.rows)
 
-    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
+    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> Outcome:
         """The rows of all batches are contrasted with each other, whichever batch they are in.
 
         The features of each batch are computed side by side; the head and the loss see them together; and the
@@ -97,7 +112,7 @@ class Classifier:
         features = [found for _, found in workers.map(self._forward, batches)]  # [B, F] each
         together = torch.cat([found.detach() for found in features]).requires_grad_()
         rows = [row for batch in batches for row in batch.rows]
-        loss, losses = self._loss(together, rows, weight)
+        loss, outcome = self._loss(together, rows, weight)
         head = list(self.network.head.parameters())
         to_features, *to_head = torch.autograd.grad(loss, [together, *head])
         add_gradients(head, to_head)
@@ -110,26 +125,21 @@ class Classifier:
         parts = list(zip(features, to_features.split_with_sizes([len(found) for found in features]), strict=True))
         for found in workers.map(back, parts):
             add_gradients(encoder, found)
-        told = losses.tolist()
-        total = sum(loss * row.weight for loss, row in zip(told, rows, strict=True))
-        return total, {row.id: loss for loss, row in zip(told, rows, strict=True)}
+        return outcome
 
-    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, Tensor]:
-        """The mean loss to be minimised for features [B, F], and the cross-entropy of each row [B]."""
+    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, Outcome]:
+        """The mean loss to be minimised for features [B, F], and the outcome with these features."""
         labels, weights = _labels_and_weights(rows)
         features = dropout(features, self.recipe["dropout"], self.model.training)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             logits = self.network.head(features).float()  # [B, C]
         losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.recipe["label_smoothing"])
-        told = cross_entropy(logits.detach(), labels, reduction="none")
-        return (losses * weights).sum() / weight + supervised_contrast(features, labels), told
+        loss = (losses * weights).sum() / weight + supervised_contrast(features, labels)
+        return loss, _outcome(logits.detach(), rows)
 
     @torch.no_grad()
-    def measure(self, batch: RowBatch) -> tuple[float, float]:
-        logits, _ = self._forward(batch)
-        labels, weights = _labels_and_weights(batch.rows)
-        loss = (cross_entropy(logits, labels, reduction="none") * weights).sum().item()
-        return loss, ((logits.argmax(1) == labels) * weights).sum().item()
+    def measure(self, batch: RowBatch) -> Outcome:
+        return _outcome(self._forward(batch)[0], batch.rows)
 
     def kept_bytes(self, batch: RowBatch) -> int:
         return kept_bytes(lambda: self._forward(batch), self.model)

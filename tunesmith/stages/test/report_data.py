@@ -60,11 +60,13 @@ class ReportData:
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
     curves: Sequence[Series]
+    counted: str
     accuracy_curves: Sequence[Series]
     best_step: float | None
     training: Mapping[str, Any]
     recipe_words: str
     hardest: Sequence[HardExample]
+    groups: Sequence[tuple[str, ...]]
     worst: Sequence[WorstRow]
     wrong: int
     row_metric: str
@@ -120,11 +122,13 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},
         curves=curves(tuned.curve, {"train_loss": "training", "validation_loss": "validation"}),
-        accuracy_curves=curves(tuned.curve, {"validation_accuracy": "validation"}),
+        counted=counted(goal, tuned),
+        accuracy_curves=curves(tuned.curve, {"train_accuracy": "training", "validation_accuracy": "validation"}),
         best_step=tuned.facts.get("best_step"),
         training=tuned.verdict,
         recipe_words=str(tuned.recipe.get("words") or ""),
         hardest=hardest_examples(tuned, clean),
+        groups=report_facts.groups(tuned),
         worst=measured.worst,
         wrong=int((by_row < 1).sum()),
         row_metric=measured.facts["row_metric"],
@@ -158,6 +162,13 @@ def score_tables(goal: GoalSheet, measured: Measured) -> list[ScoreTable]:
             rows.append(MetricRow(score.metric, theirs.score(score.metric), score, difference, asked.get(score.metric)))
         found.append(ScoreTable(title, rows))
     return found
+
+
+def counted(goal: GoalSheet, tuned: TunedModel) -> str:
+    """What training's accuracy is a share of."""
+    if tuned.recipe.get("objective") == "dpo":
+        return "pairs whose chosen answer gained more"
+    return "labels" if tuned.learner == "classifier" else "tokens"
 
 
 def curves(curve: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[Series]:

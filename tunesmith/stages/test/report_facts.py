@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith import memory
+from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, GroupGain, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.wording import bytes_, plural, seconds
 
 Rows = list[tuple[str, str]]
+
+#: Groups of validation rows of each kind that the report tells of.
+GROUPS_SHOWN = 12
 
 PACKAGES = (
     "tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "llguidance", "numpy",
@@ -102,15 +104,9 @@ def time_and_memory(context: Context, tuned: TunedModel, test_seconds: float, fa
     found += [(f"An answer, {name}", seconds(value)) for name, value in facts["seconds_per_answer"].items()]
     if tuned.facts.get("peak_memory_bytes"):
         found.append(("Peak memory, training", bytes_(tuned.facts["peak_memory_bytes"])))
-    found.append(("Peak memory, this process", bytes_(peak_memory_bytes())))
+    found.append(("Peak memory, this process", bytes_(memory.peak())))
     found.append(("Machine", f"{platform.system()} {platform.machine()}, {plural(os.cpu_count() or 1, 'core')}"))
     return found
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has had, in bytes (Linux counts in KiB, macOS in bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
@@ -131,6 +127,38 @@ def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
             "Fields of free text are scored by the words they share with the reference, not by what they mean."
         )
     return found
+
+
+def groups(tuned: TunedModel) -> list[tuple[str, ...]]:
+    """What each group of validation rows gained: kind, name, rows, loss, what it fell by, and what was right.
+
+    Of each kind those that gained least come first, and at most `GROUPS_SHOWN` of them are told.
+    """
+    found = []
+    for kind in dict.fromkeys(one.kind for one in tuned.groups):
+        of_kind = [one for one in tuned.groups if one.kind == kind]
+        found += [_group(one) for one in of_kind[:GROUPS_SHOWN]]
+        if len(of_kind) > GROUPS_SHOWN:
+            found.append(
+                (kind, f"… and {plural(len(of_kind) - GROUPS_SHOWN, 'group')} that gained more", "", "", "", "")
+            )
+    return found
+
+
+def _group(one: GroupGain) -> tuple[str, ...]:
+    interval = f" ({_signed(one.gain_low)} to {_signed(one.gain_high)})" if one.gain_low is not None else ""
+    return (
+        one.kind,
+        one.name or "too few rows each, together",
+        f"{one.n:,}",
+        f"{one.loss_before:.3f} → {one.loss:.3f}",
+        f"{_signed(one.gain)}{interval}",
+        f"{one.accuracy_before:.0%} → {one.accuracy:.0%}",
+    )
+
+
+def _signed(value: float | None) -> str:
+    return f"{value or 0:+.2f}".replace("-", "−")
 
 
 def commands(code: str) -> Rows:

@@ -93,6 +93,14 @@ def _training(report: ReportData) -> str:
             (f"{step:,g}", f"{value:.4f}", "best, kept" if step == report.best_step else "") for step, value in points
         ]
         lines.append(table(("Step", "Validation loss", ""), rows))
+    if report.groups:
+        lines.append(
+            "What each group of validation rows gained, from before training to the step that was chosen, what gained "
+            "least first. The gain is what the mean loss fell by, with its 95% interval; right is the share of "
+            f"{report.counted}:"
+        )
+        head = ("Kind", "Group", "Rows", "Loss", "Gain", "Right")
+        lines.append(table(head, [tuple(map(inline, row)) for row in report.groups]))
     if report.hardest:
         lines.append("Training examples that were hardest at the end; wrong answers are often among them:")
         hard = [(inline(one.where), inline(one.input), inline(one.answer), f"{one.loss:.2f}") for one in report.hardest]

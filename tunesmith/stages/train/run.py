@@ -17,8 +17,9 @@ from tunesmith.artifact import hash_of, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace, duration
 from tunesmith.plugins import Learner, learner_for
-from tunesmith.products import BaseModel, Dataset, EncodedRow, GoalSheet, Splits
+from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GoalSheet, GroupGain, Splits
 from tunesmith.stages.context import Context
+from tunesmith.stages.train.groups import group_gains
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.stages.train.write import write_model
 from tunesmith.threads import give_memory_back
@@ -31,7 +32,7 @@ from tunesmith.training.sampler import steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
-VERSION = 3
+VERSION = 4
 CHECKPOINTS = "checkpoints"
 RECIPE = "recipe.json"
 ESTIMATE = "estimate.json"
@@ -104,6 +105,8 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "refit_skipped": kept.state.skipped if recipe.refit else [],
         "refit_steps": refit_steps,
         "seconds": seconds,
+        "tokens_per_second": training.state.tokens / training.state.step_seconds,
+        "computed_tokens_per_second": training.state.computed_tokens / training.state.step_seconds,
         "peak_memory_bytes": peak.bytes,
         "expected": expected,
     }
@@ -113,6 +116,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "curve": training.state.curve,
         "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
         "facts": facts,
+        "groups": [asdict(group) for group in _groups(training, inputs, context)],
     }
     write_json(context.folder / DONE, result)
     shutil.rmtree(work)
@@ -207,6 +211,13 @@ def _judge(training: Run, rows: list[EncodedRow], validation: list[EncodedRow]) 
     return judge_accuracy(state.curve, state.step, state.best_step, len(validation), guess)
 
 
+def _groups(training: Run, inputs: Mapping[str, Any], context: Context) -> list[GroupGain]:
+    """What each group of validation rows gained, up to the step that was chosen."""
+    outcomes = training.validated.outcomes()
+    clean: CleanSet = inputs["clean"]
+    return group_gains(clean.examples(outcomes), outcomes, inputs["goal"], context.seed)
+
+
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:
     """The rows of one part, in the order of its ids."""
     found = {row.id: row for row in dataset.rows(set(ids))}
@@ -242,5 +253,5 @@ def _tell(told: Measurement, recipe: Recipe, context: Context, pace: Pace | None
         done = data["step"] - start
         left = pace.seconds_left(done)  # as if all steps were still to do at this pace
         remaining = left * (recipe.steps - data["step"]) / max(1, recipe.steps - done) if left else None
-        context.emit("metric", **data)
+        context.emit("metric", **data, memory_bytes=memory.resident(), peak_memory_bytes=memory.peak())
         context.emit("progress", done=data["step"], total=recipe.steps, unit="steps", seconds_left=remaining)

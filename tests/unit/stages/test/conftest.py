@@ -22,6 +22,7 @@ from tunesmith.products import (
     Criterion,
     Dataset,
     GoalSheet,
+    GroupGain,
     Report,
     Splits,
     TunedModel,
@@ -224,6 +225,11 @@ class ProjectMaker:
             tuple(curve),
             {"code": "learned", "words": words, "try": ""},
             {"best_step": 36, "peak_memory_bytes": 1_900_000_000},
+            (
+                GroupGain("label", "a", 5, 2.0, 1.5, 0.25, 0.75, 0.4, 0.6),
+                GroupGain("label", "<b>bold</b>", 4, 2.0, 1.25, -0.25, 1.0, 0.25, 0.75),
+                GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),
+            ),
         )
 
     def _folder(self, name: str) -> Path:
