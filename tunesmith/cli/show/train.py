@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.screen import Screen, brief
@@ -38,9 +38,9 @@ def show(tuned: TunedModel, screen: Screen) -> None:
             ("trained", f"{facts['parameters_trained']:,} parameters"),
             ("steps", _steps(facts)),
             *_skipped(facts),
-            ("time", duration(facts["seconds"])),
+            ("time", duration(facts["seconds"]) + _expected(facts, "seconds", duration)),
             ("speed", _speed(facts)),
-            ("peak memory", f"{facts['peak_memory_bytes'] / 1e9:.2f} GB"),
+            ("peak memory", gigabytes(facts["peak_memory_bytes"]) + _expected(facts, "memory_bytes", gigabytes)),
             ("model", near_path(tuned.folder)),
         ]
     )
@@ -158,6 +158,16 @@ def _where(project: Project, ids: set[str]) -> dict[str, str]:
 def _start(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+def gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _expected(facts: dict[str, Any], name: str, in_words: Callable[[float], str]) -> str:
+    """What was told before the run, where it was."""
+    expected = facts.get("expected", {}).get(name)
+    return f" (expected {in_words(expected)})" if expected else ""
 
 
 def _steps(facts: dict[str, Any]) -> str:
