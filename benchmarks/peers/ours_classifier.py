@@ -30,7 +30,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     from tunesmith.training.row_batches import row_batches
 
     train, test = read(job["train"]), read(job["test"])
-    goal = GoalSheet("text", "label", "", labels=tuple(sorted({row["label"] for row in train})))
+    goal = GoalSheet("text", "label", "", labels=tuple(sorted({row["label"] for row in [*train, *test]})))
     base = BaseModel("encoder", "encoder", Path(job["model"]), 0, 512, "Apache-2.0", ("en",), "", "", "")
     rows = encoded(train, base, goal)
     asked = {name: job[name] for name in ("batch_size", "epochs", "learning_rate")}

@@ -25,7 +25,8 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     """``seconds`` count from a fresh model to the trained one; texts are tokens by then."""
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     train, test = lines(job["train"]), lines(job["test"])
-    number = {label: place for place, label in enumerate(sorted({row["label"] for row in train}))}
+    labels = sorted({row["label"] for row in [*train, *test]})
+    number = {label: place for place, label in enumerate(labels)}
     told = Told()
     with tempfile.TemporaryDirectory() as folder:
         arguments = arguments_of(job, folder)
