@@ -18,7 +18,10 @@ FAULTS_SHOWN = 20
 def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "add", run, "add files or folders of examples, and show how they are read")
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="CSV, TSV, JSON, JSONL, Parquet or plain text, plain or .gz, or a folder"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="CSV, TSV, JSON, JSONL, Parquet or plain text, plain or .gz, or a folder",
     )
     columns: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "COL"}
     parser.add_argument("--input", **columns, help="the column (or columns) that goes in")

@@ -1,4 +1,4 @@
-"""All weights of a causal language model trained: loss and every gradient are those of transformers on the padded batch."""
+"""All weights trained: loss and every gradient are those of transformers on the padded batch."""
 
 from __future__ import annotations
 

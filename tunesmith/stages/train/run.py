@@ -50,9 +50,11 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         raise InputError(
             "nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`"
         )
+    if base.from_scratch:
+        _check_fresh(settings)
     if settings.objective == "dpo":
         _check_preferences([*train_rows, *validation_rows], learner)
-    recipe = _recipe(settings, learner.name, train_rows, context)
+    recipe = _recipe(settings, learner.name, train_rows, context, base.parameters if base.from_scratch else None)
     context.note(recipe.words)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
     batches = _batches(learner.batches, recipe)
@@ -105,6 +107,24 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     return _counts(result)
 
 
+def _check_fresh(settings: TrainSettings) -> None:
+    """Raise InputError for what needs a base that knows something already."""
+    if settings.method not in ("auto", "full"):
+        raise InputError(
+            "method_not_served",
+            f"a fresh model is trained whole, and {settings.method} trains beside frozen weights",
+            "tunesmith.yaml: train.method",
+            "set train.method: auto",
+        )
+    if settings.objective != "sft":
+        raise InputError(
+            "objective_not_served",
+            "preferences are learned by a model that can answer, and a fresh one cannot",
+            "tunesmith.yaml: train.objective",
+            "set train.objective: sft",
+        )
+
+
 def _check_preferences(rows: list[EncodedRow], learner: Learner) -> None:
     """Raise InputError where rows cannot be trained as preferences."""
     if learner.batches != "tree":
@@ -142,7 +162,9 @@ def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "verdict": result["verdict"]["code"]}
 
 
-def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
+def _recipe(
+    settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context, fresh_parameters: int | None
+) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
     path = context.folder / "recipe.json"
     if path.exists():
@@ -151,7 +173,7 @@ def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], conte
         except (TypeError, InputError):
             context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
             shutil.rmtree(context.folder / "checkpoints", ignore_errors=True)
-    recipe = choose(settings, learner, rows, context.seed)
+    recipe = choose(settings, learner, rows, context.seed, fresh_parameters)
     write_json(path, asdict(recipe))
     return recipe
 
@@ -166,9 +188,9 @@ def _judge(training: Run, rows: list[EncodedRow], validation: list[EncodedRow]) 
 
 
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:
-    """The rows of one part, in the order of its ids."""
+    """The rows of one part, in the order of its ids; those that `format` set aside after the split are not there."""
     found = {row.id: row for row in dataset.rows(set(ids))}
-    return [found[id] for id in ids]
+    return [found[id] for id in ids if id in found]
 
 
 def _train(training: Run, recipe: Recipe, context: Context) -> None:
