@@ -135,7 +135,7 @@ def foretell(
     """How well the tuned model foretells each text: -log of its probability in nats, how many of its tokens were the
     likeliest, and how many there are. Start and end token are not counted."""
     model = _held.take(base, tuned.folder)
-    decoder, head = model.get_decoder(), model.get_output_embeddings().weight  # (V, D)
+    decoder, head = model.get_decoder(), model.get_output_embeddings().weight.detach()  # (V, D)
     found = []
     for number, row in enumerate(rows, 1):
         ids = torch.tensor(row.tokens[:-1])  # (S,), the end foretells nothing

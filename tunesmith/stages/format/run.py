@@ -123,7 +123,7 @@ def _check_criteria_of_texts(goal: GoalSheet) -> None:
 
 def _limit(settings: FormatSettings, base: BaseModel) -> int:
     if settings.max_tokens == "auto":
-        return min(base.context, LONGEST_AUTO)
+        return base.context if base.from_scratch else min(base.context, LONGEST_AUTO)
     if settings.max_tokens > base.context:
         raise InputError(
             "context_exceeded",

@@ -35,7 +35,7 @@ from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdic
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 2
+VERSION = 3
 
 
 def run(
