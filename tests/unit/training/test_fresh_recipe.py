@@ -23,7 +23,7 @@ def test_a_fresh_model_is_trained_whole_at_a_high_rate_that_falls_as_a_cosine() 
     assert (tuned.method, tuned.schedule, tuned.weight_decay, tuned.adam_beta2) == ("lora", "linear", 0.01, 0.999)
     assert small.learning_rate == 0.0027
     assert large.learning_rate == 0.00063
-    assert small.epochs == 8
+    assert (small.batch_size, small.epochs) == (32, 40)  # 6 trained tokens a row, and few rows
     assert large.workers == 1  # each thread would hold gradients of all weights
 
 
@@ -32,11 +32,15 @@ def test_passes_get_fewer_as_text_gets_more() -> None:
 
     from tunesmith.training.recipe import fresh_causal_lm
 
-    found = [
-        fresh_causal_lm([SimpleNamespace(trained=[True] * tokens)], 10**6)["epochs"]  # type: ignore[list-item]
-        for tokens in (10**4, 10**6, 4 * 10**6, 6 * 10**7)
-    ]
-    assert found == [8, 8, 4, 1]
+    def auto(rows: int, tokens: int) -> tuple[int, int]:
+        found = fresh_causal_lm([SimpleNamespace(trained=[True] * tokens)] * rows, 10**6)  # type: ignore[list-item]
+        return found["batch_size"], found["epochs"]
+
+    assert auto(320, 60) == (8, 8)
+    assert auto(50, 400) == (4, 24)  # 300 steps
+    assert auto(2000, 500) == (4, 8)
+    assert auto(8000, 500) == (4, 4)
+    assert auto(120_000, 500) == (8, 1)
 
 
 def test_settings_go_before_what_auto_would_take() -> None:

@@ -28,7 +28,7 @@ from tunesmith.training.sampler import steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
-VERSION = 3
+VERSION = 4
 CHECKPOINTS = "checkpoints"
 #: Written last, so that it says that the model is whole.
 DONE = "train.json"
