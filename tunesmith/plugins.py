@@ -1,8 +1,8 @@
 """Lazy look-up of learners through the entry points ``tunesmith.learners``.
 
 Ours come in by the same door as anyone's: a package with the modules encode, load, loss, predict
-and export, and in its ``__init__`` the constants SERVES (pairs of input and output kinds),
-BASES (kinds of base) and BATCHES ("tree" or "rows").
+and export (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
+SERVES (pairs of input and output kinds), BASES (kinds of base) and BATCHES ("tree" or "rows").
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class Learner:
     @property
     def export(self) -> Any:
         return self._module("export")
+
+    @property
+    def fresh(self) -> Any:
+        return self._module("fresh")
 
 
 @cache

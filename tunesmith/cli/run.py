@@ -94,7 +94,8 @@ def conclude(screen: Screen, result: RunResult) -> None:
         screen.say(f"report  {near_path(result.report)}")
     if result.model is not None:
         screen.say(f"model   {near_path(result.model)}")
-        screen.say('next    tunesmith ask "…"      try it beside the base')
+        alone = result.base is not None and result.base.from_scratch
+        screen.say(f'next    tunesmith ask "…"      try it{"" if alone else " beside the base"}')
     if result.test is not None:
         screen.say("        tunesmith show test    all scores, with their intervals")
     elif result.model is None and result.made:

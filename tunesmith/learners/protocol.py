@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token."""
+    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token, document."""
 
     code: str
     evidence: str

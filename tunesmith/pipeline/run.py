@@ -17,7 +17,7 @@ from tunesmith import base_folder
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
-from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
+from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
@@ -106,7 +106,8 @@ def run(
     began = time.monotonic()
     made: dict[str, Artifact] = {}
     fresh: list[str] = []
-    names = upstream(to or "test")
+    order = order_for(current)
+    names = upstream(to or "test", order)
     base_verified = False
     with guard_disk(project.root), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
@@ -116,7 +117,7 @@ def run(
         sink = fan_out(sink, log)
         sink(Event("run_started", data={"stages": list(names)}))
         for name in names:
-            stage = BY_NAME[name]
+            stage = order.stages[name]
             if name == "goal":
                 current = _write_goal_back(project, settings, made["collect"], sink)
             wanted = recipe(project, current, stage, made)
@@ -129,7 +130,7 @@ def run(
                 if "base" in stage.needs and not base_verified:
                     base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
                     base_verified = True
-                artifact = _make(project, current, stage, id, wanted, made, sink, stopping)
+                artifact = _make(project, current, order, stage, id, wanted, made, sink, stopping)
                 fresh.append(name)
             made[name] = artifact
         seconds = time.monotonic() - began
@@ -164,6 +165,7 @@ def _write_goal_back(
 def _make(
     project: Project,
     settings: ProjectSettings,
+    order: Order,
     stage: Stage,
     id: str,
     wanted: dict[str, Any],
@@ -193,7 +195,7 @@ def _make(
     )
     try:
         with guard_disk(project.root):
-            inputs = {name: open_product(BY_NAME[name], made[name], stage) for name in stage.needs}
+            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.needs}
             counts = stage.module.run(inputs, settings.of(stage.name), context)
             seconds = time.monotonic() - began
             artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)

@@ -99,7 +99,10 @@ class Run:
         self.ledger = Ledger(rows)
         self.validated = ValidationRows(validation)
         self.optimizer = torch.optim.AdamW(
-            model.parameter_groups(recipe.learning_rate, recipe.weight_decay), betas=(0.9, 0.999), eps=1e-8, fused=True
+            model.parameter_groups(recipe.learning_rate, recipe.weight_decay),
+            betas=(0.9, recipe.adam_beta2),
+            eps=1e-8,
+            fused=True,
         )
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self._saved_at = time.monotonic()
@@ -188,7 +191,7 @@ class Run:
         rows = self.sampler.step(state.step)
         batches = self.batches(rows)
         weight = sum(batch.weight for batch in batches)
-        scale = factor(state.step, recipe.steps, recipe.warmup)
+        scale = factor(state.step, recipe.steps, recipe.warmup, recipe.schedule)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

@@ -179,7 +179,7 @@ def test_add_offers_what_the_settings_know(project: Any, command: Command) -> No
         for value in (value for value in values if isinstance(value, str)):
             assert command("add", "t.csv", f"--{key.replace('_', '-')}", value).code == 0
             tried += 1
-    assert tried == 6 + 3 + 2
+    assert tried == 7 + 3 + 2
 
 
 def test_status_tells_why_a_stage_is_stale(project: Any, command: Command) -> None:

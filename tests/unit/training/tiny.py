@@ -28,7 +28,7 @@ def rows(count: int, seed: int = 0) -> list[EncodedRow]:
     return made
 
 
-def trainable(seed: int = 0, dropout: float = 0.0) -> CausalLM:
+def trainable(seed: int = 0, dropout: float = 0.0, precision: str = "float32") -> CausalLM:
     """A fresh two-layer Llama, trained whole."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -47,7 +47,7 @@ def trainable(seed: int = 0, dropout: float = 0.0) -> CausalLM:
     model = LlamaForCausalLM(config)
     install(model)
     base = BaseModel("tiny", "causal_lm", Path(), 0, 64, "Apache-2.0", ("en",), "test", "", "")
-    settings = {"method": "full", "precision": "float32", "dropout": 0.0, "activation_checkpointing": False}
+    settings = {"method": "full", "precision": precision, "dropout": 0.0, "activation_checkpointing": False}
     return CausalLM(model, base, GoalSheet("text", "text", ""), settings, rows(1))
 
 

@@ -43,7 +43,9 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
     """The tuned model in evaluation mode, in float32, an adapter merged into the base."""
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()

@@ -56,9 +56,11 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         raise InputError(
             "nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`"
         )
+    if base.from_scratch:
+        _check_fresh(settings)
     if settings.objective == "dpo":
         _check_preferences([*train_rows, *validation_rows], learner)
-    recipe = _recipe(settings, learner.name, train_rows, context)
+    recipe = _recipe(settings, learner.name, train_rows, context, base.parameters if base.from_scratch else None)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
     work = context.folder / CHECKPOINTS
     if not work.exists():
@@ -123,6 +125,24 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     return _counts(result)
 
 
+def _check_fresh(settings: TrainSettings) -> None:
+    """Raise InputError for what needs a base that knows something already."""
+    if settings.method not in ("auto", "full"):
+        raise InputError(
+            "method_not_served",
+            f"a fresh model is trained whole, and {settings.method} trains beside frozen weights",
+            "tunesmith.yaml: train.method",
+            "set train.method: auto",
+        )
+    if settings.objective != "sft":
+        raise InputError(
+            "objective_not_served",
+            "preferences are learned by a model that can answer, and a fresh one cannot",
+            "tunesmith.yaml: train.objective",
+            "set train.objective: sft",
+        )
+
+
 def _check_preferences(rows: list[EncodedRow], learner: Learner) -> None:
     """Raise InputError where rows cannot be trained as preferences."""
     if learner.batches != "tree":
@@ -160,7 +180,9 @@ def _counts(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "verdict": result["verdict"]["code"]}
 
 
-def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context) -> Recipe:
+def _recipe(
+    settings: TrainSettings, learner: str, rows: list[EncodedRow], context: Context, fresh_parameters: int | None
+) -> Recipe:
     """The recipe of this run. A run that goes on keeps the one it began with, since a part of it is measured."""
     path, work = context.folder / RECIPE, context.folder / CHECKPOINTS
     if path.exists() or work.exists():
@@ -170,7 +192,7 @@ def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], conte
                 return Recipe(**written["recipe"])
         context.warn("the recipe of the run that was stopped is damaged or gone; training starts anew")
         shutil.rmtree(work, ignore_errors=True)
-    recipe = choose(settings, learner, rows, context.seed)
+    recipe = choose(settings, learner, rows, context.seed, fresh_parameters)
     _keep(recipe, path)
     return recipe
 
@@ -219,9 +241,9 @@ def _groups(training: Run, inputs: Mapping[str, Any], context: Context) -> list[
 
 
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:
-    """The rows of one part, in the order of its ids."""
+    """The rows of one part, in the order of its ids; those that `format` set aside after the split are not there."""
     found = {row.id: row for row in dataset.rows(set(ids))}
-    return [found[id] for id in ids]
+    return [found[id] for id in ids if id in found]
 
 
 def _train(training: Run, recipe: Recipe, context: Context) -> None:
