@@ -17,15 +17,22 @@ from tunesmith import base_folder
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
+from tunesmith.launch import follows, place
+from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
 from tunesmith.pipeline.stale import facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
+from tunesmith.training.ranks import Ranks
+from tunesmith.training.torch_ranks import joined
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
     from tunesmith.project_file import ProjectSettings
+
+#: A launcher hands a Ctrl-C on to its processes within this many seconds.
+HANDED_ON = 2.0
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,29 @@ def run(
     from_scratch: bool,
     sink: Sink,
 ) -> RunResult:
-    """Run the stages up to ``to``. ``settings`` is called again after the goal was written back."""
+    """Run the stages up to ``to``. ``settings`` is called again after the goal was written back.
+
+    Of processes that were launched together the first runs the stages. The others take their share of the
+    training, and their results are empty.
+    """
     if to is not None and to not in BY_NAME:
         raise InputError("unknown_stage", f"there is no stage {to!r}", fix=f"stages: {', '.join(BY_NAME)}")
+    if follows():
+        follow()
+        return RunResult([], [])
     be_patient()
+    with joined() as ranks:
+        return _run(project, settings, to, from_scratch, sink, ranks)
+
+
+def _run(
+    project: Project,
+    settings: Callable[[], ProjectSettings],
+    to: str | None,
+    from_scratch: bool,
+    sink: Sink,
+    ranks: Ranks,
+) -> RunResult:
     current = settings()
     check(project, current)
     began = time.monotonic()
@@ -129,7 +155,7 @@ def run(
                 if "base" in stage.needs and not base_verified:
                     base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
                     base_verified = True
-                artifact = _make(project, current, stage, id, wanted, made, sink, stopping)
+                artifact = _make(project, current, stage, id, wanted, made, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
         seconds = time.monotonic() - began
@@ -170,6 +196,7 @@ def _make(
     made: Mapping[str, Artifact],
     sink: Sink,
     stopping: Callable[[], bool],
+    ranks: Ranks,
 ) -> Artifact:
     """Make one stage: its folder is renamed into place when whole, thrown away when it fails."""
     sink(Event("stage_started", stage.name))
@@ -189,7 +216,9 @@ def _make(
             "output": settings.goal.output,
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
+            "made": {name: made[name].id for name in stage.needs},
         },
+        ranks=ranks,
     )
     try:
         with guard_disk(project.root):
@@ -223,16 +252,24 @@ def guard_disk(place: Path) -> Iterator[None]:
 
 @contextmanager
 def stop_on_interrupt(sink: Sink) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once."""
+    """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once.
+
+    A launcher hands on the Ctrl-C that the terminal has sent already: that is no second one.
+    """
     asked = threading.Event()
+    handed_on_until = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
 
     def on_signal(number: int, frame: Any) -> None:
+        nonlocal handed_on_until
         if asked.is_set():
+            if time.monotonic() < handed_on_until:
+                return
             os._exit(130)
         asked.set()
+        handed_on_until = time.monotonic() + HANDED_ON if place() else 0.0
         sink(Event("note", data={"text": "stopping at the next safe point; once more to stop at once"}))
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}

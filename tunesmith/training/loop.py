@@ -4,6 +4,9 @@ One optimizer step is the textbook's: the rows that the sampler drew, their toke
 clipped gradients, AdamW. What a step does depends on the trained state, the seed and the step's
 number alone (the random state is set anew from these at each step), so a run that was killed and
 resumed from a checkpoint repeats the very steps that the uninterrupted run takes.
+
+Several processes may take the same run together (training/ranks.py): each computes its share of a step's
+batches, and all else is the same in each, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,12 +22,14 @@ from tunesmith.errors import TunesmithError
 from tunesmith.products import EncodedRow
 from tunesmith.training import checkpoint
 from tunesmith.training.ledger import Ledger
+from tunesmith.training.ranks import ALONE, Ranks
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.training.schedule import factor
 from tunesmith.workers import Workers
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from tunesmith.learners.protocol import Trainable
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 BatchMaker = Callable[[Sequence[EncodedRow]], list[Any]]
 
 BAD_STEPS_IN_A_ROW = 3
+#: Keeps the random numbers of ranks apart: 2**32 over the golden ratio, since torch seeds by 32 bits.
+RANK_SEED = 0x9E3779B1
 
 
 @dataclass
@@ -74,9 +81,11 @@ class Run:
         batches: BatchMaker,
         recipe: Recipe,
         folder: Path,
+        ranks: Ranks = ALONE,
     ) -> None:
         import torch
 
+        self.ranks = ranks
         self.model = model
         self.sampler = Sampler(rows, recipe.batch_size, recipe.seed)
         self.batches = batches
@@ -96,7 +105,7 @@ class Run:
     def __iter__(self) -> Iterator[Measurement]:
         """Train to the end, telling each step and validation. Stop iterating to stop; nothing is lost
         but the time since the last checkpoint. Afterwards the model holds the best step's weights."""
-        with Workers(self.recipe.workers) as self._workers:
+        with Workers(self.ranks.workers(self.recipe.workers)) as self._workers:
             yield from self._train()
         if self.validation:
             self.model.load_trained_state(self.best)
@@ -117,14 +126,15 @@ class Run:
             yield told
             if self.validation and (state.step % recipe.validate_every == 0 or state.done):
                 yield self._validate()
-            if state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds:
+            if self.ranks.tell(state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds):
                 self.save()
 
     def _resume(self) -> Iterator[Measurement]:
-        found, damaged = checkpoint.newest(self.folder)
+        found, damaged = self._newest()
         for directory in damaged:
-            yield Measurement("damaged", {"directory": str(directory)})
+            yield Measurement("damaged", {"directory": directory})
         if found is None:
+            self.model.load_trained_state(self.ranks.spread(self.model.trained_state()))
             return
         self.state = State(**found.state)
         self.best = found.best
@@ -133,8 +143,20 @@ class Run:
         self.ledger.load(found.ledger)
         yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
 
+    def _newest(self) -> tuple[checkpoint.Checkpoint | None, list[str]]:
+        """The newest whole checkpoint that the first rank finds, in every rank, and the damaged ones."""
+        found, damaged = checkpoint.newest(self.folder) if self.ranks.first else (None, [])
+        state, names = self.ranks.tell([found.state if found else None, [str(directory) for directory in damaged]])
+        if state is None:
+            return None, names
+        tensors = {name: self.ranks.spread(getattr(found, name) if found else {}) for name in checkpoint.TENSORS}
+        return checkpoint.Checkpoint(**tensors, state=state), names
+
     def save(self) -> None:
-        """Write a checkpoint of this moment."""
+        """Write a checkpoint of this moment, in the first rank."""
+        self.ranks.hold_together(self.model.trained_state())
+        if not self.ranks.first:
+            return
         state = dict(vars(self.state))
         if math.isinf(state["best_loss"]):
             state["best_loss"] = 1e308  # JSON has no infinity
@@ -155,7 +177,7 @@ class Run:
         import torch
 
         state, recipe = self.state, self.recipe
-        torch.manual_seed(recipe.seed * 1_000_003 + state.step)
+        torch.manual_seed(recipe.seed * 1_000_003 + state.step + self.ranks.rank * RANK_SEED)
         rows = self.sampler.step(state.step)
         batches = self.batches(rows)
         weight = sum(batch.weight for batch in batches)
@@ -163,9 +185,10 @@ class Run:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        total, losses = self.model.gradients(batches, weight, self._workers)
-        total /= weight
-        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm).item()
+        found = self.ranks.gather_facts(self.model.gradients(batches, weight, self._workers, self.ranks))
+        total = sum(part for part, _ in found) / weight
+        losses = {id: loss for _, part in found for id, loss in part.items()}
+        norm = self._clip(parameters)
         if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
             self.ledger.record(losses)
@@ -183,6 +206,19 @@ class Run:
         if math.isfinite(total):
             state.curve.append({"step": state.step + 1, "train_loss": round(total, 6)})
         return Measurement("step", data)
+
+    def _clip(self, parameters: Sequence[torch.nn.Parameter]) -> float:
+        """Add up the gradients of all ranks and scale them down to the norm that is allowed. Returns their norm.
+
+        It is the first rank's: with another number of threads the last bit of such a sum may differ.
+        """
+        from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+        self.ranks.sum_gradients(parameters)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = self.ranks.broadcast(get_total_norm(gradients))
+        clip_grads_with_norm_(parameters, self.recipe.max_grad_norm, norm)
+        return norm.item()
 
     def ledger_lines(self) -> list[dict[str, Any]]:
         """What became of each example, see `Ledger.lines`; after the run."""
@@ -207,7 +243,7 @@ class Run:
         """Measure the validation part; keep the weights when they are the best so far."""
         state = self.state
         started = time.monotonic()
-        found = measure(self.model, self.validation, self._workers)
+        found = measure(self.model, self.validation, self._workers, self.ranks)
         state.seconds += time.monotonic() - started
         entry = {
             "step": state.step,
@@ -238,10 +274,11 @@ class Run:
         return found["accuracy"] >= highest - standard_error(highest, sum(batch.weight for batch in self.validation))
 
 
-def measure(model: Trainable, batches: Sequence[Any], workers: Workers) -> dict[str, float]:
+def measure(model: Trainable, batches: Sequence[Any], workers: Workers, ranks: Ranks = ALONE) -> dict[str, float]:
     """The mean ``loss`` and the ``accuracy`` over some batches, without dropout."""
     model.train(False)
-    sums = list(workers.map(model.measure, batches))
+    own = list(workers.map(model.measure, ranks.share(batches)))
+    sums = [pair for part in ranks.gather_facts(own) for pair in part]
     model.train(True)
     weight = sum(batch.weight for batch in batches)
     return {"loss": sum(loss for loss, _ in sums) / weight, "accuracy": sum(right for _, right in sums) / weight}

@@ -50,8 +50,8 @@ class Recipe:
     words: str
 
 
-def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -> Recipe:
-    """Fill in every `auto` of the train settings for these rows.
+def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int, machines: int = 1) -> Recipe:
+    """Fill in every `auto` of the train settings for these rows, on so many machines like this one.
 
     The rules: about the same number of optimizer steps is enough for small data whatever its size,
     so passes over it grow as rows get fewer; above that, passes fall towards one.
@@ -72,7 +72,7 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     dropout = float(_or(settings.dropout, auto["dropout"]))
     # Inside a network dropout draws from one stream of random numbers; and all weights are many gradients to hold.
     side_by_side = learner == "classifier" or (method != "full" and dropout == 0)
-    workers = _workers(rows, batch_size, seed) if side_by_side else 1
+    workers = _workers(rows, batch_size, seed, cores() * machines) if side_by_side else 1
     words = (
         f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), "
         f"objective {settings.objective}, method {method}, "
@@ -107,8 +107,8 @@ def choose(settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int) -
     )
 
 
-def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int) -> int:
-    """How many threads a step's tokens are enough for, by the first steps; at most one a core."""
+def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int, most: int) -> int:
+    """How many threads a step's tokens are enough for, by the first steps; at most one a core, in all processes."""
     sampler = Sampler(rows, batch_size, seed)
     steps = min(4, steps_in_epoch(len(rows), batch_size))
     if sampler.paired:
@@ -116,7 +116,7 @@ def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int) -> int:
     else:
         drawn = [sum(len(tree.tokens) for tree in trees(sampler.step(step), 10**9)) for step in range(steps)]
     nodes = statistics.mean(drawn)
-    return max(1, min(cores(), int(nodes // NODES_EACH)))
+    return max(1, min(most, int(nodes // NODES_EACH)))
 
 
 def _or(value: Any, auto: Any) -> Any:

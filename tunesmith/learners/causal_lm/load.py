@@ -20,7 +20,7 @@ from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import hidden_states, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients
-from tunesmith.learners.protocol import PreferenceTree, TokenTree
+from tunesmith.learners.protocol import Peers, PreferenceTree, TokenTree
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -156,7 +156,7 @@ class CausalLM:
             return tree_loss(self.inner, tree, self.layers)
 
     def gradients(
-        self, batches: Sequence[TokenTree], weight: float, workers: Workers
+        self, batches: Sequence[TokenTree], weight: float, workers: Workers, peers: Peers
     ) -> tuple[float, dict[str, float]]:
         parameters = [parameter for _, parameter in self._named()]
         self._ready()
@@ -173,7 +173,7 @@ class CausalLM:
 
         total = 0.0
         of_rows: dict[str, float] = {}
-        for loss, some, found in workers.map(of_tree, batches):
+        for loss, some, found in workers.map(of_tree, peers.share(batches)):
             total += loss
             of_rows |= some
             add_gradients(parameters, found)

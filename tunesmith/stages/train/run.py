@@ -7,7 +7,7 @@ import resource
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tunesmith.stages.context import Context
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import BatchMaker, Measurement, Run
 from tunesmith.training.preference_trees import preference_trees
+from tunesmith.training.ranks import Ranks
 from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.row_batches import row_batches
 from tunesmith.training.sampler import steps_in_epoch
@@ -39,13 +40,8 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     if (context.folder / DONE).exists():  # killed after the training, before the folder was in its place
         shutil.rmtree(context.folder / CHECKPOINTS, ignore_errors=True)
         return _counts(read_json(context.folder / DONE))
-    goal: GoalSheet = inputs["goal"]
-    base: BaseModel = inputs["base"]
-    dataset: Dataset = inputs["format"]
-    splits: Splits = inputs["split"]
-    learner = learner_for(base.kind, goal.input, goal.output)
-    train_rows = _rows(dataset, splits.ids("train"))
-    validation_rows = _rows(dataset, splits.ids("validation"))
+    learner = _learner(inputs)
+    train_rows, validation_rows = _parts(inputs)
     if not train_rows or not validation_rows:
         raise InputError(
             "nothing_to_train", "the training or the validation part is empty", "split", "see `tunesmith show split`"
@@ -54,23 +50,12 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         _check_preferences([*train_rows, *validation_rows], learner)
     recipe = _recipe(settings, learner.name, train_rows, context)
     context.note(recipe.words)
-    model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
-    batches = _batches(learner.batches, recipe)
-    work = context.folder / CHECKPOINTS
-    training = Run(model, train_rows, validation_rows, batches, recipe, work)
-    _train(training, recipe, context)
-    verdict = _judge(training, train_rows, validation_rows)
-    context.note(verdict.words)
-    kept, refit_steps, seconds = training, 0, training.state.seconds
-    if recipe.refit:
-        again = _refit_recipe(recipe, training, len(train_rows) + len(validation_rows))
-        refit_steps = again.steps
-        context.note(f"training once more on training and validation rows together, for {refit_steps} steps")
-        both = [*train_rows, *validation_rows]
-        model = learner.load.prepare(base, goal, asdict(again), both)
-        kept = Run(model, both, [], batches, again, work / "refit")
-        _train(kept, again, context)
-        seconds += kept.state.seconds
+    if context.ranks.size > 1:
+        context.note(f"shared by {context.ranks.size} processes")
+    context.ranks.order({"made": context.facts["made"], "recipe": asdict(recipe), "folder": str(context.folder)})
+    fitted = _fit(inputs, train_rows, validation_rows, recipe, context)
+    training, verdict, kept = fitted.training, fitted.verdict, fitted.kept
+    model = kept.model
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -89,8 +74,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "best_step": training.state.best_step,
         "stopped_early": training.state.stopped_early,
         "skipped": training.state.skipped,
-        "refit_steps": refit_steps,
-        "seconds": seconds,
+        "refit_steps": kept.recipe.steps if kept is not training else 0,
+        "seconds": training.state.seconds + (kept.state.seconds if kept is not training else 0.0),
+        "processes": context.ranks.size,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     result = {
@@ -101,8 +87,63 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "facts": facts,
     }
     write_json(context.folder / DONE, result)
-    shutil.rmtree(work)
+    shutil.rmtree(context.folder / CHECKPOINTS)
     return _counts(result)
+
+
+def share(inputs: Mapping[str, Any], order: Mapping[str, Any], context: Context) -> None:
+    """Take this process's share of a training that the first of ``context.ranks`` ordered. Nothing is written."""
+    _fit(inputs, *_parts(inputs), Recipe(**order["recipe"]), context)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """``training`` chose the step, and ``verdict`` is its; ``kept`` holds the weights: the same, or the refit."""
+
+    training: Run
+    verdict: Verdict
+    kept: Run
+
+
+def _fit(
+    inputs: Mapping[str, Any],
+    train_rows: list[EncodedRow],
+    validation_rows: list[EncodedRow],
+    recipe: Recipe,
+    context: Context,
+) -> Fitted:
+    """Train, and train anew on all rows where the recipe says so. All ranks do, with their share of the cores."""
+    learner, base, goal, ranks = _learner(inputs), inputs["base"], inputs["goal"], context.ranks
+    batches = _batches(learner.batches, recipe, ranks)
+    work = context.folder / CHECKPOINTS
+    with ranks.threads():
+        model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
+        training = Run(model, train_rows, validation_rows, batches, recipe, work, ranks)
+        _train(training, recipe, context)
+        verdict = _judge(training, train_rows, validation_rows)
+        context.note(verdict.words)
+        if not recipe.refit:
+            return Fitted(training, verdict, training)
+        again = _refit_recipe(recipe, training, len(train_rows) + len(validation_rows))
+        context.note(f"training once more on training and validation rows together, for {again.steps} steps")
+        both = [*train_rows, *validation_rows]
+        model = learner.load.prepare(base, goal, asdict(again), both)
+        kept = Run(model, both, [], batches, again, work / "refit", ranks)
+        _train(kept, again, context)
+    return Fitted(training, verdict, kept)
+
+
+def _learner(inputs: Mapping[str, Any]) -> Learner:
+    base: BaseModel = inputs["base"]
+    goal: GoalSheet = inputs["goal"]
+    return learner_for(base.kind, goal.input, goal.output)
+
+
+def _parts(inputs: Mapping[str, Any]) -> tuple[list[EncodedRow], list[EncodedRow]]:
+    """The rows to train on, and those to choose the best step on."""
+    dataset: Dataset = inputs["format"]
+    splits: Splits = inputs["split"]
+    return _rows(dataset, splits.ids("train")), _rows(dataset, splits.ids("validation"))
 
 
 def _check_preferences(rows: list[EncodedRow], learner: Learner) -> None:
@@ -126,9 +167,10 @@ def _check_preferences(rows: list[EncodedRow], learner: Learner) -> None:
         )
 
 
-def _batches(kind: str, recipe: Recipe) -> BatchMaker:
+def _batches(kind: str, recipe: Recipe, ranks: Ranks) -> BatchMaker:
     packed = preference_trees if recipe.objective == "dpo" else trees
-    return partial(packed if kind == "tree" else row_batches, budget=recipe.token_budget, workers=recipe.workers)
+    lanes = ranks.lanes(recipe.workers)
+    return partial(packed if kind == "tree" else row_batches, budget=recipe.token_budget, workers=lanes)
 
 
 def _refit_recipe(recipe: Recipe, training: Run, rows: int) -> Recipe:
@@ -151,7 +193,7 @@ def _recipe(settings: TrainSettings, learner: str, rows: list[EncodedRow], conte
         except (TypeError, InputError):
             context.warn("the recipe of the run that was stopped cannot be read; training starts anew")
             shutil.rmtree(context.folder / "checkpoints", ignore_errors=True)
-    recipe = choose(settings, learner, rows, context.seed)
+    recipe = choose(settings, learner, rows, context.seed, context.ranks.machines)
     write_json(path, asdict(recipe))
     return recipe
 
@@ -179,7 +221,7 @@ def _train(training: Run, recipe: Recipe, context: Context) -> None:
         if pace is None and told.kind in ("step", "validation"):
             pace, start = Pace(recipe.steps), told.data["step"]
         _tell(told, recipe, context, pace, start)
-        if context.stopping() and not training.state.done:
+        if context.ranks.tell(context.stopping() and not training.state.done):
             training.save()
             raise Cancelled(f"stopped by you in step {training.state.step} of {recipe.steps}; the checkpoint is saved")
 
