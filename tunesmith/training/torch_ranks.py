@@ -37,6 +37,9 @@ FAREWELL = 20.0
 POLL = 0.1
 #: Numbers that are added up at once, which bounds the memory that a sum needs. DistributedDataParallel takes 25 MB.
 BUCKET = 2**23
+#: Bytes of facts that are exchanged at once, the length at their head: a step's losses take 2,000.
+LETTER = 8192
+HEAD = 8
 #: Numbers the times that this process joined others, as all of them do: what was said before is not heard again.
 _times = itertools.count()
 
@@ -84,37 +87,44 @@ class TorchRanks(Ranks):
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         import torch
-
-        held = self._add_up(torch.tensor([float(parameter.grad is not None) for parameter in parameters]))
-        used = [parameter for parameter, count in zip(parameters, held.tolist(), strict=True) if count]
-        for bucket in _buckets(used):
-            own = [torch.zeros_like(one) if one.grad is None else one.grad for one in bucket]
-            summed = self._add_up(torch.cat([gradient.float().flatten() for gradient in own]))
-            for one, part in zip(bucket, summed.split_with_sizes([one.numel() for one in bucket]), strict=True):
-                one.grad = part.view_as(one).to(one.dtype)
-
-    def _add_up(self, tensor: Tensor) -> Tensor:
         from torch import distributed
 
-        with self._explained():
-            distributed.all_reduce(tensor)
-        return tensor
+        for bucket in _buckets(parameters):
+            own = [torch.zeros_like(one) if one.grad is None else one.grad for one in bucket]
+            held = own[0].new_tensor([float(one.grad is not None) for one in bucket], dtype=torch.float32)
+            summed = torch.cat([*(gradient.float().flatten() for gradient in own), held])
+            with self._explained():
+                distributed.all_reduce(summed)
+            *parts, held = summed.split_with_sizes([*(one.numel() for one in bucket), len(bucket)])
+            for one, part, ranks in zip(bucket, parts, held.tolist(), strict=True):
+                one.grad = part.view_as(one).to(one.dtype) if ranks else None
 
     def gather(self, own: Tensor) -> list[Tensor]:
-        import torch
         from torch import distributed
 
-        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        parts = [own.new_empty((length, *own.shape[1:])) for length in self.gather_facts(len(own))]
+        parts[self.rank] = own.contiguous()
         with self._explained():
-            distributed.all_gather(lengths, torch.tensor([len(own)]))
-            parts = [own.new_empty((int(length), *own.shape[1:])) for length in lengths]
-            parts[self.rank] = own.contiguous()
             for rank, part in enumerate(parts):
                 distributed.broadcast(part, rank)
         return parts
 
     def gather_facts(self, own: Any) -> list[Any]:
-        return [_facts(part) for part in self.gather(_bytes(own))]
+        import torch
+        from torch import distributed
+
+        message = _message(own)
+        heard = [torch.empty_like(message[:LETTER]) for _ in range(self.size)]
+        with self._explained():
+            distributed.all_gather(heard, message[:LETTER].contiguous())
+            longest = max(map(_length, heard))
+            if longest > LETTER:
+                rest = message.new_zeros(longest - LETTER)
+                rest[: len(message) - LETTER] = message[LETTER:]
+                more = [torch.empty_like(rest) for _ in range(self.size)]
+                distributed.all_gather(more, rest)
+                heard = [torch.cat(pages) for pages in zip(heard, more, strict=True)]
+        return list(map(_facts, heard))
 
     def broadcast(self, tensor: Tensor) -> Tensor:
         from torch import distributed
@@ -127,9 +137,12 @@ class TorchRanks(Ranks):
     def tell(self, facts: Any) -> Any:
         import torch
 
-        told = _bytes(facts)
-        length = self.broadcast(torch.tensor([len(told)]))
-        return _facts(self.broadcast(told if self.first else torch.empty(int(length), dtype=torch.uint8)))
+        message = _message(facts)
+        heard = self.broadcast(message[:LETTER].clone())
+        if _length(heard) > LETTER:
+            rest = message[LETTER:] if self.first else torch.empty(_length(heard) - LETTER, dtype=torch.uint8)
+            heard = torch.cat([heard, self.broadcast(rest)])
+        return _facts(heard)
 
     def spread(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         import torch
@@ -231,7 +244,7 @@ class TorchRanks(Ranks):
 
     def _failure(self) -> TunesmithError | None:
         """What another rank said before it gave up."""
-        until = time.monotonic() + LAST_WORD
+        until = time.monotonic() + 1  # it was said before the connections were closed
         with suppress(RuntimeError):
             while time.monotonic() < until:
                 for rank in range(1, self.size):
@@ -266,14 +279,21 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-def _bytes(facts: Any) -> Tensor:
+def _message(facts: Any) -> Tensor:
+    """Facts as bytes: how many there are, then JSON; at least a letter's, so that one exchange does for most."""
     import torch
 
-    return torch.frombuffer(bytearray(json.dumps(facts).encode()), dtype=torch.uint8)
+    text = json.dumps(facts).encode()
+    whole = len(text) + HEAD
+    return torch.frombuffer(bytearray(whole.to_bytes(HEAD, "little") + text).ljust(LETTER, b" "), dtype=torch.uint8)
 
 
-def _facts(told: Tensor) -> Any:
-    return json.loads(told.numpy().tobytes())
+def _length(message: Tensor) -> int:
+    return int.from_bytes(message[:HEAD].numpy().tobytes(), "little")
+
+
+def _facts(message: Tensor) -> Any:
+    return json.loads(message[HEAD : _length(message)].numpy().tobytes())
 
 
 def _raw(tensor: Tensor) -> bytes:
