@@ -17,7 +17,7 @@ from tunesmith import base_folder
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
-from tunesmith.launch import follows, place
+from tunesmith.launch import follows
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
 from tunesmith.pipeline.stale import facts, recipe
@@ -30,9 +30,6 @@ from tunesmith.training.torch_ranks import joined
 if TYPE_CHECKING:
     from tunesmith.project import Project
     from tunesmith.project_file import ProjectSettings
-
-#: A launcher hands a Ctrl-C on to its processes within this many seconds.
-HANDED_ON = 2.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +124,7 @@ def _run(
     sink: Sink,
     ranks: Ranks,
 ) -> RunResult:
+    """Run the stages, as the first of ``ranks``."""
     current = settings()
     check(project, current)
     began = time.monotonic()
@@ -252,24 +250,16 @@ def guard_disk(place: Path) -> Iterator[None]:
 
 @contextmanager
 def stop_on_interrupt(sink: Sink) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once.
-
-    A launcher hands on the Ctrl-C that the terminal has sent already: that is no second one.
-    """
+    """The first Ctrl-C (or SIGTERM) asks to stop at the next safe point; the second stops at once."""
     asked = threading.Event()
-    handed_on_until = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
 
     def on_signal(number: int, frame: Any) -> None:
-        nonlocal handed_on_until
         if asked.is_set():
-            if time.monotonic() < handed_on_until:
-                return
             os._exit(130)
         asked.set()
-        handed_on_until = time.monotonic() + HANDED_ON if place() else 0.0
         sink(Event("note", data={"text": "stopping at the next safe point; once more to stop at once"}))
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -160,11 +160,11 @@ class TorchRanks(Ranks):
         for name in sorted(tensors):
             digest.update(_raw(tensors[name]))
         found = self.gather_facts(digest.hexdigest())
-        differing = [rank for rank, one in enumerate(found) if one != found[0]]
+        differing = [str(rank) for rank, one in enumerate(found) if one != found[0]]
         if differing:
             raise TunesmithError(
                 "training_ranks_differ",
-                f"the processes no longer hold the same weights ({_names(differing)} and rank 0)",
+                f"the weights are no longer the same: those of rank {', '.join(differing)} are not those of rank 0",
                 fix="run all of them on machines of one kind with the same versions; the last checkpoint is good",
             )
 
@@ -210,11 +210,7 @@ class TorchRanks(Ranks):
         with suppress(RuntimeError):
             self._store.set(f"failed-{self.rank}", json.dumps(words))
             self._close()
-            until = time.monotonic() + LAST_WORD
-            while time.monotonic() < until:
-                if self._store.check([f"order-{self._orders}"]):
-                    return True
-                time.sleep(POLL)
+            return self._told_within(LAST_WORD, [f"order-{self._orders}"])
         return False
 
     def leave(self) -> None:
@@ -223,10 +219,16 @@ class TorchRanks(Ranks):
             if self.first:
                 self.order(None)
                 self._close()
-                self._store.wait([f"left-{rank}" for rank in range(1, self.size)], timedelta(seconds=LAST_WORD))
+                self._told_within(LAST_WORD, [f"left-{rank}" for rank in range(1, self.size)])
             else:
                 self._close()
                 self._store.set(f"left-{self.rank}", "")
+
+    def _told_within(self, seconds: float, keys: list[str]) -> bool:
+        until = time.monotonic() + seconds
+        while not (told := self._store.check(keys)) and time.monotonic() < until:
+            time.sleep(POLL)
+        return bool(told)
 
     def _close(self) -> None:
         from torch import distributed
@@ -244,14 +246,11 @@ class TorchRanks(Ranks):
 
     def _failure(self) -> TunesmithError | None:
         """What another rank said before it gave up."""
-        until = time.monotonic() + 1  # it was said before the connections were closed
         with suppress(RuntimeError):
-            while time.monotonic() < until:
-                for rank in range(1, self.size):
-                    if self._store.check([f"failed-{rank}"]):
-                        what, where, fix = json.loads(self._store.get(f"failed-{rank}"))
-                        return TunesmithError("training_rank_failed", f"rank {rank}: {what}", where, fix)
-                time.sleep(POLL)
+            for rank in range(1, self.size):
+                if self._told_within(POLL, [f"failed-{rank}"]):  # it is said before the connections are closed
+                    what, where, fix = json.loads(self._store.get(f"failed-{rank}"))
+                    return TunesmithError("training_rank_failed", f"rank {rank}: {what}", where, fix)
         return None
 
     def _lost(self, what: str) -> TunesmithError:
@@ -300,7 +299,3 @@ def _raw(tensor: Tensor) -> bytes:
     import torch
 
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _names(ranks: Sequence[int]) -> str:
-    return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(map(str, ranks))}"

@@ -40,8 +40,10 @@ LONGEST_WAIT = 60
 
 
 @contextmanager
-def launched(work: Work, folder: Path, size: int = 2, timeout: float = 60, **wanted: Any) -> Iterator[list[Any]]:
-    """So many processes at ``work``; none outlives the block."""
+def launched(
+    work: Work, folder: Path, size: int = 2, timeout: float = 60, missing: int = 0, **wanted: Any
+) -> Iterator[list[Any]]:
+    """So many processes at ``work``, the last so many not started at all; none outlives the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,7 +51,7 @@ def launched(work: Work, folder: Path, size: int = 2, timeout: float = 60, **wan
     told = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     processes = [
         SERVER.Process(target=_begin, args=({**told, "RANK": rank}, work, folder, timeout, wanted))
-        for rank in range(size)
+        for rank in range(size - missing)
     ]
     try:
         for process in processes:
@@ -73,13 +75,16 @@ def _begin(told: Mapping[str, Any], work: Work, folder: Path, timeout: float, wa
     os.environ.update({name: str(value) for name, value in told.items()})
     torch.set_num_threads(1)
     rank = told["RANK"]
-    with joined(timedelta(seconds=timeout)) as ranks:
-        try:
-            work(ranks, folder, wanted)
-        except TunesmithError as error:
-            (folder / f"error-{rank}.json").write_text(json.dumps([error.code, error.what]))
-            if rank:
-                ranks.fail(error)  # type: ignore[attr-defined]
+    try:
+        with joined(timedelta(seconds=timeout)) as ranks:
+            try:
+                work(ranks, folder, wanted)
+            except TunesmithError as error:
+                if rank:
+                    ranks.fail(error)  # type: ignore[attr-defined]
+                raise
+    except TunesmithError as error:
+        (folder / f"error-{rank}.json").write_text(json.dumps([error.code, error.what]))
 
 
 def make_run(kind: str, folder: Path, ranks: Ranks, **changes: Any) -> Run:

@@ -145,6 +145,15 @@ def test_a_rank_that_is_gone_leaves_no_other_hanging(tmp_path, way, code, said):
     assert said in what
 
 
+def test_a_rank_that_never_comes_is_told(tmp_path):
+    with launched(lose, tmp_path, missing=1, timeout=1) as [process]:
+        process.join(LONGEST_WAIT)
+        assert process.exitcode == 0
+    code, what = read(tmp_path, "error-0")
+    assert code == "training_rank_lost"
+    assert "did not find each other" in what
+
+
 def test_the_ranks_that_wait_hear_that_the_first_is_gone(tmp_path):
     with launched(_wait_for_orders, tmp_path) as processes:
         wait_until(lambda: (tmp_path / "heard").exists())

@@ -52,7 +52,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     context.note(recipe.words)
     if context.ranks.size > 1:
         context.note(f"shared by {context.ranks.size} processes")
-    context.ranks.order({"made": context.facts["made"], "recipe": asdict(recipe), "folder": str(context.folder)})
+        context.ranks.order({"made": context.facts["made"], "recipe": asdict(recipe), "folder": str(context.folder)})
     fitted = _fit(inputs, train_rows, validation_rows, recipe, context)
     training, verdict, kept = fitted.training, fitted.verdict, fitted.kept
     model = kept.model
