@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
 from tunesmith.errors import InputError
 from tunesmith.events import fan_out
+from tunesmith.launch import follows
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -60,7 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> RunResult:
-    """Run the project up to a stage, with its progress on the screen."""
+    """Run the project up to a stage, with its progress on the screen.
+
+    Of processes that were launched together the first does; the others end here when it has.
+    """
+    if follows():
+        from tunesmith.pipeline.follow import follow
+
+        follow()
+        raise SystemExit(0)
     from tunesmith.cli.progress import progress
 
     project = open_project(arguments)

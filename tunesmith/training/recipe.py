@@ -59,9 +59,16 @@ class Recipe:
 
 
 def choose(
-    settings: Any, learner: str, rows: Sequence[EncodedRow], seed: int, fresh_parameters: int | None = None
+    settings: Any,
+    learner: str,
+    rows: Sequence[EncodedRow],
+    seed: int,
+    fresh_parameters: int | None = None,
+    machines: int = 1,
 ) -> Recipe:
-    """Fill in every `auto` of the train settings for these rows. ``fresh_parameters``: how many a fresh model has.
+    """Fill in every `auto` of the train settings for these rows, on so many machines like this one.
+
+    ``fresh_parameters``: how many a fresh model has.
 
     The rules: about the same number of optimizer steps is enough for small data whatever its size,
     so passes over it grow as rows get fewer; above that, passes fall towards one.
@@ -87,7 +94,7 @@ def choose(
     # Inside a network dropout draws from one stream of random numbers; and all weights are many gradients to hold.
     few = method != "full" or (fresh_parameters or MANY_PARAMETERS) < MANY_PARAMETERS
     side_by_side = learner == "classifier" or (few and dropout == 0)
-    workers = _workers(rows, batch_size, seed) if side_by_side else 1
+    workers = _workers(rows, batch_size, seed, cores() * machines) if side_by_side else 1
     words = (
         f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), "
         f"objective {settings.objective}, method {method}, "
@@ -125,8 +132,8 @@ def choose(
     )
 
 
-def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int) -> int:
-    """How many threads a step's tokens are enough for, by the first steps; at most one a core."""
+def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int, most: int) -> int:
+    """How many threads a step's tokens are enough for, by the first steps; at most one a core, in all processes."""
     sampler = Sampler(rows, batch_size, seed)
     steps = min(4, steps_in_epoch(len(rows), batch_size))
     if sampler.paired:
@@ -134,7 +141,7 @@ def _workers(rows: Sequence[EncodedRow], batch_size: int, seed: int) -> int:
     else:
         drawn = [sum(len(tree.tokens) for tree in trees(sampler.step(step), 10**9)) for step in range(steps)]
     nodes = statistics.mean(drawn)
-    return max(1, min(cores(), int(nodes // NODES_EACH)))
+    return max(1, min(most, int(nodes // NODES_EACH)))
 
 
 def _or(value: Any, auto: Any) -> Any:

@@ -13,6 +13,7 @@ from tests.unit.training import tiny
 from tests.unit.training.test_tree_packing import padded_loss, rows, tiny_model
 from tunesmith.learners.causal_lm.decoder_layer import layers_of
 from tunesmith.learners.causal_lm.loss import tree_loss
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.tree_packing import trees
 from tunesmith.workers import Workers
 
@@ -74,7 +75,7 @@ def test_bfloat16_is_kept_to_and_what_is_trained_stays_float32(by: str) -> None:
         if by == "transformers":
             model._own = model.layers = None
             model.mixed = precision == "bfloat16"
-        loss, _ = model.gradients(batch, batch[0].weight, Workers(1))
+        loss = model.gradients(batch, batch[0].weight, Workers(1), ALONE).loss
         found[precision] = (loss, {name: parameter.grad for name, parameter in model._named()})
     assert found["bfloat16"][0] != found["float32"][0]
     assert found["bfloat16"][0] == pytest.approx(found["float32"][0], rel=0.01)

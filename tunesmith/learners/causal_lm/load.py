@@ -22,7 +22,7 @@ from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import hidden_states, outcome_of, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
-from tunesmith.learners.protocol import Outcome, PreferenceTree, TokenTree, together
+from tunesmith.learners.protocol import Outcome, Peers, PreferenceTree, TokenTree, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -179,7 +179,7 @@ class CausalLM:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree, self.layers)
 
-    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers) -> Outcome:
+    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers, peers: Peers) -> Outcome:
         parameters = [parameter for _, parameter in self._named()]
         self._ready()
 
@@ -193,7 +193,7 @@ class CausalLM:
 
         outcomes = []
         with narrow_products(self.layers is not None and self.recipe["precision"] == "bfloat16"):
-            for outcome, found in workers.map(of_tree, batches):
+            for outcome, found in workers.map(of_tree, peers.share(batches)):
                 outcomes.append(outcome)
                 add_gradients(parameters, found)
         return together(outcomes)
