@@ -5,11 +5,9 @@ A fresh model's base has random weights: its answers would take minutes to write
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tunesmith.learners.protocol import Prediction
-from tunesmith.products import BaseModel, CleanSet, Splits
+from tunesmith.products import BaseModel
 
 
 @dataclass(frozen=True)
@@ -72,22 +70,17 @@ TOKEN_FREQUENCIES = Rival(
     unbeaten="As far as these texts can tell, it has learned no more than that.",
     enough="Knowing how frequent each token is meets the goal on its own: the goal asks too little.",
 )
-RIVALS = {rival.name: rival for rival in (THE_BASE, COMMONEST_ANSWER, TOKEN_FREQUENCIES)}
+#: How the same answer for all is called where answers are objects, and where hardly two are alike.
+_BY_OUTPUT = {
+    "json": "always giving the commonest value of each field",
+    "text": "always giving the same answer, the commonest of the training rows or the first of them",
+}
 
 
-def rival_of(base: BaseModel, *, documents: bool) -> Rival:
-    """What a model made from this base is to beat. ``documents``: the test rows are texts without questions."""
+def rival_of(base: BaseModel, output: str, *, texts: bool) -> Rival:
+    """What a model made from this base is to beat. ``texts``: the test rows are texts without a question."""
     if not base.from_scratch:
         return THE_BASE
-    return TOKEN_FREQUENCIES if documents else COMMONEST_ANSWER
-
-
-def commonest_answer(clean: CleanSet, split: Splits, rows: int) -> list[Prediction]:
-    """The commonest answer of the training rows (of equally common ones the first), once for each of ``rows``."""
-    ids = frozenset(split.ids("train"))
-    counts: Counter[int] = Counter()  # by hash, so that a million long answers need no memory
-    for example in clean.examples(ids):
-        counts[hash(example.answer)] += not example.is_document
-    best = max(counts, key=lambda key: counts[key])
-    text = next(example.answer or "" for example in clean.examples(ids) if hash(example.answer) == best)
-    return [Prediction(text, counts[best] / max(1, counts.total()), 0, 0.0)] * rows
+    if texts:
+        return TOKEN_FREQUENCIES
+    return replace(COMMONEST_ANSWER, words=_BY_OUTPUT.get(output, COMMONEST_ANSWER.words))

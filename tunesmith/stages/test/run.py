@@ -20,6 +20,7 @@ from tunesmith.products import BaseModel, CleanSet, Dataset, GoalSheet, Splits, 
 from tunesmith.scoring.measure import ROW_METRIC, TEXT_METRICS, metrics_of
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
+from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.documents import Documents
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
@@ -27,7 +28,7 @@ from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
-from tunesmith.stages.test.rivals import Rival, commonest_answer, rival_of
+from tunesmith.stages.test.rivals import Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
@@ -57,7 +58,7 @@ def run(
     tuned: TunedModel = inputs["train"]
     locked = locked_rows(inputs["clean"], split)
     rows, texts = asked_rows(locked, inputs["format"])
-    rival = rival_of(base, documents=texts)
+    rival = rival_of(base, goal.output, texts=texts)
     draw: dict[str, int] = {"resamples": settings.resamples, "seed": context.seed}
     learner = find_learner(tuned.learner)
     measure = _measure_texts if texts else _measure_answers
@@ -115,7 +116,7 @@ def _measure_answers(
     answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     if base.from_scratch:
-        always = commonest_answer(inputs["clean"], split, len(rows))
+        always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
         enforced = {rival.name + ENFORCED: always} if TUNED + ENFORCED in answers else {}
         answers = {rival.name: always, TUNED: answers.pop(TUNED), **enforced, **answers}
     scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
