@@ -19,6 +19,7 @@ from tunesmith.memory import peak_bytes, resident_bytes
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GoalSheet, GroupGain, Splits
 from tunesmith.stages.context import Context
+from tunesmith.stages.train import forgetting
 from tunesmith.stages.train.groups import group_gains
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import BatchMaker, Measurement, Run
@@ -55,7 +56,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         _check_preferences([*train_rows, *validation_rows], learner)
     recipe = _recipe(settings, learner.name, train_rows, context)
     context.note(recipe.words)
+    general = forgetting.general(settings, learner, base, context)
     model = learner.load.prepare(base, goal, asdict(recipe), train_rows)
+    before = general.outcomes(model, recipe)  # freshly loaded it is the base, in a run that goes on too
     batches = _batches(learner.batches, recipe)
     work = context.folder / CHECKPOINTS
     training = Run(model, train_rows, validation_rows, batches, recipe, work)
@@ -72,6 +75,9 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         kept = Run(model, both, [], batches, again, work / "refit")
         _train(kept, again, context)
         seconds += kept.state.seconds
+    forgot = forgetting.judge(before, general.outcomes(model, recipe), general.why_not, context.seed)
+    if forgot:
+        context.note(forgot.words)
     folder = context.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -103,6 +109,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
         "facts": facts,
         "groups": [asdict(group) for group in _groups(training, inputs, context)],
+        "forgetting": asdict(forgot) if forgot else None,
     }
     write_json(context.folder / DONE, result)
     shutil.rmtree(work)

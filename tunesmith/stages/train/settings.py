@@ -54,6 +54,11 @@ class TrainSettings(Settings):
         "passes. auto: for a classifier with fewer than 2,000 rows, where the rows held out are missed.",
     )
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
+    forgetting: bool = Field(
+        True,
+        description="Measure whether training a language model cost it general ability: its loss on the base's own "
+        "answers to general prompts, before and after. The base is asked once, which takes some seconds.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
     )
