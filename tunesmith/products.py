@@ -262,12 +262,33 @@ class GroupGain:
 
 
 @dataclass(frozen=True)
+class Forgetting:
+    """Whether training cost general ability. ``code``: kept, little_lost, much_lost or not_measured; ``words`` say why.
+
+    ``loss_before`` and ``loss``: of the base and of the tuned model, a token of the base's own answers to ``n`` general
+    prompts, with the 95% interval of the difference; ``right``: the share of these tokens that the tuned model
+    would still choose.
+    """
+
+    code: str
+    words: str
+    advice: str = ""
+    n: int = 0
+    loss_before: float = 0.0
+    loss: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    right: float = 0.0
+
+
+@dataclass(frozen=True)
 class TunedModel:
     """The trained model in the form that the ecosystem loads.
 
     ``folder``: a PEFT adapter or a whole model, with tokenizer and model card. ``curve``: a list
     of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used. ``groups``: what
-    each group of validation rows gained.
+    each group of validation rows gained. ``forgetting``: what became of general ability; None for a model
+    that gives no answers.
     """
 
     folder: Path
@@ -277,6 +298,7 @@ class TunedModel:
     verdict: dict[str, Any]
     facts: dict[str, Any]
     groups: tuple[GroupGain, ...] = ()
+    forgetting: Forgetting | None = None
 
     def trained_examples(self) -> Iterator[TrainedExample]:
         """The ledger of the training that made the weights: every example that it was given.
@@ -310,6 +332,7 @@ class TunedModel:
             data["verdict"],
             data["facts"],
             tuple(GroupGain(**group) for group in data.get("groups", ())),
+            Forgetting(**data["forgetting"]) if data.get("forgetting") else None,
         )
 
 

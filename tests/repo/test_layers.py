@@ -30,13 +30,13 @@ LAYERS = (
     # tunesmith.yaml, composed of the stages' own settings.
     ("project_file",),
     ("pipeline",),
-    # Project is what users hold; ask.py is one of its methods in a file of its own.
+    # Project is what users hold; ask.py and shown_batch.py are methods of it in files of their own.
     ("project",),
     ("tunesmith", "cli", "server", "studio"),
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = {"ask": "project"}
+ONE_AREA = {"ask": "project", "shown_batch": "project"}
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

@@ -57,6 +57,12 @@ class _Held:
         return self.model
 
 
+def release() -> None:
+    """Let go of the model in use: what comes next may need its memory."""
+    _held.key, _held.model, _held.answers = None, None, {}
+    give_memory_back()
+
+
 def predict(
     candidate: str,
     base: BaseModel,

@@ -70,6 +70,7 @@ class ReportData:
     recipe_words: str
     hardest: Sequence[HardExample]
     groups: Sequence[tuple[str, ...]]
+    forgetting: str
     worst: Sequence[WorstRow]
     wrong: int
     row_metric: str
@@ -135,6 +136,9 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         recipe_words=str(tuned.recipe.get("words") or ""),
         hardest=hardest_examples(tuned, clean),
         groups=report_facts.groups(tuned),
+        forgetting=" ".join(filter(None, [tuned.forgetting.words, tuned.forgetting.advice]))
+        if tuned.forgetting
+        else "",
         worst=measured.worst,
         wrong=int((by_row < 1).sum()),
         row_metric=measured.facts["row_metric"],

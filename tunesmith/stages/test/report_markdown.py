@@ -94,6 +94,8 @@ def _training(report: ReportData) -> str:
     code = str(report.training.get("code", ""))
     words = " ".join(filter(None, [report.training.get("words", ""), report.training.get("try", "")]))
     lines = ["## Training", f"**{TRAINING.get(code, 'Training')}.** {inline(words)}"]
+    if report.forgetting:
+        lines.append(inline(report.forgetting))
     points = [(step, value) for one in report.curves if one.kind == "validation" for step, value in one.points]
     if points:
         rows = [

@@ -15,9 +15,11 @@ from tunesmith.artifact import read_json, write_json
 from tunesmith.errors import InputError
 from tunesmith.events import duration
 from tunesmith.plugins import Learner, learner_for
-from tunesmith.products import BaseModel, EncodedRow, GoalSheet
+from tunesmith.products import BaseModel, EncodedRow, Forgetting, GoalSheet
 from tunesmith.stages.context import Context
 from tunesmith.stages.train.drive import drive
+from tunesmith.stages.train.forgetting import General
+from tunesmith.stages.train.forgetting import judge as judge_forgetting
 from tunesmith.stages.train.recipe_file import keep
 from tunesmith.threads import give_memory_back
 from tunesmith.training.estimate import estimate, fit_to_memory
@@ -32,6 +34,7 @@ from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
 CHECKPOINTS = "checkpoints"
 ESTIMATE = "estimate.json"
+NOTHING = General([])
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Rows:
 class Fitted:
     """``training`` chose the step, and ``verdict`` is its; ``kept`` holds the weights: the same run, or the refit.
 
-    ``expected``: seconds and bytes told before the run; ``peak_bytes``: the most memory that was held meanwhile.
+    ``expected``: seconds and bytes told before the run; ``peak_bytes``: the most memory that was held meanwhile;
+    ``forgetting``: whether general ability was lost, where that can be said.
     """
 
     training: Run
@@ -58,6 +62,7 @@ class Fitted:
     kept: Run
     expected: Mapping[str, float]
     peak_bytes: int
+    forgetting: Forgetting | None
 
     @property
     def refitted(self) -> bool:
@@ -74,8 +79,19 @@ def learner_of(inputs: Mapping[str, Any]) -> Learner:
     return learner_for(base.kind, goal.input, goal.output)
 
 
-def fit(inputs: Mapping[str, Any], rows: Rows, recipe: Recipe, context: Context, *, may_checkpoint: bool) -> Fitted:
-    """Train, with this process's share of the cores. ``may_checkpoint``: whether activations may be computed again."""
+def fit(
+    inputs: Mapping[str, Any],
+    rows: Rows,
+    recipe: Recipe,
+    context: Context,
+    *,
+    may_checkpoint: bool,
+    general: General = NOTHING,
+) -> Fitted:
+    """Train, with this process's share of the cores.
+
+    ``may_checkpoint``: whether activations may be computed again. ``general``: what to measure forgetting on.
+    """
     learner, base, goal, ranks = learner_of(inputs), inputs["base"], inputs["goal"], context.ranks
     work = context.folder / CHECKPOINTS
     maker = partial(batches_by, learner.batches, ranks=ranks)
@@ -84,22 +100,23 @@ def fit(inputs: Mapping[str, Any], rows: Rows, recipe: Recipe, context: Context,
         if not ranks.tell(work.exists()):
             recipe = _fitted_to_memory(model, rows, recipe, maker, context, may_checkpoint)
         context.note(recipe.words)
+        before = general.outcomes(model, recipe)  # freshly loaded it is the base, in a run that goes on too
         expected = _expected(model, rows, recipe, maker(recipe), context)
-        training = Run(model, rows.train, rows.validation, maker(recipe), recipe, work, ranks)
+        training = kept = Run(model, rows.train, rows.validation, maker(recipe), recipe, work, ranks)
         drive(training, context)
         verdict = _judge(training, rows)
         context.note(verdict.words)
-        if not recipe.refit:
-            return Fitted(training, verdict, training, expected, peak.look())
-        again = _refit_recipe(recipe, training, len(rows.both))
-        context.note(f"training once more on training and validation rows together, for {again.steps} steps")
-        training.let_go()
-        del model
-        give_memory_back()
-        model = learner.load.prepare(base, goal, asdict(again), rows.both)
-        kept = Run(model, rows.both, [], maker(again), again, work / "refit", ranks)
-        drive(kept, context)
-        return Fitted(training, verdict, kept, expected, peak.look())
+        if recipe.refit:
+            again = _refit_recipe(recipe, training, len(rows.both))
+            context.note(f"training once more on training and validation rows together, for {again.steps} steps")
+            training.let_go()
+            del model
+            give_memory_back()
+            model = learner.load.prepare(base, goal, asdict(again), rows.both)
+            kept = Run(model, rows.both, [], maker(again), again, work / "refit", ranks)
+            drive(kept, context)
+        forgot = judge_forgetting(before, general.outcomes(model, recipe), general.why_not, context.seed)
+        return Fitted(training, verdict, kept, expected, peak.look(), forgot)
 
 
 def batches_by(kind: str, recipe: Recipe, ranks: Ranks) -> BatchMaker:

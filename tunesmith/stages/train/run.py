@@ -11,6 +11,7 @@ from tunesmith.artifact import read_json, write_json
 from tunesmith.errors import InputError
 from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GroupGain, Splits
 from tunesmith.stages.context import Context
+from tunesmith.stages.train import forgetting
 from tunesmith.stages.train.checks import check_fresh, check_preferences
 from tunesmith.stages.train.fit import CHECKPOINTS, Fitted, Rows, fit, learner_of
 from tunesmith.stages.train.groups import group_gains
@@ -41,13 +42,16 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         check_preferences(rows.both, learner)
     fresh_parameters = base.parameters if base.from_scratch else None
     recipe = _recipe(settings, learner.name, rows.train, context, fresh_parameters)
+    general = forgetting.general(settings, learner, base, context)  # before the training takes the memory
     may_checkpoint = settings.activation_checkpointing == "auto"
     if ranks.size > 1:
         context.note(f"shared by {ranks.size} processes")
         order = {"recipe": asdict(recipe), "may_checkpoint": may_checkpoint}
         ranks.order({**order, "made": context.facts["made"], "folder": str(context.folder)})
-    fitted = fit(inputs, rows, recipe, context, may_checkpoint=may_checkpoint)
-    kept_run = fitted.kept
+    fitted = fit(inputs, rows, recipe, context, may_checkpoint=may_checkpoint, general=general)
+    kept_run, forgot = fitted.kept, fitted.forgetting
+    if forgot:
+        context.note(forgot.words)
     write_model(kept_run.model, kept_run.ledger_lines(), context.folder, kept_run.state.step)
     verdict = fitted.verdict
     result = {
@@ -57,6 +61,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         "verdict": {"code": verdict.code, "words": verdict.words, "try": verdict.advice},
         "facts": _facts(fitted, rows, ranks.size),
         "groups": [asdict(group) for group in _groups(fitted, inputs, context)],
+        "forgetting": asdict(forgot) if forgot else None,
     }
     write_json(context.folder / DONE, result)
     shutil.rmtree(context.folder / CHECKPOINTS)

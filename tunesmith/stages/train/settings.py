@@ -66,6 +66,11 @@ class TrainSettings(Settings):
         description="Keep a layer's input alone for its gradient and compute the layer again: the same numbers, "
         "slower, in much less memory. auto: where the memory that is free here asks for it.",
     )
+    forgetting: bool = Field(
+        True,
+        description="Measure whether training a language model cost it general ability: its loss on the base's own "
+        "answers to general prompts, before and after. The base is asked once, which takes some seconds.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
     )
