@@ -8,6 +8,7 @@ SERVES (pairs of input and output kinds), BASES (kinds of base) and BATCHES ("tr
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -53,6 +54,14 @@ class Learner:
 
     @property
     def fresh(self) -> Any:
+        """Raises InputError where this learner cannot make a model of nothing."""
+        if importlib.util.find_spec(f"{self.package}.fresh") is None:
+            raise InputError(
+                "base_cannot_do_this",
+                f"the learner {self.name!r} cannot make a model from scratch",
+                "tunesmith.yaml: base.model",
+                "set base.model: auto, or choose one with `tunesmith base --list`",
+            )
         return self._module("fresh")
 
 

@@ -16,6 +16,9 @@ from tunesmith.learners.causal_lm.shape import Shape, shape_for
 
 #: Standard deviation of fresh weights (GPT-2 and most since).
 SPREAD = 0.02
+#: A model is this much larger than it was asked to be at most: a large vocabulary alone can need more.
+LARGER_AT_MOST = 1.5
+ENDS = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def make(folder: Path, texts: Iterable[str], *, parameters: int, vocabulary: int
     """
     tokenizer = train_tokenizer(texts, vocabulary)
     shape = shape_for(parameters, tokenizer.get_vocab_size())
-    if shape.parameters > 1.5 * parameters:
+    if shape.parameters > LARGER_AT_MOST * parameters:
         raise InputError(
             "model_too_small",
             f"a vocabulary of {shape.vocabulary:,} needs a model of at least {shape.parameters:,} parameters, "
@@ -43,11 +46,8 @@ def make(folder: Path, texts: Iterable[str], *, parameters: int, vocabulary: int
             "ask for more parameters, or a smaller base.vocabulary",
         )
     save_tokenizer(tokenizer, context, folder)
-    save_model(shape, {name: tokenizer.token_to_id(token) for name, token in _ENDS.items()}, context, seed, folder)
+    save_model(shape, {name: tokenizer.token_to_id(token) for name, token in ENDS.items()}, context, seed, folder)
     return Fresh(shape, sha256_of(folder / "tokenizer.json"))
-
-
-_ENDS = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
 
 
 def save_model(shape: Shape, ends: dict[str, int | None], context: int, seed: int, folder: Path) -> None:

@@ -145,7 +145,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         mix_ups=measured.mix_ups,
         set_aside=set_aside.groups(collection, clean, dataset, split),
         sources=collection.sources,
-        data=report_facts.data(collection, clean, dataset, split),
+        data=report_facts.data(collection, clean, dataset, split, measured.facts["not_asked"]),
         leak_note=report_facts.leak_note(split),
         base=report_facts.base(base),
         recipe=report_facts.recipe(tuned),

@@ -24,8 +24,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits) -> Rows:
-    """How many rows there were after each step, and how long they are."""
+def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits, not_asked: int = 0) -> Rows:
+    """How many rows there were after each step, and how long they are. ``not_asked``: test rows that were left out."""
     rows = sum(int(source.get("rows", 0)) for source in collection.sources)
     examples = sum(int(source.get("examples", 0)) for source in collection.sources)
     found = [("Rows read", f"{rows:,}"), ("Became examples", f"{examples:,}")]
@@ -39,6 +39,9 @@ def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Split
         ("Test part, locked", plural(len(split.ids("test")), "row")),
         ("Hash of the test part", split.test_sha256[:16]),
     ]
+    if not_asked:
+        why = "too long for the model, or texts without a question"
+        found.insert(-1, ("Of these not asked", f"{plural(not_asked, 'row')}: {why}"))
     if "median" in dataset.facts and "longest" in dataset.facts:
         found.append(
             ("Length of a row", f"{dataset.facts['median']:,} tokens (median), at most {dataset.facts['longest']:,}")

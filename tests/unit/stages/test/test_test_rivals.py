@@ -86,6 +86,16 @@ def test_token_frequencies_foretell_as_they_were_counted() -> None:
     assert (found.right, found.tokens, found.bytes) == (0, 2, 10)
 
 
+def test_rows_that_were_not_asked_are_told(project, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    whole = project._dataset
+    monkeypatch.setattr(project, "_dataset", lambda rows: whole([row for row in rows if row.input != "too long"]))
+    tickets = [*((f"ticket {number}", "a") for number in range(9)), ("too long", "b")]
+    made = project.run(project.goal("label", labels=("a", "b")), tickets, ["b"] * 9, ["a"] * 9)
+    assert (made.report.facts["rows"], made.report.facts["not_asked"]) == (9, 1)
+    assert "Of these not asked" in made.html
+    assert "1 row: too long for the model" in made.markdown
+
+
 def test_texts_are_measured_where_no_row_has_a_question() -> None:
     text = make_example([Message.of("assistant", "a text")], Source("t", 1))
     asked = make_example([Message.of("user", "why"), Message.of("assistant", "so")], Source("t", 2))
