@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.training.tiny import rows
 from tunesmith.errors import InputError
-from tunesmith.stages.train.run import _check_fresh
+from tunesmith.stages.train.checks import check_fresh
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.recipe import choose
 from tunesmith.training.schedule import factor
@@ -63,7 +63,7 @@ def test_the_rate_rises_then_falls_to_its_end(schedule: str) -> None:
     ("settings", "code"), [({"method": "lora"}, "method_not_served"), ({"objective": "dpo"}, "objective_not_served")]
 )
 def test_what_needs_a_model_that_knows_something_is_refused(settings: dict[str, str], code: str) -> None:
-    _check_fresh(TrainSettings())
+    check_fresh(TrainSettings())
     with pytest.raises(InputError) as caught:
-        _check_fresh(TrainSettings(**settings))  # type: ignore[arg-type]
+        check_fresh(TrainSettings(**settings))  # type: ignore[arg-type]
     assert caught.value.code == code
