@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: install demo test test-all check bench docs clean
+.PHONY: install demo test test-all soak check bench docs clean
 
 install: $(INSTALLED)
 
@@ -22,10 +22,13 @@ demo: install  ## the main job on examples/support-desk: a tuned model and its r
 	@$(BIN)/tunesmith run examples/support-desk; code=$$?; test $$code -eq 0 -o $$code -eq 3
 
 test: install  ## the tests, under 12 minutes on two cores
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -m 'not slow and not soak'
 
-test-all: install  ## every test, the slow ones too
-	$(BIN)/python -m pytest -q
+test-all: install  ## every test but the soak, the slow ones too
+	$(BIN)/python -m pytest -q -m 'not soak'
+
+soak: install  ## hundreds of kills, and damage to every region of a checkpoint
+	$(BIN)/python -m pytest -q -m soak
 
 check: install  ## linting, formatting, types
 	$(BIN)/ruff check .

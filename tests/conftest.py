@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tunesmith import catalog
 from tunesmith.catalog import WheelSource
@@ -15,6 +16,10 @@ from tunesmith.stages.base import fetch
 from tunesmith.stages.base.naming import Named
 from tunesmith.stages.base.run import product
 from tunesmith.stages.context import Context
+
+# A busy machine is no fault of the code: budgets are in examples, not in seconds.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

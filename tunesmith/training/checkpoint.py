@@ -1,7 +1,8 @@
-"""Checkpoints: whole or absent, verified before use, the last two kept.
+"""Checkpoints: whole or absent, verified before use, the last two kept, each with the best step's weights.
 
 A checkpoint is one directory, written under a temporary name, fsynced, hashed in a manifest and
-renamed. Tensors are safetensors; nothing is ever unpickled.
+renamed. Tensors are safetensors; nothing is ever unpickled. Names that begin with a dot are unfinished
+or given up: no reader takes them, and the next save removes them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 KEPT = 2
 #: The files of a checkpoint that hold tensors.
 TENSORS = ("weights", "best", "optimizer", "ledger")
+STATE = "state.json"
+MANIFEST = "manifest.json"
+FILES = frozenset({STATE, *(f"{name}.safetensors" for name in TENSORS)})
 
 
 @dataclass(frozen=True)
@@ -57,64 +62,122 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+def size_of(checkpoint: Checkpoint) -> int:
+    """About how many bytes a checkpoint takes on disk: its tensors and its state, without their headers."""
+    size = len(json.dumps(checkpoint.state))
+    for name in TENSORS:
+        size += sum(tensor.numel() * tensor.element_size() for tensor in getattr(checkpoint, name).values())
+    return size
+
+
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint into ``folder`` and drop all but the last two. Returns its directory.
 
-    Raises OSError (a full disk, say) with the older checkpoints untouched.
+    A whole one of the same step stays as it is: what a step ends with follows from the run alone. Raises
+    OSError or SafetensorError (a full disk, say) with the older checkpoints untouched and nothing half-written.
     """
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
+    for left in (*folder.glob(".writing-*"), *folder.glob(".dropped-*")):  # by a kill: one process at a time trains
+        shutil.rmtree(left, ignore_errors=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
-    temporary = folder / f".writing-{os.getpid()}"
-    for unfinished in folder.glob(".writing-*"):  # left by a kill; one process at a time trains here
-        shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        for name in TENSORS:
-            tensors = {key: value.contiguous() for key, value in getattr(checkpoint, name).items()}
-            save_file(tensors, temporary / f"{name}.safetensors")
-        (temporary / "state.json").write_text(json.dumps(checkpoint.state), encoding="utf-8")
-        hashes = {}
-        for path in sorted(temporary.iterdir()):
-            hashes[path.name] = sha256_of(path)
-            fsync(path)
-        write_json(temporary / "manifest.json", hashes)
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-        fsync(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    for old in _directories(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    if not is_whole(final):
+        _put(checkpoint, folder / f".writing-{os.getpid()}", final)
+    for superseded in _superseded(folder, final):
+        _drop(superseded)
     return final
 
 
+def _put(checkpoint: Checkpoint, temporary: Path, final: Path) -> None:
+    """Write a checkpoint under a temporary name, then give it its own."""
+    try:
+        _write(temporary, checkpoint)
+        if final.exists():  # a damaged one, passed over when the run went on
+            _drop(final)
+        temporary.rename(final)
+        fsync(final.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _make(folder: Path) -> None:
+    """Make the folder, and its name as durable as what will lie in it."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        fsync(place.parent)
+
+
+def _write(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write every file of a checkpoint, with the manifest last, all on disk when this returns."""
+    from safetensors.torch import save_file
+
+    directory.mkdir()
+    for name in TENSORS:
+        tensors = {key: value.contiguous() for key, value in getattr(checkpoint, name).items()}
+        save_file(tensors, directory / f"{name}.safetensors")
+    (directory / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
+    hashes = {}
+    for path in sorted(directory.iterdir()):
+        hashes[path.name] = sha256_of(path)
+        fsync(path)
+    write_json(directory / MANIFEST, hashes)
+
+
+def _superseded(folder: Path, newest: Path) -> list[Path]:
+    """What goes once ``newest`` is in its place: all but it and the one before, which was verified or written here.
+
+    Later steps than its own are damaged ones that the run passed over: they must not take the place of a whole one.
+    """
+    found = _directories(folder)
+    until = found.index(newest) + 1
+    return [*found[: max(0, until - KEPT)], *found[until:]]
+
+
+def _drop(directory: Path) -> None:
+    """Remove a checkpoint; never leave half of it under its name."""
+    doomed = directory.rename(directory.with_name(f".dropped-{directory.name}"))
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def _directories(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+    """The checkpoints by step, the oldest first."""
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdecimal() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def is_whole(directory: Path) -> bool:
     """Whether every file of a checkpoint is what was written."""
     try:
-        hashes = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-        return bool(hashes) and all(sha256_of(directory / name) == found for name, found in hashes.items())
-    except (OSError, ValueError):
+        hashes = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        return set(hashes) == FILES and all(sha256_of(directory / name) == hashes[name] for name in FILES)
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[Path]]:
     """The newest whole checkpoint, or None, and the damaged ones that were passed over."""
+    damaged: list[Path] = []
+    for directory in reversed(_directories(folder)):
+        found = _read(directory)
+        if found is not None:
+            return found, damaged
+        damaged.append(directory)
+    return None, damaged
+
+
+def _read(directory: Path) -> Checkpoint | None:
+    """The checkpoint in a directory, or None where it is not what was written."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    damaged = []
-    for directory in reversed(_directories(folder)):
-        if not is_whole(directory):
-            damaged.append(directory)
-            continue
-        tensors = {name: load_file(directory / f"{name}.safetensors") for name in TENSORS}
-        state = json.loads((directory / "state.json").read_text(encoding="utf-8"))
-        return Checkpoint(**tensors, state=state), damaged
-    return None, damaged
+    if not is_whole(directory):
+        return None
+    with suppress(OSError, ValueError, SafetensorError):  # a disk that could be read a moment ago
+        # The copies do not hang on the files, which later checkpoints replace.
+        tensors = {
+            name: {key: value.clone() for key, value in load_file(directory / f"{name}.safetensors").items()}
+            for name in TENSORS
+        }
+        return Checkpoint(**tensors, state=json.loads((directory / STATE).read_text(encoding="utf-8")))
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import math
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ import torch
 
 from tests.unit.training.tiny import recipe, rows, trainable
 from tunesmith.errors import TunesmithError
-from tunesmith.training import checkpoint
 from tunesmith.training.loop import Run, measure
 from tunesmith.training.sampler import Sampler, steps_in_epoch
 from tunesmith.training.tree_packing import trees
@@ -41,7 +40,7 @@ def test_the_loss_falls_and_the_best_step_is_kept(tmp_path):
     losses = [entry["validation_loss"] for entry in run.state.curve if "validation_loss" in entry]
     assert losses[0] == pytest.approx(math.log(48), rel=0.1)  # the golden start: every token as likely
     assert min(losses) < 0.95 * losses[0]
-    assert measure(run.model, run.validation, Workers(1))["loss"] == pytest.approx(min(losses), abs=1e-5)
+    assert measure(run.model, run.validation, Workers(1)).mean_loss == pytest.approx(min(losses), abs=1e-5)
     assert [m.kind for m in told].count("step") == run.recipe.steps
 
 
@@ -63,6 +62,7 @@ def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_aft
     assert kinds.count("step") < whole.recipe.steps
     assert_same(weights(second), weights(whole))
     assert second.state.curve == whole.state.curve
+    assert second.validated.outcomes() == whole.validated.outcomes()
 
 
 def test_every_example_is_trained_once_an_epoch_whatever_the_kills(tmp_path):
@@ -93,84 +93,6 @@ def test_a_ledger_that_does_not_add_up_is_an_error(tmp_path):
         run.ledger_lines()
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 6:
-            break
-    newest = sorted(tmp_path.glob("step-*"))[-1]
-    path = newest / "weights.safetensors"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    found, damaged = checkpoint.newest(tmp_path)
-    assert damaged == [newest]
-    assert found is not None
-    assert found.state["step"] == 4
-    whole = make_run(tmp_path / "whole")
-    list(whole)
-    again = make_run(tmp_path, checkpoint_seconds=0)
-    assert [told.kind for told in again][:2] == ["damaged", "resumed"]
-    assert_same(weights(again), weights(whole))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "weights.safetensors",
-        "best.safetensors",
-        "optimizer.safetensors",
-        "ledger.safetensors",
-        "state.json",
-        "manifest.json",
-    ],
-)
-@pytest.mark.parametrize("damage", ["truncate", "zero", "delete"])
-def test_any_damage_to_a_checkpoint_is_found(tmp_path, name, damage):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 2:
-            break
-    [directory] = tmp_path.glob("step-*")
-    assert checkpoint.is_whole(directory)
-    path = directory / name
-    size = path.stat().st_size
-    if damage == "truncate":
-        path.write_bytes(path.read_bytes()[: size // 2])
-    elif damage == "zero":
-        path.write_bytes(bytes(size))
-    else:
-        path.unlink()
-    assert not checkpoint.is_whole(directory)
-
-
-def test_a_full_disk_during_a_save_keeps_the_older_checkpoint(tmp_path, monkeypatch):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    for told in run:
-        if told.kind == "step" and told.data["step"] == 3:
-            break
-    before = sorted(path.name for path in tmp_path.iterdir())
-
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "write_json", full)
-    with pytest.raises(OSError, match="No space"):
-        run.save()
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    found, damaged = checkpoint.newest(tmp_path)
-    assert found is not None
-    assert damaged == []
-
-
-def test_only_the_last_two_checkpoints_are_kept(tmp_path):
-    run = make_run(tmp_path, checkpoint_seconds=0)
-    list(run)
-    assert len(list(tmp_path.glob("step-*"))) == 2
-    state = json.loads((sorted(tmp_path.glob("step-*"))[-1] / "state.json").read_text())
-    assert state["done"]
-
-
 def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path):
     run = make_run(tmp_path, learning_rate=1e30, warmup=0.0, max_grad_norm=1e30)
     with pytest.raises(TunesmithError) as caught:
@@ -178,6 +100,46 @@ def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path)
     assert caught.value.code == "training_not_finite"
     assert "row-0-" in caught.value.what
     assert "learning_rate" in caught.value.fix
+
+
+def test_each_validation_row_is_known_before_training_and_at_the_kept_step(tmp_path):
+    run = make_run(tmp_path, validate_every=2)
+    before = measure(run.model, run.validation, Workers(1)).rows
+    list(run)
+    assert run.state.best_step > 0
+    kept = measure(run.model, run.validation, Workers(1)).rows
+    outcomes = run.validated.outcomes()
+    assert set(outcomes) == {row.id for row in rows(12, seed=1)}
+    for id, (first, last) in outcomes.items():
+        assert first == pytest.approx(before[id], rel=1e-5)
+        assert last == pytest.approx(kept[id], rel=1e-5)
+    assert sum(last.loss for _, last in outcomes.values()) < sum(first.loss for first, _ in outcomes.values())
+
+
+def test_a_step_tells_what_is_right_how_fast_and_how_much_is_shared(tmp_path):
+    run = make_run(tmp_path, steps=2, learning_rate=0.0, weight_decay=0.0)
+    model = copy.deepcopy(run.model.model).eval()
+    model.set_attn_implementation("eager")
+    steps = [told.data for told in run if told.kind == "step"]
+    for number, told in enumerate(steps):
+        drawn = run.sampler.step(number)
+        logits = model(input_ids=torch.tensor([row.tokens for row in drawn])).logits
+        right = [
+            int(logits[index, place - 1].argmax()) == row.tokens[place]
+            for index, row in enumerate(drawn)
+            for place in range(1, len(row.tokens))
+            if row.trained[place]
+        ]
+        assert told["train_accuracy"] == pytest.approx(sum(right) / len(right))
+        assert told["tokens"] == sum(len(row.tokens) for row in drawn)
+        assert told["computed_tokens"] == sum(len(tree.tokens) for tree in trees(drawn, 64)) < told["tokens"]
+        for name in ("tokens", "computed_tokens"):
+            assert told[f"{name}_per_second"] > 0
+    assert run.state.tokens == sum(told["tokens"] for told in steps)
+    assert run.state.computed_tokens == sum(told["computed_tokens"] for told in steps)
+    assert [set(entry) for entry in run.state.curve if "train_loss" in entry] == [
+        {"step", "train_loss", "train_accuracy", "learning_rate", "gradient_norm"}
+    ] * 2
 
 
 def test_early_stopping_ends_the_run_and_keeps_the_best(tmp_path):
