@@ -62,8 +62,10 @@ def job_of(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Pat
         )
 
 
-def times_trl(name: str, rows: Sequence[dict[str, Any]], side: Side, bar: float, number: int) -> list[Figure]:
-    """Rows a second of ours and of one side of TRL, held to a bar."""
+def times_trl(
+    name: str, rows: Sequence[dict[str, Any]], side: Side, bar: float, number: int, **more: Any
+) -> list[Figure]:
+    """Rows a second of ours and of one side of TRL, held to a bar. ``more`` is added to the job."""
     with job_of(rows) as (job, folder):
-        measured = take_turns([OURS, side], job, folder)
+        measured = take_turns([OURS, side], {**job, **more}, folder)
     return speeds(name, measured, len(rows), {side.name: bar}, number)

@@ -1,4 +1,7 @@
-"""Conversations without a system prompt, which share two or three tokens of the template's head, beside TRL."""
+"""Conversations without a system prompt and without the template's head, beside TRL.
+
+Only words that happen to be equal are shared.
+"""
 
 from __future__ import annotations
 
@@ -17,4 +20,4 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
     """256 rows, 16 a step, one epoch; ``--set rows=32`` takes fewer."""
     count = numbers(overrides, rows=256)["rows"]
     rows = chat(shared("banking77"), count, system=None)
-    return times_trl("nothing shared", rows, DEFAULTS, BAR, number=2)
+    return times_trl("nothing shared", rows, DEFAULTS, BAR, number=2, without_head=True)

@@ -2,16 +2,18 @@
 
 ``python -m benchmarks.peers.ours JOB.json`` prints one JSON object. The job's ``dtype`` is the
 recipe's precision. Where ``adapter`` does not exist yet, the fresh adapter is written there first;
-``tokens`` is where the rows are written as this side trains on them.
+``tokens`` is where the rows are written as this side trains on them, ``without_head`` for no template.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,16 @@ def encoded(job: dict[str, Any], base: BaseModel) -> list[EncodedRow]:
         if not isinstance(found, EncodedRow):
             raise SystemExit(f"row {number}: {found.evidence}")
         rows.append(found)
-    return rows
+    return without_head(rows) if job.get("without_head") else rows
+
+
+def without_head(rows: Sequence[EncodedRow]) -> list[EncodedRow]:
+    """The rows without the tokens that all of them begin with: the template's."""
+    head = len(os.path.commonprefix([row.tokens for row in rows]))
+    return [
+        replace(row, tokens=row.tokens[head:], trained=row.trained[head:], prompt_tokens=row.prompt_tokens - head)
+        for row in rows
+    ]
 
 
 def write_tokens(path: Path, rows: Sequence[EncodedRow]) -> None:

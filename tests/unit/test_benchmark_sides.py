@@ -214,3 +214,12 @@ def test_what_a_side_prints_last_is_read(tmp_path: Path, told: None) -> None:
     side = Side("ours", "ours.py", job={"seconds": 1.0, "settings": {"packing": True}})
     assert sides.run_side(side, {"settings": {}, "model": "m"}, tmp_path)["settings"] == {"packing": True}
     assert json.loads((tmp_path / "job.json").read_text(encoding="utf-8"))["model"] == "m"
+
+
+def test_without_the_templates_head_rows_share_what_happens_to_be_equal() -> None:
+    from benchmarks.peers.ours import without_head
+
+    rows = [EncodedRow(str(n), [1, 2, 3, n, 9], [False] * 3 + [True] * 2, None, 1.0, 3) for n in (4, 4, 5)]
+    assert [row.tokens for row in without_head(rows)] == [[4, 9], [4, 9], [5, 9]]
+    assert {tuple(row.trained) for row in without_head(rows)} == {(True, True)}
+    assert {row.prompt_tokens for row in without_head(rows)} == {0}
