@@ -18,7 +18,7 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
-from tunesmith.pipeline.stale import facts, recipe
+from tunesmith.pipeline.stale import earlier_split, facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
@@ -189,6 +189,8 @@ def _make(
             "output": settings.goal.output,
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
+            "kept_columns": settings.split.kept_columns,
+            "earlier_split": earlier_split(project, wanted),
         },
     )
     try:

@@ -15,7 +15,8 @@ from tunesmith import plugins
 from tunesmith.artifact import write_json, write_text
 from tunesmith.errors import InputError
 from tunesmith.example import Example
-from tunesmith.products import BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith.leak_certificate import check_certificate
+from tunesmith.products import PARTS, BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
 from tunesmith.scoring.measure import ROW_METRIC, metrics_of
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import BASE, TUNED, answer_all, answer_limit, candidates, facts_of
@@ -54,6 +55,7 @@ def run(
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
     rows = locked_rows(inputs["clean"], split)
+    check_certificate(split, inputs["clean"], PARTS)
     references = [row.answer or "" for row in rows]
     check_criteria(goal, metrics_of(goal.output, references, goal.schema))
 

@@ -16,6 +16,7 @@ from tunesmith import memory
 from tunesmith.artifact import hash_of, read_json, write_json
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import Pace, duration
+from tunesmith.leak_certificate import check_certificate
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GoalSheet, GroupGain, Splits
 from tunesmith.stages.context import Context
@@ -49,6 +50,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
     base: BaseModel = inputs["base"]
     dataset: Dataset = inputs["format"]
     splits: Splits = inputs["split"]
+    check_certificate(splits, inputs["clean"], ("train", "validation"))
     learner = learner_for(base.kind, goal.input, goal.output)
     train_rows = _rows(dataset, splits.ids("train"))
     validation_rows = _rows(dataset, splits.ids("validation"))
