@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.figure import Skipped
 
 PACKAGES = {
+    "datasketch": ("datasketch==2.0.0",),
     "trl": ("torch==2.13.0", "trl==1.16.0", "peft==0.21.2", "transformers==5.23.0"),
 }
 

@@ -205,11 +205,11 @@ def test_split(project: Any, command: Command, tmp_path: Path) -> None:
         "5 rows were tested in an earlier round",
         "By time: the test part is the latest",
         "no row of one part is 70% like a row of another (every pair was compared)",
-        "nearest: 66% a1 (t.csv:2, train) and b2 (t.csv:9, test)",
+        "nearest: 66.0% a1 (t.csv:2, train) and b2 (t.csv:9, test)",
         "near copies of 3 of 10 test rows and of 1 of 10 validation rows",
         "No customer is in two parts.",
         "Left out: 12 rows",
-        "t.csv:50 (l0) is 80% like t.csv:9: too_like_a_test_row",
+        "t.csv:50 (l0) is 80.0% like t.csv:9: too_like_a_test_row",
         "… and 2 more",
         "ab12",
     ):

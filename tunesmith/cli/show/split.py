@@ -76,7 +76,7 @@ def certificate_note(certificate: Mapping[str, Any]) -> list[str]:
         sides = " and ".join(
             f"{id} ({where}, {part})" for id, where, part in zip(pair["ids"], pair["where"], pair["parts"], strict=True)
         )
-        lines.append(f"  nearest: {pair['similarity']:.0%}  {sides}")
+        lines.append(f"  nearest: {pair['similarity']:.1%}  {sides}")
     chance = certificate["random_split"]
     lines.append(
         f"A plain random split would have put near copies of {chance['test']:,.0f} of {chance['test_rows']:,} test "
@@ -107,4 +107,4 @@ def _show_left_out(split: Splits, screen: Screen) -> None:
 
 
 def left_out_line(row: LeftOut) -> str:
-    return f"  {row.where} ({row.id}) is {row.similarity:.0%} like {row.like_where}: {row.reason}"
+    return f"  {row.where} ({row.id}) is {row.similarity:.1%} like {row.like_where}: {row.reason}"

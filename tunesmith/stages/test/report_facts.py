@@ -58,7 +58,7 @@ def leak_note(split: Splits) -> str:
     )
     crossing = [pair for pair in certificate["highest"] if pair["parts"] == ["train", "test"]]
     if crossing:
-        note += f" The nearest training and test rows are {crossing[0]['similarity']:.0%} alike."
+        note += f" The nearest training and test rows are {crossing[0]['similarity']:.1%} alike."
     if certificate["group"]:
         note += f" No {certificate['group']} is in two parts."
     chance = certificate["random_split"]
