@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tunesmith.products import PARTS
-from tunesmith.similarity.across import Across, Pair, TextSets
+from tunesmith.similarity.across import Across, Pair
+from tunesmith.similarity.any_order import AnyOrderSets
 from tunesmith.stages.split.rows import NOBODY, TEST, TRAIN, VALIDATION, Flags, Ints, Rows
 from tunesmith.stages.split.settings import SplitSettings
 
@@ -28,7 +29,7 @@ class Borders:
     found: tuple[Across, ...]
 
     @classmethod
-    def of(cls, sets: TextSets, part: Ints, limit: float) -> Borders:
+    def of(cls, sets: AnyOrderSets, part: Ints, limit: float) -> Borders:
         """Hold every part against every other one."""
         at = [np.flatnonzero(part == number) for number in range(len(PARTS))]
         return cls(tuple(sets.across(at[one], at[other], limit, HIGHEST) for one, other in BORDERS))
@@ -76,7 +77,7 @@ def straddling(key: Ints, part: Ints) -> int:
     return int((np.bincount(pairs[:, 0]) > 1).sum()) if len(pairs) else 0
 
 
-def random_split(sets: TextSets, near: Ints, key: Ints, settings: SplitSettings, seed: int) -> dict[str, float]:
+def random_split(sets: AnyOrderSets, near: Ints, key: Ints, settings: SplitSettings, seed: int) -> dict[str, float]:
     """What plain random splits in the same fractions would have leaked: means over `DRAWS` draws.
 
     ``test`` and ``validation``: their rows with a near copy in training, of ``test_rows`` and ``validation_rows``;
@@ -97,7 +98,7 @@ def random_split(sets: TextSets, near: Ints, key: Ints, settings: SplitSettings,
     return {"draws": DRAWS, **means, "test_rows": int(sizes[TEST]), "validation_rows": int(sizes[VALIDATION])}
 
 
-def near_pairs(sets: TextSets, near: Ints, limit: float) -> tuple[Ints, Ints, Flags]:
+def near_pairs(sets: AnyOrderSets, near: Ints, limit: float) -> tuple[Ints, Ints, Flags]:
     """All pairs of rows within small groups that reach the limit, ``left, right``; and which groups are large."""
     sizes = np.bincount(near)
     small = (sizes > 1) & (sizes <= _SMALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as Members
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.events import Pace
 from tunesmith.leak_certificate import locks
 from tunesmith.products import CERTIFICATE, PARTS, CleanSet, GoalSheet
-from tunesmith.similarity.across import TextSets
+from tunesmith.similarity.any_order import AnyOrderSets, sorted_words
 from tunesmith.similarity.near_duplicates import groups
 from tunesmith.stages.context import Context
 from tunesmith.stages.split.arrange import Arranged, arrange
 from tunesmith.stages.split.earlier_rounds import Tested
-from tunesmith.stages.split.grouping import Groups, groups_of, joined_pairs
+from tunesmith.stages.split.grouping import Groups, groups_of, joined, joined_pairs
 from tunesmith.stages.split.leak_certificate import Borders, certificate, random_split
 from tunesmith.stages.split.rows import NOBODY, TEST, TRAIN, Ints, Rows
 from tunesmith.stages.split.settings import SplitSettings
@@ -42,8 +43,9 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     rows = Rows.of(clean.examples(), goal, chosen, tested)
     if not rows.ids:
         raise _too_few(rows, 0, [0, 0, 0])
-    near = groups(_texts(clean, chosen, len(rows.ids), context), settings.near)
-    with TextSets(example.input for example in clean.examples(chosen)) as sets:
+    texts = partial(_texts, clean, chosen, len(rows.ids), context)
+    near = joined(groups(texts(), settings.near), groups(sorted_words(texts)(), settings.near))
+    with AnyOrderSets(texts) as sets:
         found, arranged, borders = _without_leaks(rows, near, sets, settings, context)
         by_chance = random_split(sets, found.near, rows.key, settings, context.seed)
         counts = arranged.counts
@@ -81,7 +83,7 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
 
 
 def _without_leaks(
-    rows: Rows, near: Ints, sets: TextSets, settings: SplitSettings, context: Context
+    rows: Rows, near: Ints, sets: AnyOrderSets, settings: SplitSettings, context: Context
 ) -> tuple[Groups, Arranged, Borders]:
     """Arrange the rows, hold the parts against each other, join what leaks, until nothing does."""
     smallest = min(settings.train, settings.validation, settings.test)

@@ -29,7 +29,8 @@ class SplitSettings(Settings):
         0.7,
         gt=0,
         le=1,
-        description="Inputs that share at least this much (Jaccard similarity of 5-letter pieces) stay on one side.",
+        description="Inputs that share at least this much (Jaccard similarity of 5-letter pieces), as they stand or "
+        "with their words sorted, stay on one side.",
     )
 
     @model_validator(mode="after")
