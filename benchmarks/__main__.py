@@ -13,6 +13,8 @@ from benchmarks.figure import Failed, Figure, Skipped
 NAMES = (
     "help",
     "million_rows",
+    "near_duplicates",
+    "leaks",
     "banking77",
     "examples",
     "training_chat",

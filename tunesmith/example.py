@@ -82,7 +82,8 @@ class Example:
 
     ``id`` is the hash of source, row and content; ``content_id`` the hash of the content alone.
     ``weight`` scales the loss of this row (0 keeps it out of training). ``part`` is set when the
-    user says which part a source belongs to.
+    user says which part a source belongs to. ``group`` is a hash of what must not be torn apart by the split (a
+    customer, a thread, a document); ``time`` is in microseconds since 1970, UTC.
     """
 
     id: str
@@ -93,6 +94,8 @@ class Example:
     tags: tuple[str, ...] = ()
     weight: float = 1.0
     part: Literal["train", "validation", "test"] | None = None
+    group: str | None = None
+    time: int | None = None
 
     @property
     def system(self) -> str | None:
@@ -165,6 +168,8 @@ def make_example(
     tags: Sequence[str] = (),
     weight: float = 1.0,
     part: Literal["train", "validation", "test"] | None = None,
+    group: str | None = None,
+    time: int | None = None,
 ) -> Example:
     """Make an Example and compute its two hashes."""
     content_id = content_hash(messages, rejected)
@@ -177,6 +182,8 @@ def make_example(
         tags=tuple(tags),
         weight=weight,
         part=part,
+        group=group,
+        time=time,
     )
 
 

@@ -28,6 +28,8 @@ EXAMPLES = pa.schema(
         ("tags", pa.list_(pa.string())),
         ("weight", pa.float64()),
         ("part", pa.string()),
+        ("group", pa.string()),
+        ("time", pa.int64()),
     ]
 )
 
@@ -113,6 +115,8 @@ class ExampleWriter(RowWriter):
                 "tags": list(example.tags),
                 "weight": example.weight,
                 "part": example.part,
+                "group": example.group,
+                "time": example.time,
             }
         )
 
@@ -161,4 +165,6 @@ def example_from_row(row: Mapping[str, Any]) -> Example:
         tags=tuple(row["tags"] or ()),
         weight=row["weight"],
         part=row["part"],
+        group=row.get("group"),  # files of earlier versions have no such columns
+        time=row.get("time"),
     )

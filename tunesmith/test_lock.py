@@ -10,5 +10,10 @@ from tunesmith.example import Example
 
 def test_lock(examples: Iterable[Example]) -> str:
     """Hex sha256 over the sorted lines ``id content_id`` of the examples; their order does not matter."""
-    lines = sorted(f"{example.id} {example.content_id}\n" for example in examples)
+    return lock_of((example.id, example.content_id) for example in examples)
+
+
+def lock_of(rows: Iterable[tuple[str, str]]) -> str:
+    """The same over pairs of id and content id."""
+    lines = sorted(f"{id} {content_id}\n" for id, content_id in rows)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -20,6 +20,7 @@ LAYERS = (
     ("artifact", "example"),
     ("example_parquet",),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
+    ("leak_certificate",),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.
     ("learners.protocol", "learners.model_card", "learners.gradients", "learners.fast_linear"),
     ("learners", "engines"),

@@ -20,7 +20,7 @@ from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
-from tunesmith.pipeline.stale import facts, recipe
+from tunesmith.pipeline.stale import earlier_split, facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
@@ -217,6 +217,8 @@ def _make(
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
             "made": {name: made[name].id for name in stage.needs},
+            "kept_columns": settings.split.kept_columns,
+            "earlier_split": earlier_split(project, wanted),
         },
         ranks=ranks,
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import TunesmithError
 from tunesmith.pipeline.order import STAGES, Stage, order_for
+from tunesmith.products import TESTED
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -51,6 +53,8 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
     if stage.name in ("split", "train", "test") or (stage.name == "base" and settings.base.from_scratch):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
+    if stage.name == "split":
+        result["facts"] = _follows(project, json.loads(json.dumps(result, default=str)))
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
 
 
@@ -60,7 +64,9 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         from tunesmith.stages.collect.fingerprint import fingerprint
 
         output = settings.goal.output
-        return {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
+        found = {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
+        kept = settings.split.kept_columns
+        return {**found, "kept_columns": kept} if kept else found
     if name == "goal":
         from tunesmith.stages.goal.run import schema_of
 
@@ -72,6 +78,32 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
 
         return {"local": base.fingerprint(settings.base, project.root)} if hasattr(base, "fingerprint") else {}
     return {}
+
+
+def _follows(project: Project, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Which split of an earlier round keeps its test rows in the test part; another seed begins anew.
+
+    Where nothing else has changed, it is the one that the latest split followed: what it made is no reason to
+    make it again.
+    """
+    latest = project.store.latest("split")
+    if latest is None or latest.made_by.get("seed") != recipe["seed"] or not (latest.path / TESTED).exists():
+        return {}
+    if {**latest.made_by, "facts": {}} == {**recipe, "facts": {}}:
+        return dict(latest.made_by["facts"])
+    return {"after": latest.id}
+
+
+def earlier_split(project: Project, recipe: Mapping[str, Any]) -> Path | None:
+    """The folder of the split that the recipe of a split names as the one before it, or None.
+
+    Where that one is gone, the latest knows its test rows too.
+    """
+    after = recipe["facts"].get("after")
+    if not after:
+        return None
+    found = project.store.find("split", after) or project.store.latest("split")
+    return found.path if found else None
 
 
 def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:

@@ -8,6 +8,7 @@ with the number of texts: memory is some 250 bytes a text, the rest lies in a te
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -26,6 +27,8 @@ MISSED = 0.003
 #: from one template takes linear time too. Texts like each other stand side by side in a bucket.
 REACH = 512
 _SEED = 42
+#: rensa gives slots as lists of Python's numbers; of so many texts they stay in the processor's cache: half the time.
+_SKETCHED_AT_ONCE = 256
 
 Ints = npt.NDArray[np.int64]
 Signatures = npt.NDArray[np.uint8]
@@ -48,7 +51,7 @@ def groups(texts: Iterable[str], threshold: float) -> Ints:
         first, same = first_of_equal(prints)
         components = Components(len(first))
         for left, right in _candidates(signatures[first], rows, components):
-            near = _estimate(signatures, first[left], first[right], threshold)
+            near = may_reach(signatures, first[left], first[right], threshold)
             left, right = left[near], right[near]
             if len(left):
                 close = sets.jaccard(first[left], first[right]) >= threshold
@@ -112,7 +115,7 @@ def _read(texts: Iterable[str], sets: ShingleFile, permutations: int) -> tuple[S
     while batch := [bare(text) for text in islice(stream, BATCH)]:
         values, counts = shingles(batch)
         sets.append(values, counts)
-        signatures += _sketch(values, counts, permutations).tobytes()
+        signatures += sketch(values, counts, permutations).tobytes()
         prints += b"".join(fingerprint(text) for text in batch)
     return (
         np.frombuffer(signatures, np.uint8).reshape(-1, permutations),
@@ -120,21 +123,34 @@ def _read(texts: Iterable[str], sets: ShingleFile, permutations: int) -> tuple[S
     )
 
 
-def _sketch(values: npt.NDArray[np.int32], counts: Ints, permutations: int) -> Signatures:
+def sketch(values: npt.NDArray[np.int32], counts: Ints, permutations: int, seed: int = _SEED) -> Signatures:
     """MinHash signatures ``[texts, permutations]``, the lowest byte of each slot (Li and König, 2010)."""
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.uint64)
+    ends = np.cumsum(counts)
     tokens = scramble(values.astype(np.uint64))
-    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, permutations, _SEED)
-    return np.array(matrix.to_rows(), dtype=np.uint32).astype(np.uint8)
+    slots = bytearray()
+    for first in range(0, len(counts), _SKETCHED_AT_ONCE):
+        last = min(first + _SKETCHED_AT_ONCE, len(counts))
+        start = int(ends[first] - counts[first])
+        offsets = np.concatenate(([0], ends[first:last] - start)).astype(np.uint64)
+        held = tokens[start : int(ends[last - 1])]
+        matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(held, offsets, permutations, seed)
+        slots += b"".join([array("I", row).tobytes() for row in matrix.to_rows()])
+    return np.frombuffer(slots, np.uint32).reshape(-1, permutations).astype(np.uint8)
+
+
+def band_keys(signatures: Signatures, rows: int) -> Iterator[npt.NDArray[np.uint64]]:
+    """Yield the key of each text in each band of ``rows`` slots, ``[texts]``."""
+    for start in range(0, signatures.shape[1], rows):
+        key = np.zeros(len(signatures), np.uint64)
+        for column in range(start, start + rows):
+            key = (key << np.uint64(8)) | signatures[:, column]
+        yield key
 
 
 def _candidates(signatures: Signatures, rows: int, components: Components) -> Iterator[tuple[Ints, Ints]]:
     """Yield pairs that agree in one band and do not hang together yet, as ``left [pairs], right [pairs]``."""
     order = np.arange(len(signatures))
-    for start in range(0, signatures.shape[1], rows):
-        key = np.zeros(len(signatures), np.uint64)
-        for column in range(start, start + rows):
-            key = (key << np.uint64(8)) | signatures[:, column]
+    for key in band_keys(signatures, rows):
         # A stable sort on top of the last band's order: within a bucket, likes stand side by side.
         order = order[np.argsort(key[order], kind="stable")]
         yield from _pairs_in_buckets(order, key[order], components)
@@ -171,7 +187,7 @@ def _unsettled(order: Ints, bucket: Ints, distance: int, components: Components)
     return order[stay], bucket[stay]
 
 
-def _estimate(signatures: Signatures, left: Ints, right: Ints, threshold: float) -> npt.NDArray[np.bool_]:
+def may_reach(signatures: Signatures, left: Ints, right: Ints, threshold: float) -> npt.NDArray[np.bool_]:
     """Whether the signatures leave it possible that a pair reaches the threshold: within four standard errors."""
     count = signatures.shape[1]
     least = threshold - 4 * math.sqrt(threshold * (1 - threshold) / count)

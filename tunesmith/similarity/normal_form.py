@@ -44,3 +44,8 @@ def fingerprint(*texts: str) -> bytes:
         hasher.update(b"%d:" % len(data))
         hasher.update(data)
     return hasher.digest()
+
+
+def in_any_order(text: str) -> str:
+    """The bare form with its words sorted: texts that differ in the order of their words alone are equal."""
+    return " ".join(sorted(bare(text).split()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -72,9 +72,22 @@ class ShingleFile:
     def seal(self) -> None:
         """Make what was appended readable."""
         self._file.flush()
-        self.counts = np.concatenate(self._counts)
+        self.counts = np.concatenate(self._counts) if self._counts else self.counts
         self._starts = np.cumsum(self.counts) - self.counts
         self._values = np.memmap(self._file, np.int32, "r")
+
+    def pieces(self, rows: Ints) -> npt.NDArray[np.int32]:
+        """The pieces of these texts one after the other, ``counts[rows]`` of each, ascending within each."""
+        counts = self.counts[rows]
+        ends = np.cumsum(counts)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._starts[rows] - (ends - counts), counts)
+        return np.asarray(self._values[places])
+
+    def batches(self, texts: int) -> Iterator[tuple[npt.NDArray[np.int32], Ints]]:
+        """Yield the pieces of all texts, so many at a time, and how many each text has."""
+        for start in range(0, len(self.counts), texts):
+            rows = np.arange(start, min(start + texts, len(self.counts)))
+            yield self.pieces(rows), self.counts[rows]
 
     def jaccard(self, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
         """Jaccard similarity ``[pairs]`` of the texts numbered ``left [pairs]`` and ``right [pairs]``."""
@@ -93,8 +106,7 @@ class ShingleFile:
         """The sets of these texts as the rows of a sparse matrix of ones ``[rows, HASHES]``."""
         counts = self.counts[rows]
         ends = np.cumsum(counts)
-        places = np.arange(ends[-1]) + np.repeat(self._starts[rows] - (ends - counts), counts)
-        values = self._values[places]
+        values = self.pieces(rows)
         matrix = sparse.csr_matrix(
             (np.ones(len(values), np.int8), values, np.concatenate(([0], ends))), shape=(len(rows), HASHES)
         )

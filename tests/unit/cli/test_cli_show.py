@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tunesmith.artifact import write_json
 from tunesmith.cli.arguments import STAGES
 from tunesmith.cli.show.split import leak_note
 from tunesmith.cli.show.train import POINTS_SHOWN, curve_points
@@ -162,15 +163,64 @@ def test_split(project: Any, command: Command, tmp_path: Path) -> None:
         with RowWriter(tmp_path / f"{part}.parquet", pa.schema([("id", pa.string())])) as writer:
             for number in range(size):
                 writer.write({"id": f"{part}{number}"})
-    facts = {"test_sha256": "ab12", "groups": 93, "largest_group": 4, "random_would_leak": 3, "left_out": 2}
+    pairs = [
+        {"similarity": 0.66, "parts": ["train", "test"], "ids": ["a1", "b2"], "where": ["t.csv:2", "t.csv:9"]},
+        {"similarity": 0.5, "parts": ["train", "validation"], "ids": ["a1", "c3"], "where": ["t.csv:2", "t.csv:4"]},
+    ]
+    chance = {"draws": 5, "test": 3.2, "validation": 1, "test_rows": 10, "validation_rows": 10, "test_by_group": 4}
+    write_json(
+        tmp_path / "certificate.json",
+        {"limit": 0.7, "every_pair_compared": True, "highest": pairs, "group": "customer", "random_split": chance},
+    )
+    names = ("id", "reason", "like", "where", "like_where")
+    schema = pa.schema([*((name, pa.string()) for name in names), ("similarity", pa.float64())])
+    with RowWriter(tmp_path / "left_out.parquet", schema) as writer:
+        for number in range(12):
+            writer.write(
+                {
+                    "id": f"l{number}",
+                    "reason": "too_like_a_test_row",
+                    "like": "b2",
+                    "similarity": 0.8,
+                    "where": f"t.csv:{50 + number}",
+                    "like_where": "t.csv:9",
+                }
+            )
+    facts = {
+        "test_sha256": "ab12",
+        "groups": 93,
+        "largest_group": 4,
+        "left_out": 12,
+        "tested_before": 5,
+        "by": "time",
+        "not_as_asked": {"test": {"rows": 10, "wanted": 8, "why": "the largest group has 4 rows"}},
+    }
     project.products["split"] = Splits(tmp_path, facts, {}, readable=PARTS, holder="test")
     out = command("show", "split").out
     assert "80.0%" in out
     assert "10.0%" in out
     assert "93 groups" in out
-    assert "near copies of 3 test rows" in out
-    assert "Left out: 2 rows" in out
-    assert "ab12" in out
+    flat = " ".join(out.split())
+    for words in (
+        "test: asked 8.0%, got 10.0%, since the largest group has 4 rows.",
+        "5 rows were tested in an earlier round",
+        "By time: the test part is the latest",
+        "no row of one part is 70% like a row of another (every pair was compared)",
+        "nearest: 66.0% a1 (t.csv:2, train) and b2 (t.csv:9, test)",
+        "near copies of 3 of 10 test rows and of 1 of 10 validation rows",
+        "No customer is in two parts.",
+        "Left out: 12 rows",
+        "t.csv:50 (l0) is 80.0% like t.csv:9: too_like_a_test_row",
+        "… and 2 more",
+        "ab12",
+    ):
+        assert words in flat
+
+
+def test_what_trains_is_not_told_of_test_rows_by_the_certificate(tmp_path: Path) -> None:
+    pairs = [{"parts": ["train", "test"]}, {"parts": ["train", "validation"]}]
+    write_json(tmp_path / "certificate.json", {"highest": pairs})
+    assert Splits(tmp_path, {}, {}).certificate() == {"highest": [{"parts": ["train", "validation"]}]}
 
 
 def test_split_without_near_copies_says_so() -> None:

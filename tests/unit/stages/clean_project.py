@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tunesmith.events import Event
 from tunesmith.example import Example, Message, Source, make_example
-from tunesmith.example_parquet import ExampleWriter, RowWriter, read_examples
+from tunesmith.example_parquet import ExampleWriter, RowWriter, read_examples, read_rows
 from tunesmith.products import PARTS, CleanSet, Collection, Dataset, GoalSheet, LedgerLine, Part, Splits
 from tunesmith.stages.clean import run as clean
 from tunesmith.stages.clean.settings import CleanSettings
@@ -115,12 +115,26 @@ class Parted:
     counts: dict[str, Any]
     facts: dict[str, Any]
     events: list[Event]
+    clean: CleanSet
+
+    def splits(self, *, holder: str = "test", readable: tuple[Part, ...] = PARTS) -> Splits:
+        """The split as a stage is given it."""
+        return Splits(self.folder, self.facts, self.counts, readable, holder)
 
     def ids(self, part: Part) -> list[str]:
-        return Splits(self.folder, self.facts, self.counts, readable=PARTS, holder="test").ids(part)
+        return self.splits().ids(part)
 
     def part_of(self) -> dict[str, str]:
         return {id: part for part in PARTS for id in self.ids(part)}
+
+    @property
+    def certificate(self) -> Any:
+        return json.loads((self.folder / "certificate.json").read_text(encoding="utf-8"))
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The rows in no part, each with its reason."""
+        return {line["id"]: line["reason"] for line in read_rows(self.folder / "left_out.parquet")}
 
     def told(self, kind: str) -> list[str]:
         return [event.data["text"] for event in self.events if event.kind == kind]
@@ -132,9 +146,13 @@ def parted(
     goal: GoalSheet = TEXT,
     seed: int = 0,
     without: Sequence[Example] = (),
+    after: Parted | None = None,
     **settings: Any,
 ) -> Parted:
-    """Run `split` on a clean set; the rows in ``without`` are those that `format` set aside."""
+    """Run `split` on a clean set; the rows in ``without`` are those that `format` set aside.
+
+    ``after`` is the split of an earlier round.
+    """
     source, encoded, folder = (_fresh(tmp_path, name) for name in ("clean", "format", "split"))
     writer = ExampleWriter(source / "examples.parquet")
     with writer:
@@ -146,10 +164,12 @@ def parted(
             if example.id not in aside:
                 ids.write({"id": example.id})
     events: list[Event] = []
-    inputs = {"clean": CleanSet(source, {}), "format": Dataset(encoded, {}, {}), "goal": goal}
-    context = Context("split", tmp_path, folder, tmp_path, seed=seed, sink=events.append)
+    inputs: dict[str, Any] = {"clean": CleanSet(source, {}), "format": Dataset(encoded, {}, {}), "goal": goal}
+    facts = {"earlier_split": after.folder if after else None}
+    context = Context("split", tmp_path, folder, tmp_path, seed=seed, sink=events.append, facts=facts)
     counts = split.run(inputs, SplitSettings(**settings), context)
-    return Parted(folder, counts, json.loads((folder / "split.json").read_text(encoding="utf-8")), events)
+    found = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    return Parted(folder, counts, found, events, inputs["clean"])
 
 
 def _fresh(tmp_path: Path, name: str) -> Path:

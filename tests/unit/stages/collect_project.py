@@ -52,11 +52,14 @@ class CollectProject:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def collect(self, *sources: str | dict[str, Any], output: str = "text") -> Collected:
-        """Run the stage over sources, given by path or as settings."""
+    def collect(
+        self, *sources: str | dict[str, Any], output: str = "text", kept_columns: dict[str, str] | None = None
+    ) -> Collected:
+        """Run the stage over sources, given by path or as settings; ``kept_columns`` are those that `split` names."""
         self.out.mkdir(parents=True, exist_ok=True)
         events: list[Event] = []
-        context = Context("collect", self.folder, self.out, self.folder, sink=events.append, facts={"output": output})
+        facts = {"output": output, "kept_columns": kept_columns or {}}
+        context = Context("collect", self.folder, self.out, self.folder, sink=events.append, facts=facts)
         counts = run({}, settings_of(*sources), context)
         return Collected(
             counts,
@@ -66,10 +69,10 @@ class CollectProject:
             events,
         )
 
-    def faults(self, *sources: str | dict[str, Any], output: str = "text") -> list[InputError]:
+    def faults(self, *sources: str | dict[str, Any], output: str = "text", **more: Any) -> list[InputError]:
         """Run the stage over sources that cannot be collected; return what the user is told."""
         try:
-            self.collect(*sources, output=output)
+            self.collect(*sources, output=output, **more)
         except Faults as faults:
             return faults.faults
         except InputError as fault:

@@ -188,13 +188,16 @@ def test_rows_near_a_given_test_row_are_left_out_with_their_reason(tmp_path: Pat
     assert set(made.ids("test")) == {tested.id, also_tested.id}
     assert made.ids("validation") == [other_validated.id]
     assert set(made.ids("train")) == {example.id for example in examples}
-    assert list(read_rows(made.folder / "left_out.parquet")) == [
+    found = list(read_rows(made.folder / "left_out.parquet"))
+    assert [{key: line[key] for key in ("id", "reason", "like")} for line in found] == [
         {"id": unassigned.id, "reason": "too_like_a_test_row", "like": tested.id},
         {"id": trained.id, "reason": "too_like_a_test_row", "like": tested.id},
         {"id": validated.id, "reason": "too_like_a_test_row", "like": tested.id},
         {"id": near_validated.id, "reason": "too_like_a_validation_row", "like": other_validated.id},
     ]
     assert made.counts["left_out"] == made.facts["left_out"] == 4
+    assert (found[0]["where"], found[0]["like_where"]) == ("rows.csv:1001", "rows.csv:1000")
+    assert 0.7 <= found[0]["similarity"] < 1
 
 
 def test_labels_of_a_given_test_part_that_training_never_sees_are_refused_all_at_once(tmp_path: Path) -> None:
@@ -226,7 +229,8 @@ def test_another_seed_makes_another_split_and_the_same_seed_the_same(tmp_path: P
     examples = spread(["yes"] * 100)
     one, again, other = (parted(tmp_path, examples, seed=seed) for seed in (1, 1, 2))
     names = sorted(path.name for path in one.folder.iterdir())
-    assert names == ["left_out.parquet", "split.json", "test.parquet", "train.parquet", "validation.parquet"]
+    parts = [f"{part}.parquet" for part in sorted(PARTS)]
+    assert names == sorted(["certificate.json", "left_out.parquet", "split.json", "tested.parquet", *parts])
     for name in names:
         assert (one.folder / name).read_bytes() == (again.folder / name).read_bytes()
     assert set(one.ids("test")) != set(other.ids("test"))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tunesmith.example import Example, Message, Role, Source, make_example
+from tunesmith.stages.collect.kept_columns import KeptColumns, group_of, time_of
 from tunesmith.stages.collect.rows import BadRow, RawRow, RowProblem, bad, excerpt
 from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.collect.shapes import Layout, as_turns
@@ -39,8 +40,13 @@ TEXT_PARTS = ("text", "input_text", "output_text")
 Messages = Callable[[Mapping[str, Any]], tuple[list[Message], float]]
 
 
-def converter(layout: Layout, source: SourceSettings, uri: str) -> Callable[[RawRow], Example | BadRow]:
-    """Make the function that turns rows of one file into examples; a row that cannot be one becomes a BadRow."""
+def converter(
+    layout: Layout, source: SourceSettings, uri: str, kept: KeptColumns, document: str | None = None
+) -> Callable[[RawRow], Example | BadRow]:
+    """Make the function that turns rows of one file into examples; a row that cannot be one becomes a BadRow.
+
+    ``document`` is the group of rows that ``kept`` names no group of: passages of one file.
+    """
     messages_of = _messages_of(layout)
 
     def convert(row: RawRow) -> Example | BadRow:
@@ -56,6 +62,8 @@ def converter(layout: Layout, source: SourceSettings, uri: str) -> Callable[[Raw
                 tags=_tags(value, source.tags) if source.tags else (),
                 weight=weight,
                 part=source.part,
+                group=group_of(value.get(kept.group)) if kept.group is not None else document,
+                time=time_of(value.get(kept.time), kept.time) if kept.time is not None else None,
             )
         except RowProblem as problem:
             return bad(row, problem)

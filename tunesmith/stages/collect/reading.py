@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from tunesmith.errors import InputError, raise_all
-from tunesmith.example import Example
+from tunesmith.example import Example, digest
 from tunesmith.stages.collect.columns import missing_columns
 from tunesmith.stages.collect.convert import converter
 from tunesmith.stages.collect.csv_rows import open_delimited
 from tunesmith.stages.collect.files import DataFile
 from tunesmith.stages.collect.json_rows import open_document, open_lines
+from tunesmith.stages.collect.kept_columns import KeptColumns
 from tunesmith.stages.collect.parquet_rows import open_parquet
 from tunesmith.stages.collect.recognise import Recognised, recognise
 from tunesmith.stages.collect.rows import BadRow, RawRow, Table
+from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.collect.shapes import Layout, columns_used, detect_layout
 from tunesmith.stages.collect.text_rows import open_text
 
@@ -24,6 +26,7 @@ from tunesmith.stages.collect.text_rows import open_text
 LOOK_ROWS = 200
 LOOK_TRIES = 1000
 LOOK_CHARACTERS = 8_000_000
+NONE_KEPT = KeptColumns()
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Reading:
 
 
 @contextmanager
-def open_reading(file: DataFile, output: str) -> Iterator[Reading]:
-    """Open a file as examples. ``output`` is the goal's kind.
+def open_reading(file: DataFile, output: str, kept: KeptColumns = NONE_KEPT) -> Iterator[Reading]:
+    """Open a file as examples. ``output`` is the goal's kind; ``kept`` are columns that the split needs.
 
     Raises InputError for what is wrong with the whole file, also while its items are read.
     """
@@ -58,8 +61,24 @@ def open_reading(file: DataFile, output: str) -> Iterator[Reading]:
         fixed = table.columns is not None
         source = file.source.model_copy(update={"shape": "text"}) if recognised.format == "text" else file.source
         layout = detect_layout(columns, good, source, output, file.uri, fixed=fixed)
-        examples = _examples(chain(first, rows), layout, file, columns)
+        is_text = recognised.format == "text"
+        kept = _kept_of(kept, file.source, columns, fixed=fixed, is_text=is_text)
+        if fixed:
+            raise_all(missing_columns([name for name in kept.names if name not in columns], columns, file.uri))
+        document = digest("document", file.uri) if is_text else None
+        examples = _examples(chain(first, rows), layout, file, columns, kept, document)
         yield Reading(recognised.format, table, layout, columns, examples, guessed)
+
+
+def _kept_of(
+    kept: KeptColumns, source: SourceSettings, columns: list[str], *, fixed: bool, is_text: bool
+) -> KeptColumns:
+    """The columns to keep of this file. Where its part is given, they need not be there; passages have their file."""
+    if is_text:
+        return replace(kept, group=None)
+    if source.part is None or not fixed:
+        return kept
+    return KeptColumns(*(name if name in columns else None for name in (kept.group, kept.time)))
 
 
 def _open_table(file: DataFile, recognised: Recognised) -> AbstractContextManager[Table]:
@@ -99,11 +118,16 @@ def _only_bad(first: list[RawRow | BadRow], file: DataFile) -> Iterator[Example 
 
 
 def _examples(
-    rows: Iterator[RawRow | BadRow], layout: Layout, file: DataFile, columns: list[str]
+    rows: Iterator[RawRow | BadRow],
+    layout: Layout,
+    file: DataFile,
+    columns: list[str],
+    kept: KeptColumns,
+    document: str | None,
 ) -> Iterator[Example | BadRow]:
     """Convert each row. A column that is used and that no row has is a fault, told at the end."""
-    convert = converter(layout, file.source, file.uri)
-    used = columns_used(layout, file.source)
+    convert = converter(layout, file.source, file.uri, kept, document)
+    used = list(dict.fromkeys([*columns_used(layout, file.source), *kept.names]))
     unseen = set(used)
     for row in rows:
         if isinstance(row, BadRow):

@@ -16,6 +16,7 @@ SET_ASIDE = "mend the row, or write `bad_rows: set_aside` for this source to go 
 FIXES = {
     "undecodable": "write the file's encoding for this source (for example `encoding: cp1252`), "
     "or `bad_rows: set_aside` to go on without such rows",
+    "bad_time": "write it as 2026-03-01 or 2026-03-01T09:30:00Z, or `bad_rows: set_aside` to go on without such rows",
     "unequal_columns": "put cells that hold the separator in double quotes, or write `bad_rows: set_aside` "
     "for this source to go on without such rows",
 }

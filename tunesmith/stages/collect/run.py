@@ -11,6 +11,7 @@ from tunesmith.events import Pace
 from tunesmith.example_parquet import SET_ASIDE_ROWS, ExampleWriter, RowWriter
 from tunesmith.stages.collect.faults import FaultList
 from tunesmith.stages.collect.files import DataFile, find_files
+from tunesmith.stages.collect.kept_columns import KeptColumns
 from tunesmith.stages.collect.reading import Reading, open_reading
 from tunesmith.stages.collect.rows import BadRow
 from tunesmith.stages.collect.settings import SourceSettings
@@ -61,6 +62,7 @@ class _Collecting:
         self.set_aside = set_aside
         self.total_bytes = total_bytes
         self.pace = Pace(total_bytes)
+        self.kept = KeptColumns.of(context.facts)
         self.done_bytes = 0
         self.rows = 0
         self.answers: list[str] = []  # distinct and not empty; the first two are enough
@@ -72,7 +74,7 @@ class _Collecting:
         try:
             before = file.path.stat()
             sha256 = sha256_of(file.path)
-            with open_reading(file, output) as reading:
+            with open_reading(file, output, self.kept) as reading:
                 _tell(self.context, file, reading)
                 entry = _entry(file, reading, sha256)
                 self._rows(file, reading, entry)
@@ -135,7 +137,8 @@ def _tell(context: Context, file: DataFile, reading: Reading) -> None:
         return
     details = [DELIMITER_NAMES.get(reading.table.delimiter or "", ""), reading.table.encoding or ""]
     how = ", ".join([reading.layout.shape, *(detail for detail in details if detail)])
-    rest = unused(reading.columns, reading.layout, file.source)
+    kept = KeptColumns.of(context.facts).names
+    rest = [name for name in unused(reading.columns, reading.layout, file.source) if name not in kept]
     left = f"; not used: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}" if rest else ""
     context.note(f"{file.uri}: {reading.layout.words} ({how}){left}")
     if reading.guessed_encoding:

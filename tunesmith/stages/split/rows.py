@@ -5,49 +5,86 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from collections.abc import Set as Members
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.example import Example
 from tunesmith.products import PARTS, GoalSheet
+from tunesmith.stages.split.earlier_rounds import Tested
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 TRAIN, VALIDATION, TEST = range(len(PARTS))
 NOBODY = -1
+NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
 class Rows:
     """The rows to split, in file order. ``given`` is the part that the user set, as an index into PARTS, or -1.
 
-    ``stratum`` is an index into ``labels``: what each part should have its share of.
+    ``stratum`` is an index into ``labels``: what each part should have its share of. ``key`` numbers the customers
+    (threads, documents) that rows belong to, -1 where they belong to none. ``time`` is in microseconds, `NO_TIME`
+    where there is none. ``document`` says whether a row is a text to be learned whole; ``tested`` whether it was in
+    the test part of an earlier round.
     """
 
     ids: list[str]
     given: Ints
     stratum: Ints
     labels: list[str]
+    key: Ints
+    time: Ints
+    document: Flags
+    tested: Flags
 
     @classmethod
-    def of(cls, examples: Iterable[Example], goal: GoalSheet, chosen: Members[str] | None) -> Rows:
+    def of(cls, examples: Iterable[Example], goal: GoalSheet, chosen: Members[str] | None, tested: Tested) -> Rows:
         """Read the chosen rows, those that `format` did not set aside; None: all."""
         property_name = first_enum(goal)
-        ids: list[str] = []
-        given: list[int] = []
-        stratum: list[int] = []
-        labels: dict[str, int] = {}
+        found = _Columns()
         for example in examples:
             if chosen is None or example.id in chosen:
-                ids.append(example.id)
-                given.append(NOBODY if example.part is None else PARTS.index(example.part))
-                label = label_of(example, goal, property_name)
-                stratum.append(labels.setdefault(label, len(labels)))
-        return cls(ids, np.array(given, np.int64), np.array(stratum, np.int64), list(labels))
+                found.add(example, label_of(example, goal, property_name), tested.holds(example))
+        return cls(
+            found.ids,
+            np.array(found.given, np.int64),
+            np.array(found.stratum, np.int64),
+            list(found.labels),
+            np.array(found.key, np.int64),
+            np.array(found.time, np.int64),
+            np.array(found.document, np.bool_),
+            np.array(found.tested, np.bool_),
+        )
 
     def has_given(self, part: int) -> bool:
         return bool((self.given == part).any())
+
+
+@dataclass
+class _Columns:
+    """The columns of `Rows` while they grow."""
+
+    ids: list[str] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)
+    stratum: list[int] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    key: list[int] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)
+    document: list[bool] = field(default_factory=list)
+    tested: list[bool] = field(default_factory=list)
+
+    def add(self, example: Example, label: str, tested: bool) -> None:
+        self.ids.append(example.id)
+        self.given.append(NOBODY if example.part is None else PARTS.index(example.part))
+        self.stratum.append(self.labels.setdefault(label, len(self.labels)))
+        self.key.append(NOBODY if example.group is None else self.keys.setdefault(example.group, len(self.keys)))
+        self.time.append(NO_TIME if example.time is None else example.time)
+        self.document.append(example.is_document)
+        self.tested.append(tested)
 
 
 def first_enum(goal: GoalSheet) -> str | None:

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as Members
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from tunesmith.artifact import write_json
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.events import Pace
-from tunesmith.example_parquet import RowWriter
-from tunesmith.products import PARTS, CleanSet, GoalSheet
+from tunesmith.leak_certificate import locks
+from tunesmith.products import CERTIFICATE, PARTS, CleanSet, GoalSheet
+from tunesmith.similarity.any_order import AnyOrderSets, sorted_words
 from tunesmith.similarity.near_duplicates import groups
 from tunesmith.stages.context import Context
-from tunesmith.stages.split.given_parts import settle_given
-from tunesmith.stages.split.leak_certificate import random_would_leak
+from tunesmith.stages.split.arrange import Arranged, arrange
+from tunesmith.stages.split.earlier_rounds import Tested
+from tunesmith.stages.split.grouping import Groups, groups_of, joined, joined_pairs
+from tunesmith.stages.split.leak_certificate import Borders, certificate, random_split
 from tunesmith.stages.split.rows import NOBODY, TEST, TRAIN, Ints, Rows
 from tunesmith.stages.split.settings import SplitSettings
-from tunesmith.stages.split.strata import assign_free
-from tunesmith.test_lock import test_lock
+from tunesmith.stages.split.tell import tell
+from tunesmith.stages.split.write import write_left_out, write_parts
 
-VERSION = 1
-NOTABLE = 0.02
-IDS = pa.schema([("id", pa.string())])
-LEFT_OUT = pa.schema([("id", pa.string()), ("reason", pa.string()), ("like", pa.string())])
+VERSION = 2
+#: Pairs that grouping missed by chance are joined and the rows arranged again, at most so often.
+MOST_ROUNDS = 20
 
 
 def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) -> dict[str, Any]:
@@ -40,36 +41,69 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     clean: CleanSet = inputs["clean"]
     goal: GoalSheet = inputs["goal"]
     chosen = frozenset(inputs["format"].ids()) if "format" in inputs else None
-    rows = Rows.of(clean.examples(), goal, chosen)
+    tested = Tested.read(context.facts.get("earlier_split"))
+    rows = Rows.of(clean.examples(), goal, chosen, tested)
     if not rows.ids:
         raise _too_few(rows, 0, [0, 0, 0])
-    group = groups(_texts(clean, chosen, len(rows.ids), context), settings.near)
-    part, like = settle_given(rows, group)
-    shares = _open_shares(rows, settings)
-    part, lonely = assign_free(rows, group, part, like, shares, context.seed)
-    counts = [int((part == number).sum()) for number in range(len(PARTS))]
-    if min(counts) == 0:
-        raise _too_few(rows, int(group.max()) + 1, counts)
-    if goal.output == "label" and rows.has_given(TEST):
-        _refuse_untrained_labels(rows, part, clean)
-    _tell(context, lonely, shares, counts)
-    _write_parts(rows, part, like, context)
-    locked = {rows.ids[row] for row in np.flatnonzero(part == TEST)}
-    left_out = int((like != NOBODY).sum())
+    texts = partial(_texts, clean, chosen, len(rows.ids), context)
+    near = joined(groups(texts(), settings.near), groups(sorted_words(texts)(), settings.near))
+    with AnyOrderSets(texts) as sets:
+        found, arranged, borders = _without_leaks(rows, near, sets, settings, context)
+        by_chance = random_split(sets, found.near, rows.key, settings, context.seed)
+        counts = arranged.counts
+        if min(counts) == 0:
+            raise _too_few(rows, int(found.whole.max()) + 1, counts)
+        if goal.output == "label" and rows.has_given(TEST):
+            _refuse_untrained_labels(rows, arranged.part, clean)
+        left_out = np.flatnonzero(arranged.like != NOBODY)
+        similarity = sets.jaccard(left_out, arranged.like[left_out])
+    places = _places(clean, rows, left_out, arranged.like, borders)
+    tell(context, rows, found, arranged, settings)
+    parts = write_parts(rows, arranged.part, context)
+    write_left_out(rows, left_out, arranged, similarity, places, context)
+    tested.write(context.folder, clean.examples(set(parts["test"])))
+    hashes = locks(clean, parts)
+    proof = certificate(borders, rows, arranged.part, settings, places, by_chance)
+    write_json(context.folder / CERTIFICATE, {**proof, "locks": hashes})
     asked = (settings.train, settings.validation, settings.test)
     facts = {
         "fractions": {
             "asked": dict(zip(PARTS, asked, strict=True)),
             "got": {name: count / sum(counts) for name, count in zip(PARTS, counts, strict=True)},
         },
-        "test_sha256": test_lock(clean.examples(locked)),
-        "groups": int(group.max()) + 1,
-        "largest_group": int(np.bincount(group).max()),
-        "left_out": left_out,
-        "random_would_leak": random_would_leak(group, settings, context.seed),
+        "not_as_asked": arranged.why,
+        "by": settings.by,
+        "test_sha256": hashes["test"],
+        "groups": int(found.whole.max()) + 1,
+        "largest_group": int(np.bincount(found.whole).max()),
+        "left_out": len(left_out),
+        "tested_before": int((rows.tested & (arranged.part == TEST)).sum()),
+        "random_would_leak": round(by_chance["test"]),
     }
     write_json(context.folder / "split.json", facts)
-    return {**dict(zip(PARTS, counts, strict=True)), "left_out": left_out}
+    return {**dict(zip(PARTS, counts, strict=True)), "left_out": len(left_out)}
+
+
+def _without_leaks(
+    rows: Rows, near: Ints, sets: AnyOrderSets, settings: SplitSettings, context: Context
+) -> tuple[Groups, Arranged, Borders]:
+    """Arrange the rows, hold the parts against each other, join what leaks, until nothing does."""
+    smallest = min(settings.train, settings.validation, settings.test)
+    for _ in range(MOST_ROUNDS):
+        context.check()
+        found = groups_of(rows, near, smallest, named=settings.group is not None)
+        arranged = arrange(rows, found.whole, settings, context.seed)
+        borders = Borders.of(sets, arranged.part, settings.near)
+        if not borders.leaks:
+            return found, arranged, borders
+        pairs = np.array([(pair.left, pair.right) for pair in borders.leaks], np.int64)
+        near = joined_pairs(near, pairs[:, 0], pairs[:, 1])
+    raise TunesmithError(
+        "leaks_between_parts",
+        f"after {MOST_ROUNDS} rounds near copies still stand in different parts",
+        "split",
+        "this is a fault of Tunesmith: please report it",
+    )
 
 
 def _texts(clean: CleanSet, chosen: Members[str] | None, total: int, context: Context) -> Iterator[str]:
@@ -82,18 +116,20 @@ def _texts(clean: CleanSet, chosen: Members[str] | None, total: int, context: Co
     context.progress(total, total, "rows", 0.0)
 
 
-def _open_shares(rows: Rows, settings: SplitSettings) -> dict[int, float]:
-    """The fractions of the parts that are filled here: training, and what the user did not give."""
-    asked = {number: float(getattr(settings, name)) for number, name in enumerate(PARTS)}
-    shares = {number: share for number, share in asked.items() if number == TRAIN or not rows.has_given(number)}
-    return {number: share / sum(shares.values()) for number, share in shares.items()}
+def _places(clean: CleanSet, rows: Rows, left_out: Ints, like: Ints, borders: Borders) -> dict[str, str]:
+    """Where the rows that are told of came from, by id."""
+    told = {row for pair, _ in borders.highest() for row in (pair.left, pair.right)}
+    told |= {*left_out.tolist(), *like[left_out].tolist()}
+    wanted = {rows.ids[row] for row in told}
+    return {example.id: example.source.where for example in clean.examples(wanted)} if wanted else {}
 
 
 def _too_few(rows: Rows, found: int, counts: list[int]) -> InputError:
     told = ", ".join(f"{name}: {count}" for name, count in zip(PARTS, counts, strict=True))
     return InputError(
         "too_few_to_split",
-        f"{len(rows.ids)} rows make {found} groups of equal or nearly equal inputs, too few for three parts ({told})",
+        f"{len(rows.ids)} rows make {found} groups of equal or nearly equal inputs (or of one customer, document or "
+        f"time), too few for three parts ({told})",
         "tunesmith.yaml: split",
         "add examples with other inputs, or give a larger fraction to the empty part",
     )
@@ -103,7 +139,7 @@ def _refuse_untrained_labels(rows: Rows, part: Ints, clean: CleanSet) -> None:
     """Raise InputError when the given test part has labels that training never sees, naming them all."""
     trained = set(rows.stratum[part == TRAIN].tolist())
     first: dict[str, str] = {}
-    for row in np.flatnonzero(part == TEST):
+    for row in np.flatnonzero((part == TEST) & (rows.given == TEST)):
         if int(rows.stratum[row]) not in trained:
             first.setdefault(rows.labels[rows.stratum[row]], rows.ids[row])
     if not first:
@@ -117,33 +153,3 @@ def _refuse_untrained_labels(rows: Rows, part: Ints, clean: CleanSet) -> None:
         "add training rows with these labels, or take their test rows out (training rows that are nearly equal to "
         "a test row are left out)",
     )
-
-
-def _tell(context: Context, lonely: list[str], shares: dict[int, float], counts: list[int]) -> None:
-    """Warn of labels that cannot be measured, and note fractions that groups made differ."""
-    if lonely:
-        shown = ", ".join(lonely[:10]) + (f" and {len(lonely) - 10} more" if len(lonely) > 10 else "")
-        context.warn(
-            f"only in the training part, since all their rows are nearly equal: {shown}; "
-            "add other examples of these, or nothing can be said about how well they are learned"
-        )
-    total = sum(counts[number] for number in shares)
-    for number, share in shares.items():
-        if abs(counts[number] / total - share) > NOTABLE:
-            context.note(
-                f"the {PARTS[number]} part has {counts[number] / total:.1%} of the rows, {share:.1%} was asked: "
-                "nearly equal rows stay together, and every label should be in every part"
-            )
-
-
-def _write_parts(rows: Rows, part: Ints, like: Ints, context: Context) -> None:
-    for number, name in enumerate(PARTS):
-        members = np.flatnonzero(part == number).tolist()
-        random.Random(f"order {name} {context.seed}").shuffle(members)
-        with RowWriter(context.folder / f"{name}.parquet", IDS) as writer:
-            for row in members:
-                writer.write({"id": rows.ids[row]})
-    with RowWriter(context.folder / "left_out.parquet", LEFT_OUT) as writer:
-        for row in np.flatnonzero(like != NOBODY).tolist():
-            reason = f"too_like_a_{PARTS[rows.given[like[row]]]}_row"
-            writer.write({"id": rows.ids[row], "reason": reason, "like": rows.ids[like[row]]})

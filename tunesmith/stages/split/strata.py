@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunesmith.stages.split.fractions import Evening, wanted_rows
 from tunesmith.stages.split.rows import NOBODY, TRAIN, Ints, Rows
 
 
@@ -81,23 +82,40 @@ def _give_one(part: int, chosen: list[int], stratum: Stratum, owed: dict[int, fl
 def assign_free(
     rows: Rows, group: Ints, part: Ints, like: Ints, shares: dict[int, float], seed: int
 ) -> tuple[Ints, list[str]]:
-    """Place the groups that no given row decides, by ``shares`` of the open parts.
+    """Place the groups that are not decided yet, by ``shares`` of the open parts.
 
     Returns the part of each row ``[rows]``, -1 where it is left out, and the labels that only training has.
     """
-    decided = np.zeros(int(group.max()) + 1, np.bool_)
-    decided[group[(part != NOBODY) | (like != NOBODY)]] = True
-    trained = part == TRAIN
-    owed = {number: share * int(trained.sum()) for number, share in shares.items()}
-    owed[TRAIN] -= int(trained.sum())
-    trained_labels = set(rows.stratum[trained].tolist())
-    part_of_group = np.full(len(decided), NOBODY, np.int64)
+    free = free_groups(group, part, like)
+    settled = {number: int((part == number).sum()) for number in shares}
+    owed = {number: share * sum(settled.values()) - settled[number] for number, share in shares.items()}
+    has_label = {number: set(rows.stratum[part == number].tolist()) for number in shares}
+    part_of_group = np.full(int(group.max()) + 1, NOBODY, np.int64)
+    label_of_group = np.full(len(part_of_group), NOBODY, np.int64)
     lonely = []
-    for stratum in strata_of(rows, group, np.flatnonzero(~decided), random.Random(f"split {seed}")):
-        served = {TRAIN} if stratum.label in trained_labels else set()
-        chosen = share_out(stratum, shares, owed, served)
-        part_of_group[stratum.groups] = chosen
+    for stratum in strata_of(rows, group, free, random.Random(f"split {seed}")):
+        served = {number for number in shares if stratum.label in has_label[number]}
+        part_of_group[stratum.groups] = share_out(stratum, shares, owed, served)
+        label_of_group[stratum.groups] = stratum.label
         if len(stratum.groups) == 1 and not served and len(shares) > 1:
             lonely.append(rows.labels[stratum.label])
-    open_rows = part_of_group[group] != NOBODY
-    return np.where(open_rows, part_of_group[group], part), lonely
+    sizes = np.bincount(group)
+    total = sum(settled.values()) + int(sizes[free].sum())
+    placed = {number: settled[number] + int(sizes[free][part_of_group[free] == number].sum()) for number in shares}
+    missing = {number: wanted - placed[number] for number, wanted in wanted_rows(shares, total).items()}
+    evening = Evening(part_of_group[free], sizes[free], label_of_group[free], missing)
+    evening.run()
+    part_of_group[free] = evening.part
+    return spread(part_of_group, group, part), lonely
+
+
+def free_groups(group: Ints, part: Ints, like: Ints) -> Ints:
+    """The groups in which no row has a part yet, or is left out for one."""
+    decided = np.zeros(int(group.max()) + 1, np.bool_)
+    decided[group[(part != NOBODY) | (like != NOBODY)]] = True
+    return np.flatnonzero(~decided)
+
+
+def spread(part_of_group: Ints, group: Ints, part: Ints) -> Ints:
+    """The part of each row ``[rows]``: its group's, and else the one it has."""
+    return np.where(part_of_group[group] != NOBODY, part_of_group[group], part)

@@ -51,12 +51,24 @@ def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Split
 
 def leak_note(split: Splits) -> str:
     """What the split stage did against leaks between the parts."""
-    note = "Equal and nearly equal inputs stand on one side of the split."
-    leaks = split.facts.get("random_would_leak")
-    if isinstance(leaks, int):
-        rows = plural(len(split.ids("test")), "test row")
-        note += f" A plain random split would have put a near copy of {leaks:,} of {rows} into the training part."
-    return note
+    certificate = split.certificate()
+    if certificate is None:
+        return "Equal and nearly equal inputs stand on one side of the split."
+    how = "every pair was compared" if certificate["every_pair_compared"] else "compared by MinHash"
+    note = (
+        f"Leak certificate: no row of one part is {certificate['limit']:.0%} like a row of another ({how}), and it was "
+        "checked that it belongs to these rows."
+    )
+    crossing = [pair for pair in certificate["highest"] if pair["parts"] == ["train", "test"]]
+    if crossing:
+        note += f" The nearest training and test rows are {crossing[0]['similarity']:.1%} alike."
+    if certificate["group"]:
+        note += f" No {certificate['group']} is in two parts."
+    chance = certificate["random_split"]
+    return note + (
+        f" A plain random split would have put near copies of {chance['test']:,.0f} of "
+        f"{plural(chance['test_rows'], 'test row')} into the training part (mean of {chance['draws']} draws)."
+    )
 
 
 def base(base: BaseModel) -> Rows:

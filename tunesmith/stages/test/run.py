@@ -16,7 +16,8 @@ from tunesmith import plugins
 from tunesmith.artifact import write_json, write_text
 from tunesmith.errors import InputError
 from tunesmith.example import Example
-from tunesmith.products import BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith.leak_certificate import check_certificate
+from tunesmith.products import PARTS, BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
 from tunesmith.scoring.measure import ROW_METRIC, TEXT_METRICS, metrics_of
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
@@ -57,6 +58,7 @@ def run(
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
     locked = locked_rows(inputs["clean"], split)
+    check_certificate(split, inputs["clean"], PARTS)
     rows, texts = asked_rows(locked, inputs["format"])
     rival = rival_of(base, goal.output, texts=texts)
     draw: dict[str, int] = {"resamples": settings.resamples, "seed": context.seed}

@@ -9,6 +9,7 @@ from typing import Any
 
 from tunesmith.artifact import read_json, write_json
 from tunesmith.errors import InputError
+from tunesmith.leak_certificate import check_certificate
 from tunesmith.products import BaseModel, CleanSet, Dataset, EncodedRow, GroupGain, Splits
 from tunesmith.stages.context import Context
 from tunesmith.stages.train import forgetting
@@ -31,6 +32,7 @@ def run(inputs: Mapping[str, Any], settings: TrainSettings, context: Context) ->
         shutil.rmtree(context.folder / CHECKPOINTS, ignore_errors=True)
         return _counts(read_json(context.folder / DONE))
     base: BaseModel = inputs["base"]
+    check_certificate(inputs["split"], inputs["clean"], ("train", "validation"))
     learner, rows, ranks = learner_of(inputs), _parts(inputs), context.ranks
     if not rows.train or not rows.validation:
         raise InputError(

@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tunesmith.artifact import write_json
 from tunesmith.example import Example, Message, Source, make_example
 from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, TRAINED, ExampleWriter, RowWriter
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import (
+    CERTIFICATE,
     PARTS,
     BaseModel,
     CleanSet,
@@ -203,6 +205,18 @@ class ProjectMaker:
         with RowWriter(path / "left_out.parquet", schema) as writer:
             row = parts["train"][0]
             writer.write({"id": row.id, "reason": "too_like_a_test_row", "like": parts["test"][0].id})
+        pair = {"similarity": 0.66, "parts": ["train", "test"], "ids": ["a", "b"], "where": ["t.csv:2", "t.csv:9"]}
+        certificate = {
+            "limit": 0.7,
+            "every_pair_compared": True,
+            "leaks": {"train_test": 0, "train_validation": 0, "validation_test": 0},
+            "highest": [pair],
+            "group": None,
+            "groups_straddling": 0,
+            "random_split": {"draws": 5, "test": 3.2, "validation": 1.0, "test_rows": 12, "validation_rows": 9},
+            "locks": {part: lock_of(rows) for part, rows in parts.items()},
+        }
+        write_json(path / CERTIFICATE, certificate)
         facts = {"test_sha256": lock_of(parts["test"]), "left_out": 1, "random_would_leak": 3}
         return Splits(path, facts, {}, PARTS, "test")
 

@@ -78,7 +78,7 @@ def test_the_report_holds_everything_in_order_verdict_first(json_report) -> None
         'id="worst"', "not JSON",
         'id="set-aside"', "3 columns, not 4", "twice told", "the answer is blank", "tickets.csv:9: 9,000",
         "seen input 1001",
-        'id="data"', "Test part, locked", "12 rows", "a near copy of 3 of 12 test rows", "cdcdcdcdcdcdcdcd",
+        'id="data"', "Test part, locked", "12 rows", "near copies of 3 of 12 test rows", "cdcdcdcdcdcdcdcd",
         'id="settings"', "134,515,008", "Apache-2.0", "abababab", "learning_rate", "0.0004", "transformers",
         'id="time"', "3 min 21 s", "1.90 GB",
         'id="unchecked"', "CUDA", "the real model hub",

@@ -102,6 +102,21 @@ def test_a_test_row_that_is_gone_is_a_changed_test_part(project) -> None:  # typ
     assert caught.value.code == "test_part_changed"
 
 
+def test_a_split_whose_leak_certificate_is_of_other_rows_is_refused(project) -> None:  # type: ignore[no-untyped-def]
+    inputs = project.inputs(labels(project), LABELLED)
+    path = inputs["split"].path / "certificate.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**told, "locks": {**told["locks"], "train": "0" * 64}}), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        run(inputs, TestSettings(), _context(project), find_learner=lambda name: None)
+    assert caught.value.code == "certificate_of_other_data"
+    path.unlink()
+    (project.root / "out").rmdir()
+    with pytest.raises(InputError) as caught:
+        run(inputs, TestSettings(), _context(project), find_learner=lambda name: None)
+    assert caught.value.code == "no_leak_certificate"
+
+
 def test_only_a_holder_of_the_test_part_may_read_it(project) -> None:  # type: ignore[no-untyped-def]
     inputs = project.inputs(labels(project), LABELLED)
     inputs["split"] = replace(inputs["split"], readable=("train", "validation"))
