@@ -48,7 +48,8 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
         "settings": settings.dump(stage.name),
         "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
     }
-    if stage.name in ("split", "train", "test"):
+    fakes = stage.name == "clean" and "fake" in settings.clean.private.choices.values()
+    if fakes or stage.name in ("split", "train", "test"):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
