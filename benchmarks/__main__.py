@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmarks.figure import Failed, Figure, Skipped
 
-NAMES = ("help", "million_rows", "banking77", "examples", "training")
+NAMES = ("help", "million_rows", "private_data", "banking77", "examples", "training")
 MARKS = {True: "yes", False: "NO", None: ""}
 
 

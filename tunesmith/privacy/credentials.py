@@ -91,7 +91,10 @@ def passwords(text: str, lowered: str) -> Iterator[Span]:
     for found in _PASSWORD.finditer(text):
         value = found["value"]
         if not found["quote"]:
-            value = value.rstrip(".,;:)]}")
+            value = value.rstrip(".,;:]}")
+            before = text[max(0, found.start() - 60) : found.start()]
+            if value.endswith(")") and before.count("(") > before.count(")"):
+                value = value.rstrip(")")
         if _like_a_password(value, bool(found["quote"])):
             start = found.start("value")
             yield Span("password", start, start + len(value), value)

@@ -30,8 +30,8 @@ _ISSUERS = re.compile(
     r"|3[47][0-9]{13}"  # American Express
     r"|(?:6011|65[0-9]{2}|64[4-9][0-9])[0-9]{12}(?:[0-9]{3})?"  # Discover
     r"|3(?:0[0-59]|[689][0-9])[0-9]{11}"  # Diners Club
-    r"|35(?:2[89]|[3-8][0-9])[0-9]{12}|(?:2131|1800|3088|3096|3112|3158|3337)[0-9]{11}(?:[0-9])?"  # JCB
-    r"|(?:5018|5020|5038|5[67][0-9]{2}|5893|6304|6390|67[0-9]{2})[0-9]{8,15}"  # Maestro
+    r"|35[0-9]{14}|(?:2131|1800|3088|3096|3112|3158|3337)[0-9]{11}(?:[0-9])?"  # JCB
+    r"|(?:5018|5020|5038|5[678][0-9]{2}|6304|6390|67[0-9]{2})[0-9]{8,15}"  # Maestro
     r"|62[0-9]{14,17}|220[0-4][0-9]{12}|(?:60|6521|81|82)[0-9]{12,14}"  # UnionPay, Mir, RuPay
 )
 _CARD = re.compile(r"(?<![\w.,/+-])[0-9](?:[ -]?[0-9]){11,18}(?![\w]|[-.,/][0-9])")
@@ -124,13 +124,16 @@ def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
         digits = re.sub(r"[^0-9]", "", number)
         if not 7 <= len(digits) <= 17 or len(set(digits)) < 3 or number.count("(") != number.count(")"):
             continue
-        if number.startswith(("+", "(+", "00")):
+        before, after = text[max(0, found.start() - 48) : found.start()], text[found.end() : found.end() + 8]
+        with_plus = number.startswith(("+", "(+"))
+        if not with_plus and _is_something_else(number, before, after):
+            continue
+        if with_plus or number.startswith("00"):
             if key := _international(number):
                 yield Span("phone", found.start(), found.end(), key)
-            continue
-        before, after = text[max(0, found.start() - 48) : found.start()], text[found.end() : found.end() + 8]
-        if _is_something_else(number, before, after):
-            continue
+                continue
+            if with_plus:
+                continue
         written_as_one = _is_grouped(number)
         if (written_as_one or _PHONE_BEFORE.search(before)) and _national(digits, tuple(regions)):
             yield Span("phone", found.start(), found.end(), digits.lstrip("0"))

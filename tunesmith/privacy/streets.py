@@ -1,7 +1,7 @@
 """Street addresses: a street's name with its number, in the forms of the commonest languages of Europe and America.
 
 A name needs the word for a street (Street, -straße, rue, calle, via, ...) and a number; what follows it (flat, postcode
-and town, separated by a comma) belongs to it. Addresses without such a word are not found.
+and town) belongs to it. Addresses without such a word are not found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OF_AMERICA = (
     r"|Glen|Green|Harbor|Haven|Heights|Hollow|Inlet|Island|Isle|Junction|Key|Knoll|Lake|Land|Landing|Light|Loaf|Lock"
     r"|Lodge|Loop|Mall|Manor|Meadow|Mill|Mission|Motorway|Mount|Mountain|Neck|Orchard|Oval|Overpass|Park|Pass|Passage"
     r"|Path|Pike|Pine|Plain|Plaza|Point|Port|Prairie|Radial|Ramp|Ranch|Rapid|Rest|Ridge|River|Route|Rue|Run|Shoal"
-    r"|Shore|Skyway|Spring|Spur|Station|Stravenue|Stream|Summit|Throughway|Trace|Track|Trafficway|Tunnel|Underpass"
+    r"|Shore|Skyway|Crossroad|Burg|Spring|Spur|Station|Stravenue|Stream|Summit|Throughway|Trace|Track|Trafficway|Tunnel|Underpass"
     r"|Union|Valley|Via|Viaduct|View|Village|Ville|Vista|Wall|Well"
 )
 _FLAT = r"(?:,?\s(?:Apt|Suite|Ste|Unit|Flat|Apartment|Room|Floor|#)\.?\s?[A-Za-z0-9-]{1,6})"
@@ -38,11 +38,16 @@ _AFTER = re.compile(  # 12 Main Street
     rf"(?<![\w.,/-])[0-9]{{1,5}}[A-Za-z]?\s(?:[NSEW]{{1,2}}\.?\s|North\s|South\s|East\s|West\s)?(?:{_NAME}\s){{1,4}}"
     rf"(?:(?:{_ENGLISH})\b\.?{_FLAT}?(?:{_US_TOWN}|{_UK_TOWN})?|(?:{_OF_AMERICA})s?\b(?:{_FLAT}{_US_TOWN}?|{_US_TOWN}))"
 )
-_AMERICAN_PLURAL = re.compile(
-    rf"(?<![\w.,/-])[0-9]{{1,5}}\s(?:{_NAME}\s){{1,3}}(?:{_ENGLISH}|{_OF_AMERICA})s?\b{_FLAT}{_US_TOWN}?"
+_AMERICAN = re.compile(  # 44 Dickinson Radial: nothing of a name may follow, and no year may stand before it
+    rf"(?<![\w.,/-])(?!(?:19|20)[0-9]{{2}}\s)[0-9]{{1,5}}\s(?:{_NAME}\s){{1,3}}(?:{_ENGLISH}|{_OF_AMERICA})s?\b"
+    rf"(?:{_FLAT}{_US_TOWN}?|(?!\s[{_UPPER}]))"
+)
+_FLAT_FIRST = re.compile(  # Flat 4, Mellor Green
+    rf"(?<![\w-])(?:Flat|Studio|Apartment|Apt\.?|Unit)\s[0-9]{{1,4}}[A-Za-z]?,?\s(?:[0-9]{{1,5}}[a-z]?\s)?"
+    rf"(?:{_NAME}\s){{0,3}}{_NAME}{_UK_TOWN}?"
 )
 _SUFFIX = re.compile(  # Hauptstraße 12, Kerkstraat 12, Storgatan 12
-    rf"(?<![\w-])(?:(?:{_NAME}\s){{0,2}}{_NAME}(?:[ -])?"
+    rf"(?<![\w-])(?:(?:v[ao]n\s(?:de[rn]?\s)?)?(?:{_NAME}\s){{0,2}}{_NAME}(?:[ -])?"
     r"(?:[Ss]traße|[Ss]trasse|[Ss]tr\.|[Gg]asse|[Aa]llee|[Pp]latz|[Ww]eg|[Rr]ing|[Dd]amm|[Uu]fer|[Cc]haussee|[Ss]tieg"
     r"|straat|laan|plein|gracht|kade|singel|dijk|steeg|dreef|pad|hof|baan|boulevard"
     r"|gatan|vägen|gränd|torget|allén|stigen|gata|väg|stig|gade|vej|veien|gaten|vei|katu|tie|kuja))"
@@ -50,16 +55,19 @@ _SUFFIX = re.compile(  # Hauptstraße 12, Kerkstraat 12, Storgatan 12
 )
 _OF = (
     r"(?:d[eiou]s?\s|de\s(?:la|las|los|l['’])\s?|del(?:la|le|l['’])?\s?|d[oa]s?\s|d['’]|des\s|du\s|von\s"
-    r"|van\s(?:de[rn]?\s)?|y\s|e\s)"
+    r"|van\s(?:de[rn]?\s)?|y\s|e\s|i\s)"
 )
 _PROPER = rf"{_OF}?{_NAME}(?:[\s-]{_OF}?{_NAME}){{0,4}}"
 _BEFORE = re.compile(  # Calle Mayor 12, Via Roma, 12, ul. Długa 12
-    r"(?<![\w-])(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Ronda|Travesía|Cuesta|Rambla|Glorieta|Vial"
+    r"(?<![\w-])(?:Calle|C/|C\.(?=\sde\s)|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Ronda|Travesía|Cuesta|Rambla|Glorieta|Vial"
     r"|Pasaje|Callejón|Alameda|Acceso|Cañada|Urbanización|Pasadizo|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Strada|Largo"
-    r"|Borgo|Contrada|Stretto|Rotonda|Incrocio|Canale|Rua|Travessa|Praça|Estrada|Rodovia|Ladeira|Viela|Largo|Vereda"
+    r"|Borgo|Contrada|Stretto|Rotonda|Incrocio|Canale|Rua|Travessa|Praça|Estrada|Rodovia|Ladeira|Viela|Vereda|Condomínio"
+    r"|Sítio|Conjunto|Estação|Chácara|Colônia|Distrito|Esplanada|Favela|Fazenda|Feira|Jardim|Lagoa?|Loteamento|Morro"
+    r"|Núcleo|Parque|Passarela|Pátio|Praia|Quadra|Recanto|Residencial|Setor|Trecho|Trevo|Vale|Viaduto|Vila|Área|Campo"
+    r"|Aeroporto"
     r"|[Uu]l\.|[Uu]lica|[Aa]l\.|[Aa]leja|[Pp]l\.|[Pp]lac|[Oo]s\.|[Ss]trada|[Bb]d\.)\s"
-    rf"{_PROPER}(?:,\s?(?:n[º°.]\s?)?|\s(?:n[º°.]\s?)?){_NUMBER}(?![\w%€$]|[.:][0-9])(?:\sPiano\s[0-9]+)?"
-    rf"(?:\s(?:Piso|Puerta|Apt\.|m\.)\s?[0-9]+)?{_TOWN}?"
+    rf"{_PROPER}(?:,\s?(?:n[º°.]\s?)?|\s(?:n[º°.]\s?)?){_NUMBER}(?![\w%€$]|[.:][0-9])(?:,?\s(?:Piano|Appartamento)\s[0-9]+)?"
+    rf"(?:\s(?:Piso|Puerta|Apt\.|Apto\.?|m\.)\s?[0-9]+)?{_TOWN}?"
 )
 _FRENCH = re.compile(  # 12, rue de la Paix
     rf"(?<![\w.,/-])[0-9]{{1,4}}(?:\s?(?:bis|ter))?,?\s(?:rue|avenue|boulevard|place|chemin|allée|impasse|quai|route"
@@ -69,7 +77,7 @@ _FRENCH = re.compile(  # 12, rue de la Paix
 _POST_BOX = re.compile(
     r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Apartado(?:\sde\sCorreos)?|Postboks|Casella\sPostale)\s[0-9]{1,7}\b"
 )
-_FORMS = (_AFTER, _AMERICAN_PLURAL, _SUFFIX, _BEFORE, _FRENCH, _POST_BOX)
+_FORMS = (_AFTER, _AMERICAN, _FLAT_FIRST, _SUFFIX, _BEFORE, _FRENCH, _POST_BOX)
 _SPACES = re.compile(r"[\s,.]+")
 
 

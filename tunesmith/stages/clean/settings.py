@@ -47,7 +47,7 @@ class PrivateSettings(Settings):
 
 
 class CleanSettings(Settings):
-    """Fixed and deduplicated; what was taken out can come back."""
+    """Fixed, masked and deduplicated; what was taken out can come back."""
 
     drop: list[Literal["empty", "too_long", "duplicate", "conflict", "off_goal"]] = Field(
         ["empty", "too_long", "duplicate", "conflict", "off_goal"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tunesmith.example_parquet import read_rows
 from tunesmith.privacy.mask import masked_text
+from tunesmith.privacy.span import KINDS
 from tunesmith.products import CleanSet, Collection, Dataset, Splits
 
 EXAMPLES_SHOWN = 3
@@ -23,6 +24,7 @@ _CODES = {
     "json_layout": "layout of JSON",
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
+    **{f"private_{kind}": f"private data: {kind.replace('_', ' ')}" for kind in KINDS},
     "structure": "not a conversation that ends with an answer",
     "too_like_a_train_row": "nearly equal to a row that you put in the training part",
     "too_like_a_validation_row": "nearly equal to a row that you put in the validation part",
