@@ -97,10 +97,16 @@ def _makers(faker: Any, locale: str, draw: random.Random) -> dict[str, Callable[
         "password": lambda: str(faker.password(length=draw.randint(8, 16), special_chars=draw.random() < 0.5)),
         "url_credentials": lambda: f"{faker.user_name()}:{_letters(draw, 12)}",
     }
-    ids = {"es_ES": "nif", "pt_BR": "cpf", "pl_PL": "pesel"}
+    ids = {"pt_BR": "cpf", "pl_PL": "pesel"}
     if locale in BEFORE["national_id"]:
         makers["national_id"] = lambda: str(getattr(faker, ids.get(locale, "ssn"))())
+    if locale == "es_ES":  # Faker's does not follow from its seed
+        makers["national_id"] = lambda: _dni(draw.randrange(10**7, 10**8))
     return makers
+
+
+def _dni(number: int) -> str:
+    return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
 
 
 def _phone(faker: Any) -> str:
@@ -146,6 +152,11 @@ def _in_fours(text: str, draw: random.Random) -> str:
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4)) if draw.random() < 0.5 else text
 
 
+def _date(draw: random.Random) -> str:
+    year, month, day = draw.randrange(1970, 2027), draw.randrange(1, 13), draw.randrange(1, 29)
+    return draw.choice([f"{year}-{month:02d}-{day:02d}", f"{day}.{month}.{year}", f"{month}/{day}/{year}"])
+
+
 def _look_alikes(faker: Any, draw: random.Random) -> Iterator[str]:
     """Numbers of things, versions, dates, ISBNs, prices, and words about passwords."""
     digits = "".join(draw.choices(string.digits, k=draw.randint(6, 16))).lstrip("0")
@@ -158,7 +169,7 @@ def _look_alikes(faker: Any, draw: random.Random) -> Iterator[str]:
             f"tracking number {draw.choice(['JD', '1Z', 'RR', ''])}{digits} does not work",
             f"since version {version} it crashes",
             f"we run v{version} on the server",
-            f"on {faker.date()} at {faker.time()} it broke",
+            f"on {_date(draw)} at {draw.randrange(24):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d} it broke",
             f"between {draw.randrange(1, 29):02d}.{draw.randrange(1, 13):02d}.2025 and 31/12/2025",
             f"the book is ISBN {faker.isbn13()}",
             f"ISBN {faker.isbn10()} is out of print",
