@@ -15,6 +15,7 @@ NAMES = (
     "million_rows",
     "near_duplicates",
     "leaks",
+    "private_data",
     "banking77",
     "examples",
     "training_chat",

@@ -221,6 +221,13 @@ def fsync(path: Path) -> None:
         os.close(handle)
 
 
+def for_owner(path: Path) -> Path:
+    """Make an empty file that only its owner can read and write, to be filled in; returns the path."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    path.chmod(0o600)  # it may have been there
+    return path
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: temporary name, fsync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

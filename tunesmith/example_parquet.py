@@ -51,6 +51,8 @@ LEDGER = pa.schema(
     ]
 )
 
+#: A row in which private data was found, as it came in: what became of it, and what was found where.
+PRIVATE = pa.schema([*EXAMPLES, ("state", pa.string()), ("found", pa.list_(pa.string()))])
 
 #: What training did with one example: the optimizer steps (from 1) that it was in, how many of them led to
 #: the weights that were kept, and its mean loss the last time.
@@ -102,23 +104,26 @@ class ExampleWriter(RowWriter):
         super().__init__(path, EXAMPLES)
 
     def add(self, example: Example) -> None:
-        self.write(
-            {
-                "id": example.id,
-                "content_id": example.content_id,
-                "messages": messages_to_json(example.messages),
-                "rejected": example.rejected,
-                "uri": example.source.uri,
-                "row": example.source.row,
-                "licence": example.source.licence,
-                "fetched_at": example.source.fetched_at,
-                "tags": list(example.tags),
-                "weight": example.weight,
-                "part": example.part,
-                "group": example.group,
-                "time": example.time,
-            }
-        )
+        self.write(example_row(example))
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """The columns of an example; the inverse of `example_from_row`."""
+    return {
+        "id": example.id,
+        "content_id": example.content_id,
+        "messages": messages_to_json(example.messages),
+        "rejected": example.rejected,
+        "uri": example.source.uri,
+        "row": example.source.row,
+        "licence": example.source.licence,
+        "fetched_at": example.source.fetched_at,
+        "tags": list(example.tags),
+        "weight": example.weight,
+        "part": example.part,
+        "group": example.group,
+        "time": example.time,
+    }
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:

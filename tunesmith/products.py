@@ -16,7 +16,7 @@ from typing import Any, Literal
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError, TestPartLocked
 from tunesmith.example import Example, Score
-from tunesmith.example_parquet import read_examples, read_rows
+from tunesmith.example_parquet import example_from_row, read_examples, read_rows
 
 Part = Literal["train", "validation", "test"]
 #: Files of a split: what no part leaks to another, and what any round so far has tested.
@@ -128,6 +128,19 @@ class LedgerLine:
     before: str | None = None
 
 
+#: The one file of a clean set that holds private data.
+PRIVATE_FILE = "private.parquet"
+
+
+@dataclass(frozen=True)
+class PrivateRow:
+    """A row with private data, as it came in. ``found`` says what and where, in words, without the values."""
+
+    example: Example
+    state: str
+    found: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class CleanSet:
     """The examples that stay, those set aside, and the ledger (rows kept untouched have no line)."""
@@ -144,6 +157,11 @@ class CleanSet:
 
     def set_aside(self) -> Iterator[Example]:
         return read_examples(self.path / "set_aside.parquet")
+
+    def private(self) -> Iterator[PrivateRow]:
+        """The rows in which private data was found, with it: for their owner alone."""
+        for row in read_rows(self.path / PRIVATE_FILE):
+            yield PrivateRow(example_from_row(row), row["state"], tuple(row["found"]))
 
     def ledger(self) -> Iterator[LedgerLine]:
         for row in read_rows(self.path / "ledger.parquet"):

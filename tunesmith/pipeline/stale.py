@@ -50,7 +50,9 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
         "settings": settings.dump(stage.name),
         "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
     }
-    if stage.name in ("split", "train", "test") or (stage.name == "base" and settings.base.from_scratch):
+    fakes = stage.name == "clean" and "fake" in settings.clean.private.choices.values()
+    fresh = stage.name == "base" and settings.base.from_scratch
+    if fakes or fresh or stage.name in ("split", "train", "test"):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
     if stage.name == "split":

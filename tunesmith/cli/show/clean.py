@@ -45,7 +45,8 @@ def _show_reason(
     screen: Screen, state: str, code: str, count: int, lines: list[LedgerLine], texts: dict[str, str]
 ) -> None:
     screen.say()
-    screen.heading(f"{count:,} {STATES[state]}: {code.replace('_', ' ')} [{code}]")
+    fate = "masked" if state == "changed" and code.startswith("private_") else STATES[state]
+    screen.heading(f"{count:,} {fate}: {code.replace('_', ' ')} [{code}]")
     for line in lines:
         screen.say(f"  {line.id}  {texts.get(line.id) or texts.get(line.into or '', '')}")
         screen.say(f"      {line.evidence}", "dim")

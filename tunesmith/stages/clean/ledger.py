@@ -27,8 +27,8 @@ class Ledger(RowWriter):
             self.first_out.setdefault(code, (id, evidence))
         self.write({"id": id, "state": state, "code": code, "evidence": evidence, "into": into})
 
-    def change(self, id: str, fixes: list[tuple[str, str]], before: str) -> None:
-        """One line for each fix of a row; ``before`` are its messages as they came in."""
+    def change(self, id: str, fixes: list[tuple[str, str]], before: str | None) -> None:
+        """One line for each fix of a row; ``before`` are its messages as they came in, None where they are private."""
         self.changed += 1
         for code, evidence in fixes:
             self.by_code[code] += 1

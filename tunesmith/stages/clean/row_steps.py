@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunesmith.example import Example
@@ -12,6 +12,7 @@ from tunesmith.stages.clean import empty, structure, too_long
 from tunesmith.stages.clean.json_layout import canonical, comparable, parse
 from tunesmith.stages.clean.label_spelling import Spellings, enum_spellings, mend_enums
 from tunesmith.stages.clean.off_goal import LabelCheck, SchemaCheck
+from tunesmith.stages.clean.private_data import MaskedRow, PrivateData
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import shorten
 
@@ -28,20 +29,22 @@ class Remark:
 class Checked:
     """A row after the steps: ``fixes`` made it what it is now, ``fault`` speaks against keeping it.
 
-    ``value`` is the answer as parsed, for output json.
+    ``value`` is the answer as parsed, for output json. ``private`` is the row after masking alone.
     """
 
     example: Example
     fixes: tuple[Remark, ...] = ()
     fault: Remark | None = None
     value: Any = None
+    private: MaskedRow | None = None
 
 
 class RowSteps:
     """The row-by-row steps for one goal and its settings. The same row always gives the same result."""
 
-    def __init__(self, goal: GoalSheet, settings: CleanSettings) -> None:
+    def __init__(self, goal: GoalSheet, settings: CleanSettings, seed: int = 0) -> None:
         self._goal = goal
+        self._private = PrivateData(goal, settings, seed)
         self._drop = frozenset(settings.drop)
         self._fix = frozenset(settings.fix)
         self._max_characters = settings.max_characters
@@ -51,7 +54,22 @@ class RowSteps:
         self._schema = SchemaCheck(goal.schema if goal.output == "json" else None)
 
     def check(self, example: Example) -> Checked:
-        """Mend what can be mended; the first fault that `clean.drop` names is the row's fault."""
+        """Mask, then mend what can be mended; the first fault that `clean.drop` names is the row's fault."""
+        masked = self._private.mask(example)
+        checked = self._check(masked.example)
+        if not masked.found:
+            return checked
+        found = tuple(Remark(one.code, one.evidence) for one in masked.found)
+        fault = checked.fault
+        if masked.set_aside and (fault is None or fault.code != "structure"):
+            first = masked.set_aside[0]
+            fault = Remark(first.code, first.evidence)
+        elif fault is not None and fault.code == "off_goal" and not self._check(example).fault:
+            advice = "masking made it so: see clean.private, where `fake` keeps the form of a value"
+            fault = Remark(fault.code, f"{fault.evidence} ({advice})")
+        return replace(checked, fixes=(*found, *checked.fixes), fault=fault, private=masked)
+
+    def _check(self, example: Example) -> Checked:
         if evidence := structure.fault(example):
             return Checked(example, fault=Remark("structure", evidence))
         fault = self._fault("empty", empty.fault(example))

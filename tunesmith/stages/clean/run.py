@@ -18,6 +18,7 @@ from tunesmith.products import Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
 from tunesmith.stages.clean.marks import Marks
+from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
@@ -25,7 +26,7 @@ from tunesmith.stages.clean.verdicts import decide
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 FEWEST = 10
 
 
@@ -38,15 +39,15 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
-    steps = RowSteps(goal, settings)
+    steps = RowSteps(goal, settings, context.seed)
     progress = _Progress(context, rows)
     marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
     _note_gone(context, int(marks.wanted.sum()))
     verdicts = decide(marks, goal, settings)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
-    ledger = Ledger(context.folder)
-    with ledger:
-        account = Account(verdicts, steps, ledger, Names(source), answers)
+    ledger, private = Ledger(context.folder), PrivateFile(context.folder)
+    with ledger, private:
+        account = Account(verdicts, steps, ledger, private, Names(source), answers)
         write_all(source, context.folder, verdicts, account, progress.second_pass)
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
     _refuse_too_few(counts, collection, ledger, context.folder)

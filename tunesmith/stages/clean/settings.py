@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tunesmith.privacy.find import REGIONS
+from tunesmith.privacy.mask import CHOICES, Choice
+from tunesmith.privacy.span import KINDS, Kind
 from tunesmith.settings import Settings
 
 
+class PrivateSettings(Settings):
+    """What becomes of private values, by kind."""
+
+    email: Choice = Field("mask", description="E-mail addresses.")
+    phone: Choice = Field("mask", description="Phone numbers.")
+    card: Choice = Field("mask", description="Numbers of payment cards (check digit).")
+    iban: Choice = Field("mask", description="Bank accounts (modulo 97).")
+    national_id: Choice = Field("mask", description="Numbers that states give to persons (check digits).")
+    ip_address: Choice = Field("mask", description="IPv4 and IPv6 addresses.")
+    mac_address: Choice = Field("mask", description="Hardware addresses.")
+    street_address: Choice = Field("mask", description="Streets with their number, and post boxes.")
+    api_key: Choice = Field("mask", description="API keys, tokens and private keys.")
+    password: Choice = Field("mask", description="What is said to be a password.")
+    url_credentials: Choice = Field("mask", description="User name and password in a URL.")
+    regions: list[str] = Field(
+        list(REGIONS),
+        description="Countries (two letters) whose phone numbers are known without their + too.",
+    )
+
+    @field_validator("regions")
+    @classmethod
+    def _known(cls, regions: list[str]) -> list[str]:
+        import phonenumbers
+
+        unknown = [region for region in regions if region not in phonenumbers.SUPPORTED_REGIONS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no country with phone numbers: two letters such as DE")
+        return regions
+
+    @property
+    def choices(self) -> dict[Kind, Choice]:
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+
 class CleanSettings(Settings):
-    """Fixed and deduplicated; what was taken out can come back."""
+    """Fixed, masked and deduplicated; what was taken out can come back."""
 
     drop: list[Literal["empty", "too_long", "duplicate", "conflict", "off_goal"]] = Field(
         ["empty", "too_long", "duplicate", "conflict", "off_goal"],
@@ -24,3 +61,14 @@ class CleanSettings(Settings):
     max_characters: int = Field(
         20_000, ge=1, description="Rows with a message longer than this many characters are set aside."
     )
+    private: PrivateSettings = Field(
+        default_factory=PrivateSettings,  # type: ignore[arg-type]
+        description="What becomes of private data, by kind: `mask` puts a placeholder such as [EMAIL_1] in its place, "
+        "`fake` something that looks like it, `set_aside` takes the row out, `keep` leaves it. "
+        "One of these words alone holds for all kinds.",
+    )
+
+    @field_validator("private", mode="before")
+    @classmethod
+    def _one_for_all(cls, value: Any) -> Any:
+        return dict.fromkeys(KINDS, value) if value in CHOICES else value

@@ -14,6 +14,7 @@ from tunesmith.errors import TunesmithError
 from tunesmith.example import Example, messages_to_json
 from tunesmith.example_parquet import EXAMPLES, ROWS_PER_GROUP, example_from_row
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger
+from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.row_steps import Checked, RowSteps
 from tunesmith.stages.clean.shorten import writable
 from tunesmith.stages.clean.verdicts import Verdicts
@@ -40,29 +41,44 @@ class Account:
     """Write the ledger's lines for the rows of the collection."""
 
     def __init__(
-        self, verdicts: Verdicts, steps: RowSteps, ledger: Ledger, names: Names, quotes: dict[int, str]
+        self,
+        verdicts: Verdicts,
+        steps: RowSteps,
+        ledger: Ledger,
+        private: PrivateFile,
+        names: Names,
+        quotes: dict[int, str],
     ) -> None:
         self._verdicts = verdicts
         self._steps = steps
         self._ledger = ledger
+        self._private = private
         self._names = names
         self._quotes = quotes
 
     def settle(self, row: int, example: Example, before: str) -> Example | None:
-        """Tell what became of a row. Returns the mended example when a kept row was changed."""
+        """Tell what became of a row. Returns the example to write when it is not the one that came in.
+
+        What is kept is mended; what is taken out is as it was, but for the private values in it.
+        """
         verdicts = self._verdicts
         checked = self._steps.check(example)
+        masked = checked.private
+        if masked:
+            state = "merged" if verdicts.merged[row] else "set_aside" if verdicts.set_aside[row] else "changed"
+            self._private.add(example, state, masked.found)
         if verdicts.merged[row]:
             self._ledger.line(example.id, "merged", *self._duplicate(row), self._names.id(int(verdicts.into[row])))
-            return None
+            return masked.example if masked else None
         against = self._against(row, checked)
         if verdicts.set_aside[row]:
             if against is None:
                 raise TunesmithError("ledger_broken", "a row is set aside without a reason", example.source.where)
             self._ledger.line(example.id, "set_aside", *against)
-            return None
+            return masked.example if masked else None
         if checked.fixes:
-            self._ledger.change(example.id, [(fix.code, fix.evidence) for fix in checked.fixes], before)
+            known = None if masked else before
+            self._ledger.change(example.id, [(fix.code, fix.evidence) for fix in checked.fixes], known)
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
             self._ledger.line(example.id, "kept", *against)
             against = None
@@ -124,8 +140,10 @@ def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account
     if not mended:
         return batch
     columns = {name: batch.column(name) for name in EXAMPLES.names}
-    messages, contents = columns["messages"].to_pylist(), columns["content_id"].to_pylist()
+    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected")}
     for place, example in mended.items():
-        messages[place], contents[place] = messages_to_json(example.messages), example.content_id
-    columns |= {"messages": pa.array(messages, pa.string()), "content_id": pa.array(contents, pa.string())}
+        changed["messages"][place] = messages_to_json(example.messages)
+        changed["content_id"][place] = example.content_id
+        changed["rejected"][place] = example.rejected
+    columns |= {name: pa.array(values, pa.string()) for name, values in changed.items()}
     return pa.record_batch(columns, schema=EXAMPLES)

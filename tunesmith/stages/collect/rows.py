@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tunesmith.errors import InputError
+from tunesmith.privacy.mask import masked_text
 
 #: Longest line of a text file, in bytes: a file without line ends must not fill the memory.
 MAX_LINE = 64 * 1024 * 1024
@@ -80,6 +81,6 @@ def bad(row: RawRow, problem: RowProblem) -> BadRow:
 
 
 def excerpt(text: str, length: int = 60) -> str:
-    """The start of a text on one line, in quotes, for an error message."""
-    flat = " ".join(text[: 4 * length].split())
+    """The start of a text on one line, in quotes, for an error message: private values are masked."""
+    flat = " ".join(masked_text(text[: 4 * length]).split())
     return repr(flat if len(flat) <= length else flat[: length - 1] + "…")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tunesmith.artifact import sha256_of, write_json
+from tunesmith.artifact import for_owner, sha256_of, write_json
 from tunesmith.errors import InputError, TunesmithError, raise_all
 from tunesmith.events import Pace
 from tunesmith.example_parquet import SET_ASIDE_ROWS, ExampleWriter, RowWriter
@@ -18,7 +18,7 @@ from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.collect.shapes import unused
 from tunesmith.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 
 FEWEST_EXAMPLES = 10
 SENSIBLE_START = 50
@@ -32,8 +32,8 @@ def run(inputs: Mapping[str, Any], settings: list[SourceSettings], context: Cont
     """
     faults = FaultList()
     files = find_files(settings, context.project, faults)
-    examples = ExampleWriter(context.folder / "examples.parquet")
-    set_aside = RowWriter(context.folder / "set_aside.parquet", SET_ASIDE_ROWS)
+    examples = ExampleWriter(for_owner(context.folder / "examples.parquet"))
+    set_aside = RowWriter(for_owner(context.folder / "set_aside.parquet"), SET_ASIDE_ROWS)
     with examples, set_aside:
         collecting = _Collecting(context, faults, examples, set_aside, sum(file.bytes for file in files))
         entries = [entry for file in files if (entry := collecting.collect(file)) is not None]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunesmith.errors import InputError
+from tunesmith.privacy.find import find
+from tunesmith.privacy.mask import masked_text
 from tunesmith.products import Collection
 from tunesmith.stages.goal.settings import GoalSettings
 
@@ -72,7 +74,7 @@ def _labels(answers: Iterable[str]) -> Inferred:
             where,
             "a model that sorts needs at least two labels with examples of each",
         )
-    left = f"; fewer than {ROWS_A_LABEL} rows, so not taken: {', '.join(rare[:10])}" if rare else ""
+    left = f"; fewer than {ROWS_A_LABEL} rows, so not taken: {', '.join(map(masked_text, rare[:10]))}" if rare else ""
     return Inferred(f"{len(labels)} labels read from the data", left, labels=tuple(labels))
 
 
@@ -88,7 +90,7 @@ def _schema(answers: Iterable[tuple[str, str]]) -> Inferred:
         except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict) and answer.strip():
-            first_other = first_other or f"; the first other one is {answer[:60]!r} at {place}"
+            first_other = first_other or f"; the first other one is {masked_text(answer[:240])[:60]!r} at {place}"
         if isinstance(parsed, dict):
             objects += 1
             for key, value in parsed.items():
@@ -125,7 +127,8 @@ def _property(values: list[Any]) -> Mapping[str, Any]:
     spellings = common_spellings(value for value in values if isinstance(value, str))
     frequent = sorted(value for value, rows in spellings.items() if rows >= ROWS_A_LABEL)
     covered = sum(spellings[value] for value in frequent)
-    if 2 <= len(frequent) <= MOST_ENUM_VALUES and covered >= 0.9 * max(1, spellings.total()):
+    few = 2 <= len(frequent) <= MOST_ENUM_VALUES and covered >= 0.9 * max(1, spellings.total())
+    if few and not any(find(value) for value in frequent):  # private values are no choices to be written down
         return {"type": "string", "enum": frequent}
     return {"type": "string"}
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tunesmith.example_parquet import read_rows
+from tunesmith.privacy.mask import masked_text
+from tunesmith.privacy.span import KINDS
 from tunesmith.products import CleanSet, Collection, Dataset, Splits
 
 EXAMPLES_SHOWN = 3
+RAW_SHOWN = 4000  # characters of a row that was never read
 
 _STATES = {"set_aside": "set aside", "merged": "merged into another row", "changed": "mended, and kept"}
 _CODES = {
@@ -21,6 +24,7 @@ _CODES = {
     "json_layout": "layout of JSON",
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
+    **{f"private_{kind}": f"private data: {kind.replace('_', ' ')}" for kind in KINDS},
     "document": "a text without a question",
     "structure": "not a conversation that ends with an answer",
     "too_like_a_train_row": "nearly equal to a row that you put in the training part",
@@ -57,7 +61,7 @@ def groups(collection: Collection, clean: CleanSet, dataset: Dataset, split: Spl
     left_out = split.path / "left_out.parquet"
     unsplit = (("set_aside", row["reason"], row["id"], f"like {row['like']}") for row in read_rows(left_out))
     return [
-        *_grouped("collect", collected),
+        *map(_masked, _grouped("collect", collected)),
         *_with_inputs(list(_grouped("clean", cleaned)), clean),
         *_with_inputs(list(_grouped("format", refused)), clean),
         *_with_inputs(list(_grouped("split", unsplit)) if left_out.exists() else [], clean),
@@ -74,6 +78,12 @@ def _grouped(stage: str, lines: Iterable[tuple[str, str, str, str]]) -> Iterator
     for (state, code), one in sorted(seen.items(), key=lambda item: (-item[1].count, item[0])):
         why = _CODES.get(code, code.replace("_", " "))
         yield Group(stage, _STATES.get(state, state), code, why, one.count, tuple(one.shown))
+
+
+def _masked(group: Group) -> Group:
+    """The group without private values: its rows never came to `clean`, which masks the others."""
+    shown = ((masked_text(text[:RAW_SHOWN]), masked_text(evidence)) for text, evidence in group.examples)
+    return replace(group, examples=tuple(shown))
 
 
 def _with_inputs(found: list[Group], clean: CleanSet) -> list[Group]:
