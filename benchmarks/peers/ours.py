@@ -8,7 +8,6 @@ recipe's precision. Where ``adapter`` does not exist yet, the fresh adapter is w
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -79,7 +78,9 @@ def encoded(job: dict[str, Any], base: BaseModel) -> list[EncodedRow]:
 
 def without_head(rows: Sequence[EncodedRow]) -> list[EncodedRow]:
     """The rows without the tokens that all of them begin with: the template's."""
-    head = len(os.path.commonprefix([row.tokens for row in rows]))
+    from tunesmith.training.tree_packing import shared_prefix
+
+    head = shared_prefix(min(row.tokens for row in rows), max(row.tokens for row in rows))
     return [
         replace(row, tokens=row.tokens[head:], trained=row.trained[head:], prompt_tokens=row.prompt_tokens - head)
         for row in rows
