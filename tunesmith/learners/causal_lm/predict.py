@@ -150,8 +150,8 @@ def foretell(
         mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()[None, None]  # (1, 1, S, S)
         hidden = decoder(input_ids=ids[None], attention_mask=mask, use_cache=False).last_hidden_state[0]  # (S, D)
         weights = torch.ones(len(ids) - 1, dtype=torch.float64)
-        nats, right, _ = CrossEntropy.apply(hidden[:-1], head, ids[1:], weights)  # type: ignore[no-untyped-call]
-        found.append((nats.item(), int(right.item()), len(ids) - 1))
+        nats, hits, _ = CrossEntropy.apply(hidden[:-1], head, ids[1:], weights)  # type: ignore[no-untyped-call]
+        found.append((nats.item(), int(hits.sum().item()), len(ids) - 1))
         on_progress(number, len(rows))
     return found
 
