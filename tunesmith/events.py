@@ -9,8 +9,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from os import SEEK_END
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 Kind = Literal[
     "run_started",
@@ -44,15 +45,25 @@ Sink = Callable[[Event], None]
 
 
 class JsonLines:
-    """A sink that appends each event to a file. The file is made at the first event."""
+    """A sink that appends each event to a file. The file is made at the first event.
+
+    A line that a kill or a full disk cut off is ended first, so that it spoils no other.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __call__(self, event: Event) -> None:
         line = json.dumps(asdict(event), ensure_ascii=True, separators=(",", ":"), default=str) + "\n"
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        with self.path.open("ab+") as file:
+            file.write(("\n" + line if _ends_amid_a_line(file) else line).encode())
+
+
+def _ends_amid_a_line(file: BinaryIO) -> bool:
+    if file.seek(0, SEEK_END) == 0:
+        return False
+    file.seek(-1, SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def fan_out(*sinks: Sink) -> Sink:

@@ -126,7 +126,7 @@ class Example:
 
     @property
     def input(self) -> str:
-        """What the user said, all turns before the answer, for comparing rows with each other; of a document, its text."""
+        """What the user said, all turns before the answer, for comparing rows with each other; a document's text."""
         if self.is_document:
             return self.messages[0].text
         prompt = [message for message in self.prompt if message.role != "system"]

@@ -6,6 +6,7 @@ are part of `make test`; `make soak` runs them all.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -19,11 +20,10 @@ from typing import Any
 
 import pytest
 
-from tests.recipes.tiny_project import KINDS, Kind, write_base, write_tiny_project
+from tests.recipes.tiny_project import KINDS, Kind, result_of, write_base, write_tiny_project
 from tests.recipes.wholeness import artifacts_of
 from tests.recipes.zygote import Order, Zygote
 from tunesmith import Project
-from tunesmith.artifact import Store, sha256_of
 from tunesmith.training import checkpoint
 from tunesmith.training.row_batches import row_batches
 from tunesmith.training.sampler import Sampler
@@ -81,24 +81,12 @@ def said(project: Path) -> str:
     return (project / "said.txt").read_text(encoding="utf-8")
 
 
-def result_of(project: Path) -> dict[str, Any]:
-    """Hashes of the weights and of the ledger of examples, the curve, and the step that was kept."""
-    artifact = Store(project / ".tunesmith").latest("train")
-    assert artifact is not None, said(project)
-    told = artifact.read_json("train.json")
-    [weights] = (artifact.path / "model").glob("*.safetensors")
-    return {
-        "weights": sha256_of(weights),
-        "ledger": sha256_of(artifact.path / "examples.parquet"),
-        "curve": told["curve"],
-        "steps": [told["facts"][key] for key in ("steps", "best_step", "refit_steps")],
-    }
-
-
 def assert_a_kill_damaged_nothing(project: Path) -> None:
     """Every artifact is whole, and so is every checkpoint that has its name."""
     artifacts_of(project)
     for work in (project / ".tunesmith" / "work").glob("train-*"):
+        if (work / "train.json").exists():
+            continue  # the model is whole, and its checkpoints are being removed
         for folder in (work / "checkpoints", work / "checkpoints" / "refit"):
             found = sorted(folder.glob("step-*"))
             assert len(found) <= checkpoint.KEPT + 1  # one more until the oldest is dropped
@@ -181,3 +169,26 @@ def test_each_of_many_kills_ends_with_the_same_weights(
         project = killed(zygote, whole, tmp_path / str(number), moment)
         assert_ends_alike(zygote, project, whole)
         shutil.rmtree(project)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("name", ["language_model", "classifier"])
+def test_a_kill_before_any_change_of_the_disk_ends_with_the_same_weights(
+    tmp_path: Path, zygote: Zygote, uninterrupted: Any, name: str
+) -> None:
+    """Every third file that is opened to be written, renamed or removed in the whole life of the command."""
+    whole = uninterrupted(name)
+    kills = 0
+    for change in itertools.count(0, 3):
+        project = shutil.copytree(whole.folder, tmp_path / str(change))
+        code = train(zygote, project, whole.kind, dies_before=change)
+        if code == 0:
+            assert result_of(project) == whole.result
+            break
+        assert code == -signal.SIGKILL, said(project)
+        kills += 1
+        assert_a_kill_damaged_nothing(project)
+        assert_ends_alike(zygote, project, whole)
+        shutil.rmtree(project)
+    assert kills > 50

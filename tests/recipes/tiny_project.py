@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.tiny_bases import write_bert, write_llama
+from tunesmith.artifact import Store, sha256_of
 
 SETTINGS = """\
 version: 1
@@ -79,3 +81,17 @@ def write_tiny_project(folder: Path, kind: Kind, base: Path) -> Path:
 
 def write_base(folder: Path, kind: Kind) -> Path:
     return write_bert(folder) if kind.output == "label" else write_llama(folder)
+
+
+def result_of(project: Path) -> dict[str, Any]:
+    """Hashes of the weights and of the ledger of examples, the curve, and the step that was kept."""
+    artifact = Store(project / ".tunesmith").latest("train")
+    assert artifact is not None, "nothing was trained"
+    told = artifact.read_json("train.json")
+    [weights] = (artifact.path / "model").glob("*.safetensors")
+    return {
+        "weights": sha256_of(weights),
+        "ledger": sha256_of(artifact.path / "examples.parquet"),
+        "curve": told["curve"],
+        "steps": [told["facts"][key] for key in ("steps", "best_step", "refit_steps")],
+    }

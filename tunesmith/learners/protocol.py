@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,17 @@ from tunesmith.products import EncodedRow
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from tunesmith.workers import Workers
 
+Item = TypeVar("Item")
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token."""
+    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token, document."""
 
     code: str
     evidence: str
@@ -146,16 +148,38 @@ def together(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome(loss, right, weight, rows)
 
 
+class Peers(Protocol):
+    """The processes that compute one optimizer step together (training/ranks.py), as a learner sees them."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that does what is done once for all."""
+        ...
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those of the items that are this process's: neighbours, in the order of processes."""
+        ...
+
+    def gather(self, own: Tensor) -> list[Tensor]:
+        """Every process's tensor, in the order of processes. All must call it."""
+        ...
+
+    def broadcast(self, tensor: Tensor) -> Tensor:
+        """Overwrite a tensor with the first process's, and return it. All must call it."""
+        ...
+
+
 class Trainable(Protocol):
     """A model ready to be trained, as the loop sees it."""
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> Outcome:
+    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers, peers: Peers) -> Outcome:
         """Add to what is trained the gradient of the step's loss, the batches' sum over ``weight``.
 
-        Returns the outcome before the step, to be told. The sums are in the order of the batches, so
-        that they are the same whichever worker is first.
+        ``batches`` are all of the step's. The gradients of all ``peers`` add up to the step's, so each computes
+        its share. Returns this process's part of the outcome before the step, to be told; each row is in one
+        process's. The sums are in the order of the batches, so that they are the same whichever worker is first.
         """
         ...
 

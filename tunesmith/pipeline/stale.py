@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline.order import BY_NAME, MAKING, STAGES, Stage
+from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
         "settings": settings.dump(stage.name),
         "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
     }
-    if stage.name in ("split", "train", "test"):
+    if stage.name in ("split", "train", "test") or (stage.name == "base" and settings.base.from_scratch):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
     if stage.name == "split":
@@ -63,7 +63,8 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
     if name == "collect":
         from tunesmith.stages.collect.fingerprint import fingerprint
 
-        found = {"files": fingerprint(list(settings.collect), project.root), "output": settings.goal.output}
+        output = settings.goal.output
+        found = {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
         kept = settings.split.kept_columns
         return {**found, "kept_columns": kept} if kept else found
     if name == "goal":
@@ -109,8 +110,9 @@ def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
     """Each stage's state, in the order of the words."""
     found: dict[str, StageStatus] = {}
     made: dict[str, Artifact] = {}
-    for name in MAKING:
-        stage = BY_NAME[name]
+    order = order_for(settings)
+    for name in order.making:
+        stage = order.stages[name]
         latest = project.store.latest(name)
         waiting = [needed for needed in stage.needs if needed not in made]
         if waiting:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import memory
 from tunesmith.products import EncodedRow
+from tunesmith.training.ranks import ALONE, Ranks
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.sampler import Sampler
 from tunesmith.workers import Workers
@@ -142,6 +143,7 @@ def estimate(
     validation: Sequence[EncodedRow],
     recipe: Recipe,
     batches: BatchMaker,
+    ranks: Ranks = ALONE,
 ) -> Estimate:
     """Compute the first step's gradients and some validation rows, and throw them away.
 
@@ -152,14 +154,16 @@ def estimate(
     first = seen[0]
     weight = sum(batch.weight for batch in first)
     seconds: list[float] = []
-    with memory.Peak() as peak, Workers(recipe.workers) as workers:
+    with memory.Peak() as peak, Workers(ranks.workers(recipe.workers)) as workers:
         began = time.monotonic()
-        while not seconds or (len(seconds) < TIMED and time.monotonic() - began + seconds[-1] < TIMED_SECONDS):
+        while ranks.tell(
+            not seconds or (len(seconds) < TIMED and time.monotonic() - began + seconds[-1] < TIMED_SECONDS)
+        ):
             started = time.monotonic()
-            model.gradients(first, weight, workers)
+            model.gradients(first, weight, workers, ranks)
             seconds.append(time.monotonic() - started)
             _forget(model)
-        held_back = sorted(batches(validation), key=lambda batch: batch.computed)[-recipe.workers :]
+        held_back = sorted(batches(validation), key=lambda batch: batch.computed)[-workers.count :]
         started = time.monotonic()
         model.train(False)
         list(workers.map(model.measure, held_back))
@@ -170,13 +174,13 @@ def estimate(
     if held_back:
         all_nodes = sum(batch.computed for batch in batches(validation))
         count = 1 + -(-recipe.steps // recipe.validate_every)
-        validations = count * measuring * all_nodes / sum(batch.computed for batch in held_back)
+        validations = count * measuring * all_nodes / sum(batch.computed for batch in held_back) / ranks.size
     trained = sum(tensor.numel() * 4 for tensor in model.trained_state().values())
     largest = max(batch.computed for step in seen for batch in step)
     more = largest - max(batch.computed for batch in first)
     kept = kept_for_gradients(model, rows, batches)
     slack = SLACK * kept.of(largest)
-    memory_bytes = peak.bytes + recipe.workers * (kept.a_node * more + slack) + trained * (COPIES - 1)
+    memory_bytes = peak.bytes + workers.count * (kept.a_node * more + slack) + trained * (COPIES - 1)
     return Estimate(steps, validations, round(memory_bytes))
 
 

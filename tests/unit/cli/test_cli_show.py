@@ -23,6 +23,7 @@ from tunesmith.products import (
     Collection,
     Criterion,
     Dataset,
+    Forgetting,
     GoalSheet,
     GroupGain,
     LedgerLine,
@@ -254,7 +255,14 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
     groups = tuple(GroupGain("label", f"l{n}", 5, 2.0, 1.5 - n / 10, 0.25, 0.75, 0.4, 0.6) for n in range(9))
     groups += (GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),)
     project.products["train"] = TunedModel(
-        tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts, groups
+        tmp_path / "model",
+        "causal_lm",
+        {"words": "3 steps"},
+        CURVE,
+        verdict,
+        facts,
+        groups,
+        Forgetting("much_lost", "Much general ability was lost: +0.91.", "Try fewer epochs.", 24, 0.6, 1.5),
     )
     rows = [_example(row, f"question {row}", "an answer") for row in range(1, 9)]
     with ExampleWriter(tmp_path / "examples.parquet") as examples:
@@ -277,6 +285,7 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
     for words in (
         "overfitted from step 2",
         "More examples.",
+        "Much general ability was lost: +0.91. Try fewer epochs.",
         "4,884,480 parameters",
         "stopped early",
         "3 min 20 s",

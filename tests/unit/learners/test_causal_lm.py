@@ -14,6 +14,7 @@ from tunesmith.learners.causal_lm import encode, load, predict
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
 from tunesmith.training.preference_trees import preference_trees
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.tree_packing import trees
 from tunesmith.workers import Workers
 
@@ -66,7 +67,7 @@ def tuned(smollm2, tmp_path_factory) -> TunedModel:
     losses = []
     for _ in range(4):
         for tree in trees(rows, 512):
-            losses.append(model.gradients([tree], tree.weight, Workers(1)).mean_loss)
+            losses.append(model.gradients([tree], tree.weight, Workers(1), ALONE).mean_loss)
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < losses[0]
@@ -181,7 +182,8 @@ def test_the_fused_adapter_computes_what_peft_computes(smollm2, monkeypatch):
         generator = torch.Generator().manual_seed(1)
         for parameter in model.trained_state().values():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-        found[name] = (model.gradients([tree], 1.0, Workers(1)).loss, {key: p.grad for key, p in model._named()})
+        told = model.gradients([tree], 1.0, Workers(1), ALONE)
+        found[name] = (told.loss, {key: p.grad for key, p in model._named()})
     for name in ("own layers", "fused"):
         assert found[name][0] == pytest.approx(found["peft"][0], rel=1e-5)
         assert len(found[name][1]) == 2 * 7 * 30
@@ -210,7 +212,7 @@ def test_preferences_are_learned_from_rejected_answers(smollm2, method):
         for _ in range(4):
             batches = preference_trees(rows, 512, 2)
             assert len(batches) == 2
-            told = model.gradients(batches, len(rows), workers)
+            told = model.gradients(batches, len(rows), workers, ALONE)
             assert set(told.rows) == {one.id for one in rows}
             losses.append(told.mean_loss)
             optimizer.step()

@@ -14,6 +14,7 @@ from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
 from tunesmith.training.loop import measure
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.row_batches import row_batches
 from tunesmith.workers import Workers
 
@@ -55,7 +56,7 @@ def tuned(minilm, tmp_path_factory) -> TunedModel:
     optimizer = torch.optim.AdamW(model.parameter_groups(1e-4, 0.01))
     for _ in range(3):
         [batch] = row_batches(rows, 512)
-        told = model.gradients([batch], batch.weight, Workers(1))
+        told = model.gradients([batch], batch.weight, Workers(1), ALONE)
         assert told.loss == pytest.approx(sum(row.loss for row in told.rows.values()), rel=1e-5)
         assert told.right == sum(row.right for row in told.rows.values())
         optimizer.step()
@@ -138,7 +139,7 @@ def test_rows_computed_side_by_side_have_the_gradient_of_the_whole(minilm):
         batches = row_batches(rows, 512, count)
         assert len(batches) == count
         with Workers(count) as workers:
-            told = model.gradients(batches, len(rows), workers).loss
+            told = model.gradients(batches, len(rows), workers, ALONE).loss
         found.append((told, [parameter.grad for _, parameter in model._named()]))
     assert len(found[0][1]) > 50
     for one, two, again in zip(*(gradients for _, gradients in found), strict=True):

@@ -14,6 +14,7 @@ from tunesmith import memory
 from tunesmith.learners.protocol import RowBatch
 from tunesmith.training.estimate import estimate, fit_to_memory, kept_for_gradients
 from tunesmith.training.loop import Run
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.recipe import Recipe
 from tunesmith.training.tree_packing import trees
 
@@ -73,7 +74,7 @@ def test_checkpointed_activations_give_the_same_gradients():
         model.checkpoint_activations(again)
         step = trees(rows(8), 64)
         with Workers(1) as workers:
-            loss = model.gradients(step, sum(tree.weight for tree in step), workers).loss
+            loss = model.gradients(step, sum(tree.weight for tree in step), workers, ALONE).loss
         gradients = [parameter.grad for group in model.parameter_groups(1.0, 0.0) for parameter in group["params"]]
         found.append((loss, gradients))
     assert found[0][0] == found[1][0]

@@ -30,6 +30,8 @@ def show(tuned: TunedModel, screen: Screen) -> None:
     screen.heading(str(tuned.verdict["words"]))
     if tuned.verdict.get("try"):
         screen.say(str(tuned.verdict["try"]), wrap=True)
+    if tuned.forgetting:
+        screen.say(" ".join(filter(None, [tuned.forgetting.words, tuned.forgetting.advice])), wrap=True)
     facts = tuned.facts
     screen.pairs(
         [

@@ -24,7 +24,7 @@ class LoraProduct(torch.autograd.Function):
         a_cast, b_cast = a.to(x.dtype), (b * scale).to(x.dtype)
         inner = x @ a_cast.T  # (N, R)
         ctx.save_for_backward(x, weight, a_cast, b_cast, inner)
-        ctx.scale = scale
+        ctx.scale, ctx.dtype = scale, a.dtype
         return (x @ weight.T).addmm_(inner, b_cast.T)  # (N, O)
 
     @staticmethod
@@ -33,8 +33,8 @@ class LoraProduct(torch.autograd.Function):
         gradient = gradients[0]  # (N, O)
         to_inner = gradient @ b_cast  # (N, R)
         to_x = (gradient @ weight).addmm_(to_inner, a_cast) if ctx.needs_input_grad[0] else None
-        to_a = (to_inner.T @ x).float()
-        to_b = (gradient.T @ inner).float().mul_(ctx.scale)
+        to_a = (to_inner.T @ x).to(ctx.dtype)
+        to_b = (gradient.T @ inner).to(ctx.dtype).mul_(ctx.scale)
         return to_x, None, to_a, to_b, None
 
 
@@ -62,6 +62,8 @@ def _forward(layer: Any) -> Any:
     scale = float(layer.scaling["default"])
 
     def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if layer.disable_adapters:  # the reference of a preference is the base
+            return torch.nn.functional.linear(x, weight)
         flat = x.reshape(-1, x.shape[-1])
         product: Tensor = LoraProduct.apply(flat, weight, a, b, scale)  # type: ignore[no-untyped-call]
         return product.view(*x.shape[:-1], -1)

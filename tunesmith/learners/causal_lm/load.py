@@ -22,7 +22,7 @@ from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import hidden_states, outcome_of, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
-from tunesmith.learners.protocol import Outcome, PreferenceTree, TokenTree, together
+from tunesmith.learners.protocol import Outcome, Peers, PreferenceTree, TokenTree, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -43,7 +43,9 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
     """The tuned model in evaluation mode, in float32, an adapter merged into the base."""
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()
@@ -177,7 +179,7 @@ class CausalLM:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree, self.layers)
 
-    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers) -> Outcome:
+    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers, peers: Peers) -> Outcome:
         parameters = [parameter for _, parameter in self._named()]
         self._ready()
 
@@ -191,7 +193,7 @@ class CausalLM:
 
         outcomes = []
         with narrow_products(self.layers is not None and self.recipe["precision"] == "bfloat16"):
-            for outcome, found in workers.map(of_tree, batches):
+            for outcome, found in workers.map(of_tree, peers.share(batches)):
                 outcomes.append(outcome)
                 add_gradients(parameters, found)
         return together(outcomes)

@@ -16,7 +16,7 @@ from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
-from tunesmith.learners.protocol import Outcome, RowBatch, RowOutcome
+from tunesmith.learners.protocol import Outcome, Peers, RowBatch, RowOutcome, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -103,27 +103,33 @@ class Classifier:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return self.network.forward(batch.rows)
 
-    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> Outcome:
-        """The rows of all batches are contrasted with each other, whichever batch they are in.
+    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers, peers: Peers) -> Outcome:
+        """The rows of all batches are contrasted with each other, whichever batch and process they are in.
 
-        The features of each batch are computed side by side; the head and the loss see them together; and the
-        gradients that the loss gives the features go back through each batch, side by side again.
+        The features of each batch are computed side by side; the head and the loss, in the first process, see
+        them together; and the gradients that the loss gives the features go back through each batch, side by
+        side again.
         """
-        features = [found for _, found in workers.map(self._forward, batches)]  # [B, F] each
-        together = torch.cat([found.detach() for found in features]).requires_grad_()
-        rows = [row for batch in batches for row in batch.rows]
-        loss, outcome = self._loss(together, rows, weight)
+        features = [found for _, found in workers.map(self._forward, peers.share(batches))]  # [B, F] each
+        none = torch.empty(0, self.network.head.in_features)
+        every = torch.cat(peers.gather(torch.cat([none, *(found.detach() for found in features)]))).requires_grad_()
+        to_features = torch.empty_like(every)
         head = list(self.network.head.parameters())
-        to_features, *to_head = torch.autograd.grad(loss, [together, *head])
-        add_gradients(head, to_head)
+        outcome = together([])
+        if peers.first:
+            rows = [row for batch in batches for row in batch.rows]
+            loss, outcome = self._loss(every, rows, weight)
+            to_features, *to_head = torch.autograd.grad(loss, [every, *head])
+            add_gradients(head, to_head)
+        peers.broadcast(to_features)
         ids = set(map(id, head))
         encoder = [parameter for _, parameter in self._named() if id(parameter) not in ids]
 
         def back(part: tuple[Tensor, Tensor]) -> Sequence[Tensor | None]:
             return torch.autograd.grad(part[0], encoder, part[1], allow_unused=True)
 
-        parts = list(zip(features, to_features.split_with_sizes([len(found) for found in features]), strict=True))
-        for found in workers.map(back, parts):
+        to_batches = to_features.split_with_sizes([len(batch.rows) for batch in batches])
+        for found in workers.map(back, list(zip(features, peers.share(to_batches), strict=True))):
             add_gradients(encoder, found)
         return outcome
 

@@ -18,8 +18,8 @@ class SourceSettings(Settings):
     )
     shape: Literal["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns", "text"] = Field(
         "auto",
-        description="How a row is laid out; auto looks at the first rows. text: there is no question, the whole text is "
-        "learned (by a fresh model, base.model: scratch); the passages of a text file, or one column.",
+        description="How a row is laid out; auto looks at the first rows. text: there is no question, the whole text "
+        "is learned (by a fresh model, base.model: scratch): the passages of a text file, or one column.",
     )
     input: str | list[str] | None = Field(
         None, description="The column (or columns, joined by a line break each) that goes in."

@@ -86,10 +86,11 @@ class _Passage:
 
 def pieces(text: str, longest: int) -> Iterator[str]:
     """Cut a line that is longer than ``longest`` after a sentence, a word, or at last anywhere; nothing is lost."""
-    while len(text) > longest:
-        head = text[:longest]
+    start = 0
+    while len(text) - start > longest:
+        head = text[start : start + longest]
         ends = [found.end() for found in _SENTENCE.finditer(head)] or [head.rfind(" ") + 1]
         cut = ends[-1] or longest
-        yield text[:cut]
-        text = text[cut:]
-    yield text
+        yield head[:cut]
+        start += cut
+    yield text[start:]

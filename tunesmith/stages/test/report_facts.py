@@ -24,8 +24,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits) -> Rows:
-    """How many rows there were after each step, and how long they are."""
+def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits, not_asked: int = 0) -> Rows:
+    """How many rows there were after each step, and how long they are. ``not_asked``: test rows that were left out."""
     rows = sum(int(source.get("rows", 0)) for source in collection.sources)
     examples = sum(int(source.get("examples", 0)) for source in collection.sources)
     found = [("Rows read", f"{rows:,}"), ("Became examples", f"{examples:,}")]
@@ -39,6 +39,9 @@ def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Split
         ("Test part, locked", plural(len(split.ids("test")), "row")),
         ("Hash of the test part", split.test_sha256[:16]),
     ]
+    if not_asked:
+        why = "too long for the model, or texts without a question"
+        found.insert(-1, ("Of these not asked", f"{plural(not_asked, 'row')}: {why}"))
     if "median" in dataset.facts and "longest" in dataset.facts:
         found.append(
             ("Length of a row", f"{dataset.facts['median']:,} tokens (median), at most {dataset.facts['longest']:,}")
@@ -121,7 +124,7 @@ def time_and_memory(context: Context, tuned: TunedModel, test_seconds: float, fa
     return found
 
 
-def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
+def unchecked(goal: GoalSheet, tuned: TunedModel, *, texts: bool = False) -> list[str]:
     """What these figures do not show."""
     device = str(tuned.facts.get("device") or "CPU")
     found = [
@@ -132,7 +135,12 @@ def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
         "A threshold that is moved after a look at this page no longer means what it says: the test part is for "
         "judging, not for choosing.",
     ]
-    if goal.output == "text":
+    if texts:
+        found.append(
+            "The test texts come from the same sources as the training texts, often from the same file: the scores say "
+            "how well the model knows such texts, not texts of another kind, and not whether what it writes is true."
+        )
+    elif goal.output == "text":
         found.append("ROUGE-L and chrF measure likeness to the reference answer, not whether what is said is true.")
     if goal.output == "json":
         found.append(
@@ -173,9 +181,9 @@ def _signed(value: float | None) -> str:
     return f"{value or 0:+.2f}".replace("-", "−")
 
 
-def commands(code: str) -> Rows:
-    """What to type next."""
-    found = [('tunesmith ask "…"', "try the tuned model beside the base")]
+def commands(code: str, *, alone: bool = False) -> Rows:
+    """What to type next. ``alone``: there is no base beside which to try the model."""
+    found = [('tunesmith ask "…"', "try the model" if alone else "try the tuned model beside the base")]
     if code != "met":
         found.append(("tunesmith add FILE && tunesmith run", "give it more examples and measure again"))
     found += [

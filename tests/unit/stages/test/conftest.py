@@ -23,6 +23,7 @@ from tunesmith.products import (
     Collection,
     Criterion,
     Dataset,
+    Forgetting,
     GoalSheet,
     GroupGain,
     Report,
@@ -244,6 +245,7 @@ class ProjectMaker:
                 GroupGain("label", "<b>bold</b>", 4, 2.0, 1.25, -0.25, 1.0, 0.25, 0.75),
                 GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),
             ),
+            Forgetting("little_lost", "A little general ability was lost: +0.31.", "It may not matter.", 24, 0.6, 0.91),
         )
 
     def _folder(self, name: str) -> Path:
