@@ -27,8 +27,7 @@ class Rows:
 
     ``stratum`` is an index into ``labels``: what each part should have its share of. ``key`` numbers the customers
     (threads, documents) that rows belong to, -1 where they belong to none. ``time`` is in microseconds, `NO_TIME`
-    where there is none. ``document`` says whether a row is a text to be learned whole; ``tested`` whether it was in
-    the test part of an earlier round.
+    where there is none. ``tested``: whether the row was in the test part of an earlier round.
     """
 
     ids: list[str]
@@ -37,7 +36,6 @@ class Rows:
     labels: list[str]
     key: Ints
     time: Ints
-    document: Flags
     tested: Flags
 
     @classmethod
@@ -55,7 +53,6 @@ class Rows:
             list(found.labels),
             np.array(found.key, np.int64),
             np.array(found.time, np.int64),
-            np.array(found.document, np.bool_),
             np.array(found.tested, np.bool_),
         )
 
@@ -74,7 +71,6 @@ class _Columns:
     keys: dict[str, int] = field(default_factory=dict)
     key: list[int] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
-    document: list[bool] = field(default_factory=list)
     tested: list[bool] = field(default_factory=list)
 
     def add(self, example: Example, label: str, tested: bool) -> None:
@@ -83,7 +79,6 @@ class _Columns:
         self.stratum.append(self.labels.setdefault(label, len(self.labels)))
         self.key.append(NOBODY if example.group is None else self.keys.setdefault(example.group, len(self.keys)))
         self.time.append(NO_TIME if example.time is None else example.time)
-        self.document.append(example.is_document)
         self.tested.append(tested)
 
 
