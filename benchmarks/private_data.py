@@ -17,7 +17,7 @@ from benchmarks.million_rows import lines
 from benchmarks.peers.environment import python
 from benchmarks.private_rows import Row, rows
 
-SEED = 1  # the patterns were written beside the rows of seed 0
+SEED = 7  # the patterns were written beside the rows of seeds 0 to 2
 EACH = 60  # rows of each kind and locale
 BAR = 0.98
 PLAIN_ROWS = 50_000
