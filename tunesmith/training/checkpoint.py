@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.artifact import fsync, sha256_of, write_json
+from tunesmith.artifact import fsync, make_folder, sha256_of, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +76,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     A whole one of the same step stays as it is: what a step ends with follows from the run alone. Raises
     OSError or SafetensorError (a full disk, say) with the older checkpoints untouched and nothing half-written.
     """
-    _make(folder)
+    make_folder(folder)
     for left in (*folder.glob(".writing-*"), *folder.glob(".dropped-*")):  # by a kill: one process at a time trains
         shutil.rmtree(left, ignore_errors=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
@@ -98,14 +98,6 @@ def _put(checkpoint: Checkpoint, temporary: Path, final: Path) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def _make(folder: Path) -> None:
-    """Make the folder, and its name as durable as what will lie in it."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
-        fsync(place.parent)
 
 
 def _write(directory: Path, checkpoint: Checkpoint) -> None:
