@@ -43,13 +43,13 @@ class Checkpoint:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as named tensors."""
+    """The optimizer's state as named tensors, which are its own and not copies."""
     import torch
 
     flat = {}
     for index, entry in optimizer.state_dict()["state"].items():
         for name, value in entry.items():
-            flat[f"{index}.{name}"] = torch.as_tensor(value).detach().clone()
+            flat[f"{index}.{name}"] = torch.as_tensor(value).detach()
     return flat
 
 
@@ -116,13 +116,13 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
     write_json(directory / MANIFEST, hashes)
 
 
-def _superseded(folder: Path, newest: Path) -> list[Path]:
-    """What goes once ``newest`` is in its place: all but it and the one before, which was verified or written here.
+def _superseded(folder: Path, latest: Path) -> list[Path]:
+    """What goes once ``latest`` is in its place: all but it and the one before, which was verified or written here.
 
     Later steps than its own are damaged ones that the run passed over: they must not take the place of a whole one.
     """
     found = _directories(folder)
-    until = found.index(newest) + 1
+    until = found.index(latest) + 1
     return [*found[: max(0, until - KEPT)], *found[until:]]
 
 
