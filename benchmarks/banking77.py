@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import environment, run_project, shared
+from benchmarks.command import Measured, environment, run_project, shared
 from benchmarks.figure import Failed, Figure, at_least, at_most
 
 ALL_BAR, FEW_BAR = 92.5, 86.0  # % of the official test rows
@@ -65,21 +65,19 @@ def all_rows(data: Path, overrides: Sequence[str]) -> list[Figure]:
 def ten_an_intent(data: Path, seed: int, overrides: Sequence[str]) -> list[Figure]:
     """The first ten rows of each intent after a seeded shuffle; the product takes validation from these."""
     with tempfile.TemporaryDirectory(prefix="tunesmith-banking77-") as temporary:
-        train = Path(temporary) / "train.csv"
-        with train.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("text", "category"), *draw(data / "train.csv", seed)])
+        train = write(Path(temporary) / "train.csv", draw(data / "train.csv", seed))
         return run_one(f"ten an intent, draw {seed}", train, data / "test.csv", FEW_BAR, overrides, FEW_SPLIT)
 
 
-def draw(path: Path, seed: int) -> list[tuple[str, str]]:
-    """Ten rows of each intent, as (text, category)."""
+def draw(path: Path, seed: int, an_intent: int = AN_INTENT) -> list[tuple[str, str]]:
+    """Ten rows of each intent, or so many, as (text, category)."""
     rows = read(path)
     random.Random(seed).shuffle(rows)
     seen: Counter[str] = Counter()
     chosen = []
     for text, category in rows:
         seen[category] += 1
-        if seen[category] <= AN_INTENT:
+        if seen[category] <= an_intent:
             chosen.append((text, category))
     return chosen
 
@@ -90,14 +88,16 @@ def read(path: Path) -> list[tuple[str, str]]:
         return [(row["text"], row["category"]) for row in csv.DictReader(file)]
 
 
+def write(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
+    """Rows as a file of the data set's form."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "category"), *rows])
+    return path
+
+
 def run_one(name: str, train: Path, test: Path, bar: float, overrides: Sequence[str], more: str = "") -> list[Figure]:
-    """Make a project of the two files, run it, and measure the tuned model on every official test row."""
-    with tempfile.TemporaryDirectory(prefix="tunesmith-banking77-") as temporary:
-        folder = Path(temporary)
-        settings = SETTINGS.format(train=json.dumps(str(train)), test=json.dumps(str(test))) + more
-        (folder / "tunesmith.yaml").write_text(settings, encoding="utf-8")
-        measured = run_project(folder, overrides)
-        found = official_test(folder, test)
+    """What came of a project of the two files, as figures."""
+    measured, found = run_files(train, test, overrides, more)
     part_note = f"{with_interval(found['part'])}; {taken_out(found['test_rows_out'])}"
     return [
         at_least(f"{name}, accuracy, all official rows", percent(found["all"]), "%", bar, with_interval(found["all"])),
@@ -106,6 +106,15 @@ def run_one(name: str, train: Path, test: Path, bar: float, overrides: Sequence[
         Figure(f"{name}, time of `tunesmith run`", measured.seconds, "s"),
         Figure(f"{name}, peak memory", measured.megabytes, "MB"),
     ]
+
+
+def run_files(train: Path, test: Path, overrides: Sequence[str], more: str = "") -> tuple[Measured, Any]:
+    """Make a project of the two files, run it, and measure the tuned model on every official test row."""
+    with tempfile.TemporaryDirectory(prefix="tunesmith-banking77-") as temporary:
+        folder = Path(temporary)
+        settings = SETTINGS.format(train=json.dumps(str(train)), test=json.dumps(str(test))) + more
+        (folder / "tunesmith.yaml").write_text(settings, encoding="utf-8")
+        return run_project(folder, overrides), official_test(folder, test)
 
 
 def percent(score: Any) -> float:

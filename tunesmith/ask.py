@@ -1,4 +1,4 @@
-"""Try a project's models on one input: the tuned one beside the base."""
+"""Try a project's models on one input: the tuned one beside the base, where the base knows anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ LONGEST_ANSWER = 512
 
 
 def ask(project: Project, text: str) -> list[Answer]:
-    """Answer one input with each candidate. Raises InputError when nothing was trained or asked."""
+    """Answer one input with each candidate; a model of texts without questions goes on from it.
+
+    Raises InputError when nothing was trained or asked.
+    """
     from tunesmith.project import Answer
 
     if not text.strip():
@@ -26,10 +29,12 @@ def ask(project: Project, text: str) -> list[Answer]:
         raise InputError("not_utf8", "the text holds bytes that are no characters", fix="give it as UTF-8")
     be_patient()
     goal, base, tuned = (project.product(stage) for stage in ("goal", "base", "train"))
-    limit = min(LONGEST_ANSWER, 2 * max(map(_answer_tokens, project.product("format").rows())))
-    prompt = (Message.of("user", text),)
+    dataset = project.product("format")
+    limit = min(LONGEST_ANSWER, 2 * max(map(_answer_tokens, dataset.rows())))
+    only_texts = dataset.facts.get("documents", 0) == dataset.counts["rows"]
+    prompt = (Message.of("assistant" if only_texts else "user", text),)
     answers = []
-    for candidate in ("base", "tuned"):
+    for candidate in ("tuned",) if base.from_scratch else ("base", "tuned"):
         [found] = learner(tuned.learner).predict.predict(candidate, base, goal, tuned, [prompt], max_new_tokens=limit)
         handed_off = goal.unknown == "hand_off" and found.confidence < goal.confidence
         answers.append(Answer(candidate, found.text, found.confidence, found.seconds, handed_off))

@@ -100,3 +100,15 @@ class Pace:
         if not self.total or done <= 0:
             return None
         return (time.monotonic() - self.started) / done * max(0, self.total - done)
+
+
+def duration(seconds: float) -> str:
+    """A time of any length: 0.4 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -117,8 +117,15 @@ class Example:
         return last.text if last is not None and last.role == "assistant" else None
 
     @property
+    def is_document(self) -> bool:
+        """Whether this is a text to be learned whole: what the assistant writes, with nothing before it."""
+        return len(self.messages) == 1 and self.messages[0].role == "assistant"
+
+    @property
     def input(self) -> str:
-        """What the user said, all turns before the answer, for comparing rows with each other."""
+        """What the user said, all turns before the answer, for comparing rows with each other; a document's text."""
+        if self.is_document:
+            return self.messages[0].text
         prompt = [message for message in self.prompt if message.role != "system"]
         if len(prompt) == 1:
             return prompt[0].text

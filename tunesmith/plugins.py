@@ -1,13 +1,14 @@
 """Lazy look-up of learners through the entry points ``tunesmith.learners``.
 
 Ours come in by the same door as anyone's: a package with the modules encode, load, loss, predict
-and export, and in its ``__init__`` the constants SERVES (pairs of input and output kinds),
-BASES (kinds of base) and BATCHES ("tree" or "rows").
+and export (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
+SERVES (pairs of input and output kinds), BASES (kinds of base) and BATCHES ("tree" or "rows").
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -50,6 +51,18 @@ class Learner:
     @property
     def export(self) -> Any:
         return self._module("export")
+
+    @property
+    def fresh(self) -> Any:
+        """Raises InputError where this learner cannot make a model of nothing."""
+        if importlib.util.find_spec(f"{self.package}.fresh") is None:
+            raise InputError(
+                "base_cannot_do_this",
+                f"the learner {self.name!r} cannot make a model from scratch",
+                "tunesmith.yaml: base.model",
+                "set base.model: auto, or choose one with `tunesmith base --list`",
+            )
+        return self._module("fresh")
 
 
 @cache

@@ -56,7 +56,8 @@ class GoalSheet:
 class BaseModel:
     """The model to start from. ``folder`` is a verified local folder in Hugging Face form.
 
-    ``context`` is in tokens; ``parameters`` a count; ``sha256`` that of the weights as fetched.
+    ``context`` is in tokens; ``parameters`` a count; ``sha256`` that of the weights as fetched (or made).
+    ``from_scratch``: its weights are random and its tokenizer is of the user's text, so it knows nothing yet.
     """
 
     name: str
@@ -69,11 +70,12 @@ class BaseModel:
     source: str
     sha256: str
     reason: str
+    from_scratch: bool = False
 
     @classmethod
     def open(cls, artifact: Artifact) -> BaseModel:
         data = artifact.read_json("base.json")
-        data["folder"] = Path(data["folder"])
+        data["folder"] = artifact.path / data["folder"]  # an absolute one stays; a fresh model lies in the artifact
         data["languages"] = tuple(data["languages"])
         return cls(**data)
 
@@ -234,11 +236,59 @@ class TrainedExample:
 
 
 @dataclass(frozen=True)
+class GroupGain:
+    """What training brought a group of ``n`` validation rows: their mean loss before it and at the kept step, the
+    95% interval of what it fell by (None for a single row), and the share of their tokens (or labels, or pairs)
+    that were right. ``kind``: tag, label, source, or the name of a field; an empty ``name`` stands for all groups
+    that are too small to be told apart."""
+
+    kind: str
+    name: str
+    n: int
+    loss_before: float
+    loss: float
+    gain_low: float | None
+    gain_high: float | None
+    accuracy_before: float
+    accuracy: float
+
+    @property
+    def gain(self) -> float:
+        return self.loss_before - self.loss
+
+    @property
+    def is_rest(self) -> bool:
+        return not self.name
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Whether training cost general ability. ``code``: kept, little_lost, much_lost or not_measured; ``words`` say why.
+
+    ``loss_before`` and ``loss``: of the base and of the tuned model, a token of the base's own answers to ``n`` general
+    prompts, with the 95% interval of the difference; ``right``: the share of these tokens that the tuned model
+    would still choose.
+    """
+
+    code: str
+    words: str
+    advice: str = ""
+    n: int = 0
+    loss_before: float = 0.0
+    loss: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    right: float = 0.0
+
+
+@dataclass(frozen=True)
 class TunedModel:
     """The trained model in the form that the ecosystem loads.
 
     ``folder``: a PEFT adapter or a whole model, with tokenizer and model card. ``curve``: a list
-    of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used.
+    of measurements by step. ``verdict``: code and plain words. ``recipe``: every setting as used. ``groups``: what
+    each group of validation rows gained. ``forgetting``: what became of general ability; None for a model
+    that gives no answers.
     """
 
     folder: Path
@@ -247,6 +297,8 @@ class TunedModel:
     curve: tuple[dict[str, Any], ...]
     verdict: dict[str, Any]
     facts: dict[str, Any]
+    groups: tuple[GroupGain, ...] = ()
+    forgetting: Forgetting | None = None
 
     def trained_examples(self) -> Iterator[TrainedExample]:
         """The ledger of the training that made the weights: every example that it was given.
@@ -279,6 +331,8 @@ class TunedModel:
             tuple(data["curve"]),
             data["verdict"],
             data["facts"],
+            tuple(GroupGain(**group) for group in data.get("groups", ())),
+            Forgetting(**data["forgetting"]) if data.get("forgetting") else None,
         )
 
 

@@ -19,6 +19,7 @@ from tunesmith.project_file import FILE, ProjectSettings
 if TYPE_CHECKING:
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
+    from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
 
@@ -265,6 +266,12 @@ class Project:
             )
             for row in rows
         ]
+
+    def show_batch(self, overrides: Sequence[str] = ()) -> ShownBatch:
+        """The rows of the first training step as they are computed: what they share is shown once."""
+        from tunesmith.shown_batch import show_batch
+
+        return show_batch(self, overrides)
 
     def refetch_base(self) -> None:
         """Throw the cached base away and fetch it again."""

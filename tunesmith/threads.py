@@ -12,6 +12,8 @@ import ctypes
 import gc
 import os
 
+from tunesmith.launch import place
+
 PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000", "TOKENIZERS_PARALLELISM": "false"}
 
 #: mallopt's parameters by number (malloc.h): M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, in bytes.
@@ -21,11 +23,16 @@ KEPT_AT_HAND = {-3: 32 * 2**20, -1: 2**31 - 1, -2: 64 * 2**20}
 def be_patient() -> None:
     """Set the waiting policy, unless the environment sets it already, and keep freed memory at hand.
 
+    Processes that were launched together share the cores when they train together (`training/ranks.py`);
+    before and after, the first works alone and may have them all.
+
     glibc hands large freed blocks back at once, and each step of a training run then pays for its
     pages anew; `give_memory_back` does it where a model goes.
     """
     for name, value in PATIENT.items():
         os.environ.setdefault(name, value)
+    if place() and os.environ.get("OMP_NUM_THREADS") == "1":  # torchrun sets it where the user did not
+        del os.environ["OMP_NUM_THREADS"]
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library: only speed is lost

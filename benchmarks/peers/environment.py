@@ -9,9 +9,15 @@ from pathlib import Path
 
 from benchmarks.figure import Skipped
 
+#: torch of one version everywhere: it is what all sides compute with.
+TORCH = "torch==2.13.0"
 PACKAGES = {
-    "trl": ("torch==2.13.0", "trl==1.16.0", "peft==0.21.2", "transformers==5.23.0"),
+    "trl": (TORCH, "trl==1.16.0", "peft==0.21.2", "transformers==5.23.0"),
+    "llamafactory": (TORCH, "llamafactory==0.9.5"),
+    "setfit": (TORCH, "setfit==1.2.0", "transformers==5.23.0", "accelerate==1.15.0"),
 }
+#: What a peer installs but does not need for text, and what does not load without CUDA.
+TAKEN_OUT = {"llamafactory": ("torchvision", "torchaudio")}
 
 
 def python(name: str) -> Path:
@@ -20,10 +26,16 @@ def python(name: str) -> Path:
     interpreter = home / "bin" / "python"
     whole = home / "whole"
     if not whole.exists():
-        print(f"making the environment of {name} in {home}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        command = [str(interpreter), "-m", "pip", "install", "--quiet", *PACKAGES[name]]
-        if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
-            raise Skipped(f"{name} could not be installed: {' '.join(command)}")
+        print(f"making the environment of {name} in {home}", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        pip(interpreter, name, "install", *PACKAGES[name])
+        if name in TAKEN_OUT:
+            pip(interpreter, name, "uninstall", "--yes", *TAKEN_OUT[name])
         whole.touch()
     return interpreter
+
+
+def pip(interpreter: Path, name: str, verb: str, *words: str) -> None:
+    command = [str(interpreter), "-m", "pip", verb, "--quiet", *words]
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
+        raise Skipped(f"{name} could not be installed: {' '.join(command)}")

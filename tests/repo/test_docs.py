@@ -114,6 +114,8 @@ def test_the_commands_of_a_block_work(block, prepared, tmp_path, bases_cache, mo
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), words
         elif words[0] == "cd":
             monkeypatch.chdir(words[1])
+        elif words[0] == "torchrun":
+            assert callable(build_parser().parse_args(words[words.index("tunesmith") + 1 :]).run_verb)
         else:
             assert words[0] == "tunesmith", f"{block}: {words[0]} is not known here"
             if is_quick(words):

@@ -13,7 +13,22 @@ from tunesmith.sinks import NAMES, open_sinks
 EVENTS = [
     Event("stage_started", "train"),
     Event("metric", "train", {"step": 0, "validation_loss": 2.5, "validation_accuracy": 0.1}),
-    Event("metric", "train", {"step": 1, "train_loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 0.5, "tokens": 7}),
+    Event(
+        "metric",
+        "train",
+        {
+            "step": 1,
+            "train_loss": 2.0,
+            "train_accuracy": 0.25,
+            "learning_rate": 1e-3,
+            "gradient_norm": 0.5,
+            "tokens": 7,
+            "tokens_per_second": 70.0,
+            "computed_tokens_per_second": 30.0,
+            "memory_bytes": 2_000_000,
+            "peak_memory_bytes": 3_000_000,
+        },
+    ),
     Event("metric", "train", {"step": 2, "train_loss": 1.5, "learning_rate": 5e-4, "gradient_norm": 0.25}),
     Event("progress", "train", {"done": 2, "total": 2, "unit": "steps", "seconds_left": None}),
     Event("stage_finished", "test", {"counts": {"primary": {"metric": "accuracy", "base": 0.4, "tuned": 0.8}}}),
@@ -31,6 +46,14 @@ def test_tensorboard_reads_the_curves(tmp_path):
     assert [(one.step, one.value) for one in found.Scalars("loss/train")] == [(1, 2.0), (2, 1.5)]
     assert [(one.step, one.value) for one in found.Scalars("loss/validation")] == [(0, 2.5)]
     assert [one.step for one in found.Scalars("gradient_norm")] == [1, 2]
+    for name, value in {
+        "accuracy/train": 0.25,
+        "tokens_per_second/real": 70.0,
+        "tokens_per_second/computed": 30.0,
+        "memory_bytes/now": 2_000_000,
+        "memory_bytes/peak": 3_000_000,
+    }.items():
+        assert [(one.step, one.value) for one in found.Scalars(name)] == [(1, value)]
     assert found.Scalars("test/accuracy/tuned")[0].value == pytest.approx(0.8)
 
 

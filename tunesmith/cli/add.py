@@ -18,7 +18,10 @@ FAULTS_SHOWN = 20
 def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "add", run, "add files or folders of examples, and show how they are read")
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="CSV, TSV, JSON, JSONL or Parquet, plain or .gz, or a folder"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="CSV, TSV, JSON, JSONL, Parquet or plain text, plain or .gz, or a folder",
     )
     columns: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "COL"}
     parser.add_argument("--input", **columns, help="the column (or columns) that goes in")
@@ -29,7 +32,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--part", choices=["train", "validation", "test"], help="put all rows in this part")
     parser.add_argument(
         "--shape",
-        choices=["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns"],
+        choices=["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns", "text"],
         help="how a row is laid out (default: auto, by looking)",
     )
     parser.add_argument("--bad-rows", choices=["stop", "set_aside"], help="what to do with rows that cannot be read")

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(arguments.run_verb(arguments))
         sys.stdout.flush()
         return code
-    except SystemExit as end:  # argparse ends --help with 0 and wrong arguments with 2
+    except SystemExit as end:  # argparse ends --help with 0 and wrong arguments with 2; see also run.make
         return _finish_help(end)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         _silence()

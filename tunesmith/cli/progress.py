@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tunesmith.cli.words import counts_in_words, done_of, duration
-from tunesmith.events import Event, Sink
+from tunesmith.cli.words import counts_in_words, done_of
+from tunesmith.events import Event, Sink, duration
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
     from tunesmith.cli.screen import Screen
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 5.0  # at least this long between two progress lines in a pipe
 LONGEST_SILENCE = 30.0  # after so many seconds a line comes however little was done
 TENTHS = 10  # before that, only when another tenth is done
+INDENT = "  "
+PIPE_FIGURES = 60  # characters of figures in a progress line of a pipe
 
 
 @contextmanager
@@ -51,27 +54,37 @@ class Display(Protocol):
 class Speed:
     """Tokens a second since a training began, from metrics that carry ``tokens`` and running ``seconds``.
 
-    A stage may train twice (`train.refit`); its seconds then begin again.
+    ``computed`` is the rate of the tokens that were computed: fewer, where rows share some. A stage may
+    train twice (`train.refit`); its seconds then begin again.
     """
 
     def __init__(self) -> None:
-        self._tokens = 0.0
+        self._tokens = self._computed = 0.0
         self._first: float | None = None
         self._last = 0.0
         self.rate: float | None = None
+        self.computed: float | None = None
 
     def add(self, data: Mapping[str, Any]) -> None:
-        if "tokens_per_second" in data:
-            self.rate = data["tokens_per_second"]
-        elif "tokens" in data and "seconds" in data:
-            again = self._first is not None and data["seconds"] < self._last
-            self._last = data["seconds"]
-            if self._first is None or again:
-                self._first, self._tokens = data["seconds"], 0.0
-                return
-            self._tokens += data["tokens"]
-            elapsed = data["seconds"] - self._first
-            self.rate = self._tokens / elapsed if elapsed > 0 else None
+        if "tokens" not in data or "seconds" not in data:
+            return
+        again = self._first is not None and data["seconds"] < self._last
+        self._last = data["seconds"]
+        if self._first is None or again:
+            self._first, self._tokens, self._computed = data["seconds"], 0.0, 0.0
+            return
+        self._tokens += data["tokens"]
+        self._computed += data.get("computed_tokens", data["tokens"])
+        elapsed = data["seconds"] - self._first
+        if elapsed > 0:
+            self.rate, self.computed = self._tokens / elapsed, self._computed / elapsed
+
+    def words(self) -> str:
+        """2,310 tokens/s (770 computed)"""
+        if self.rate is None or self.computed is None:
+            return ""
+        real, computed = f"{self.rate:,.0f}", f"{self.computed:,.0f}"
+        return f"{real} tokens/s" + (f" ({computed} computed)" if computed != real else "")
 
 
 class Stage:
@@ -83,8 +96,7 @@ class Stage:
         self.total: float | None = None
         self.unit = ""
         self.seconds_left: float | None = None
-        self.loss: float | None = None
-        self.validation_loss: float | None = None
+        self.metrics: dict[str, Any] = {}
         self.speed = Speed()
 
     def hear(self, event: Event) -> None:
@@ -94,20 +106,34 @@ class Stage:
             self.done, self.total, self.unit = data.get("done", 0), data.get("total"), data.get("unit", "")
             self.seconds_left = data.get("seconds_left")
         elif event.kind == "metric":
-            self.loss = data.get("train_loss", data.get("loss", self.loss))
-            self.validation_loss = data.get("validation_loss", self.validation_loss)
+            self.metrics |= {name: value for name, value in data.items() if value is not None}
             self.speed.add(data)
 
-    def figures(self) -> list[str]:
-        """The loss and the speed, as far as they are known."""
-        words = []
-        if self.loss is not None:
-            words.append(f"loss {self.loss:.3f}")
-        if self.validation_loss is not None:
-            words.append(f"validation loss {self.validation_loss:.3f}")
-        if self.speed.rate is not None:
-            words.append(f"{self.speed.rate:,.0f} tokens/s")
-        return words
+    def figures(self, room: int, *, validation: bool = True) -> str:
+        """What is measured, in at most ``room`` characters; what matters most comes first."""
+        told = ""
+        for words in self._figures(validation):
+            longer = f"{told}, {words}" if told else words
+            if len(longer) <= room:
+                told = longer
+        return told
+
+    def _figures(self, validation: bool) -> Iterator[str]:
+        known = self.metrics
+        if "train_loss" in known:
+            yield f"loss {known['train_loss']:.3f}"
+        if "validation_loss" in known and validation:
+            yield f"validation {known['validation_loss']:.3f}"
+        if "train_accuracy" in known:
+            yield f"accuracy {known['train_accuracy']:.0%}"
+        if speed := self.speed.words():
+            yield speed
+        if "memory_bytes" in known:
+            yield f"{known['memory_bytes'] / 1e9:.1f} GB (peak {known['peak_memory_bytes'] / 1e9:.1f} GB)"
+        if "gradient_norm" in known:
+            yield f"gradient {known['gradient_norm']:.2g}"
+        if "learning_rate" in known:
+            yield f"learning rate {known['learning_rate']:.2g}"
 
 
 class Narration:
@@ -178,7 +204,8 @@ class PlainLines:
         words = [done_of(stage.done, stage.total, stage.unit)]
         if stage.total:
             words[0] += f" ({stage.done / stage.total:.0%})"
-        words += stage.figures()
+        if figures := stage.figures(PIPE_FIGURES, validation=False):  # a validation has a line of its own
+            words.append(figures)
         if stage.seconds_left is not None:
             words.append(f"{duration(stage.seconds_left)} left")
         self.screen.say(f"  {stage.name:8} {', '.join(words)}")
@@ -194,24 +221,45 @@ class PlainLines:
 
 
 class LiveDisplay:
-    """For a terminal: a line that is painted over for the stage at work, ticked lines above it."""
+    """For a terminal: two lines that are painted over for the stage at work, ticked lines above them.
+
+    The first says how far it is, the second what it measures.
+    """
 
     def __init__(self, screen: Screen) -> None:
+        from rich.live import Live
+
         self.screen = screen
         self.bar = _bar(screen)
+        self.figures = ""
+        self.live = Live(
+            console=screen.console,
+            get_renderable=self.painted,
+            transient=True,
+            refresh_per_second=4,
+            vertical_overflow="crop",
+        )
         self.narration = Narration(screen, lambda text, style: screen.say(text, style, wrap=True))
         self.stage = Stage("")
         self.task: TaskID | None = None
-        self.bar.start()
+        self.live.start()
+
+    def painted(self) -> RenderableType:
+        """The lines as they stand now."""
+        from rich.console import Group
+        from rich.text import Text
+
+        figures = [Text(f"{INDENT}{self.figures}", "dim", no_wrap=True)] if self.figures else []
+        return Group(self.bar.make_tasks_table(self.bar.tasks), *figures)
 
     def show(self, event: Event) -> None:
         if event.kind in ("stage_finished", "stage_failed") and self.task is not None:
             self.bar.remove_task(self.task)
-            self.task = None
+            self.task, self.figures = None, ""
         self.narration.tell(event)
         if event.kind == "stage_started":
             self.stage = Stage(event.stage)
-            self.task = self.bar.add_task(event.stage, total=None, amount="", figures="", left="")
+            self.task = self.bar.add_task(event.stage, total=None, amount="", left="")
         self.stage.hear(event)
         if self.task is not None and event.kind in ("progress", "metric"):
             self._update(self.task)
@@ -224,22 +272,20 @@ class LiveDisplay:
             completed=stage.done,
             total=stage.total,
             amount=done_of(stage.done, stage.total, stage.unit) if stage.unit else "",
-            figures=", ".join(stage.figures()),
             left=left,
         )
+        self.figures = stage.figures(self.screen.console.width - len(INDENT))
 
     def close(self) -> None:
-        self.bar.stop()
+        self.live.stop()
 
 
 def _bar(screen: Screen) -> Progress:
-    """The line of the stage at work, with fewer columns where the terminal is narrow."""
+    """How far the stage at work is, without a bar where the terminal is narrow."""
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", style="bold", markup=False)]
     if screen.console.width >= 70:
         columns.append(BarColumn(bar_width=20))
-    for name in ("amount", "left", "figures"):
-        if name != "figures" or screen.console.width >= 50:
-            columns.append(TextColumn(f"{{task.fields[{name}]}}", markup=False))
-    return Progress(*columns, console=screen.console, transient=True, refresh_per_second=4)
+    columns += [TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("amount", "left")]
+    return Progress(*columns, console=screen.console)

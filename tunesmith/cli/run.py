@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
 from tunesmith.errors import InputError
 from tunesmith.events import fan_out
+from tunesmith.launch import follows
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -60,7 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> RunResult:
-    """Run the project up to a stage, with its progress on the screen."""
+    """Run the project up to a stage, with its progress on the screen.
+
+    Of processes that were launched together the first does; the others end here when it has.
+    """
+    if follows():
+        from tunesmith.pipeline.follow import follow
+
+        follow()
+        raise SystemExit(0)
     from tunesmith.cli.progress import progress
 
     project = open_project(arguments)
@@ -94,7 +103,8 @@ def conclude(screen: Screen, result: RunResult) -> None:
         screen.say(f"report  {near_path(result.report)}")
     if result.model is not None:
         screen.say(f"model   {near_path(result.model)}")
-        screen.say('next    tunesmith ask "…"      try it beside the base')
+        alone = result.base is not None and result.base.from_scratch
+        screen.say(f'next    tunesmith ask "…"      try it{"" if alone else " beside the base"}')
     if result.test is not None:
         screen.say("        tunesmith show test    all scores, with their intervals")
     elif result.model is None and result.made:

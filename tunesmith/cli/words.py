@@ -30,18 +30,6 @@ def _count(name: str, value: float | str) -> str:
     return f"{name} {shown}"
 
 
-def duration(seconds: float) -> str:
-    """A time of any length: 0.4 s, 12 s, 3 min 20 s, 1 h 05 min."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def done_of(done: float, total: float | None, unit: str) -> str:
     """How much is done: 40 of 200 steps, 12 of 93 MB."""
     if unit == "bytes":

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ def convert(gguf: Path, folder: Path) -> None:
     import torch
     import transformers
 
-    metadata = read_metadata(gguf)
     place: dict[str, Any] = {"gguf_file": gguf.name}
-    with _quiet(transformers), _disk_full_as_os_error(folder):
+    with _quiet(transformers), _disk_full_as_os_error(folder), _reading_once():
+        metadata = read_metadata(gguf)
         tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, **place)
         _restore_pre_tokenizer(tokenizer, metadata)
         if hasattr(transformers, "GgufConfig"):  # earlier versions always dequantize
@@ -96,6 +96,22 @@ def _quiet(transformers: Any) -> Iterator[None]:
             reader.tqdm = bar
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _reading_once() -> Iterator[None]:
+    """Let transformers read the file's header once, not for each of its questions, and build the table of tensor
+    names once, not for each module: two thirds of a small model's conversion went there."""
+    import gguf
+
+    kept = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, original in kept.items():
+        setattr(gguf, name, cache(original))
+    try:
+        yield
+    finally:
+        for name, original in kept.items():
+            setattr(gguf, name, original)
 
 
 @contextmanager

@@ -10,6 +10,47 @@ from typing import Any
 from tunesmith.products import BaseModel, GoalSheet
 
 
+def _of_base(base: BaseModel) -> list[str]:
+    """What the hub's header says of the base."""
+    hub_id = base.source.removeprefix("hub:").split("@")[0] if base.source.startswith("hub:") else base.name
+    return [
+        f"license: {base.licence.lower()}",
+        f"base_model: {json.dumps(hub_id)}",
+        f"language: [{', '.join(base.languages)}]",
+    ]
+
+
+def _tuned(base: BaseModel, goal: GoalSheet) -> list[str]:
+    return [
+        f"# Tuned from {base.name}",
+        "",
+        f"Made by Tunesmith. Task: {goal.input} to {goal.output}.",
+        "",
+        "## Base",
+        "",
+        f"- name: {base.name}",
+        f"- source: {base.source}",
+        f"- sha256 of its weights: `{base.sha256}`",
+        f"- licence: {base.licence} (the tuned weights are a derivative of it)",
+    ]
+
+
+def _from_scratch(base: BaseModel, goal: GoalSheet) -> list[str]:
+    return [
+        "# Trained from scratch",
+        "",
+        f"Made by Tunesmith, of its owner's text alone. Task: {goal.input} to {goal.output}. It has learned nothing "
+        "but what stands in that text.",
+        "",
+        "## Before training",
+        "",
+        f"- {base.parameters:,} random weights, sha256 `{base.sha256}`",
+        f"- a tokenizer made of the training rows, sha256 of tokenizer.json `{base.source.partition('@')[2]}`",
+        f"- context: {base.context:,} tokens",
+        "- a text that is to be gone on with, rather than answered, is given as `tokenizer.bos_token + text`",
+    ]
+
+
 def write_card(
     folder: Path,
     base: BaseModel,
@@ -21,28 +62,16 @@ def write_card(
     usage: str,
 ) -> None:
     """Write ``folder/README.md`` and, for JSON, the schema beside it."""
-    hub_id = base.source.removeprefix("hub:").split("@")[0] if base.source.startswith("hub:") else base.name
     header = [
         "---",
-        f"license: {base.licence.lower()}",
-        f"base_model: {json.dumps(hub_id)}",
+        *([] if base.from_scratch else _of_base(base)),
         f"library_name: {library}",
         f"pipeline_tag: {pipeline_tag}",
-        f"language: [{', '.join(base.languages)}]",
         "tags: [tunesmith]",
         "---",
     ]
     body = [
-        f"# Tuned from {base.name}",
-        "",
-        f"Made by Tunesmith. Task: {goal.input} to {goal.output}.",
-        "",
-        "## Base",
-        "",
-        f"- name: {base.name}",
-        f"- source: {base.source}",
-        f"- sha256 of its weights: `{base.sha256}`",
-        f"- licence: {base.licence} (the tuned weights are a derivative of it)",
+        *(_from_scratch(base, goal) if base.from_scratch else _tuned(base, goal)),
         "",
         "## Use",
         "",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,17 @@ from tunesmith.products import EncodedRow
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from tunesmith.workers import Workers
 
+Item = TypeVar("Item")
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token."""
+    """Why a row cannot be shown to the model. ``code`` is one of too_long, no_target, no_end_token, document."""
 
     code: str
     evidence: str
@@ -74,6 +76,11 @@ class TokenTree:
     def weight(self) -> float:
         return float(self.target_weights.sum())
 
+    @property
+    def computed(self) -> int:
+        """How many tokens are computed for these rows."""
+        return len(self.tokens)
+
 
 @dataclass(frozen=True)
 class PreferenceTree(TokenTree):
@@ -99,22 +106,96 @@ class RowBatch:
     def weight(self) -> float:
         return float(sum(row.weight for row in self.rows))
 
+    @property
+    def computed(self) -> int:
+        """How many tokens are computed for these rows, padding included."""
+        return len(self.rows) * max(len(row.tokens) for row in self.rows)
+
+
+class RowOutcome(NamedTuple):
+    """How a model does on one row: the mean ``loss`` a target, and the share of its targets that are ``right``."""
+
+    loss: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a model does on batches. ``loss``: the summed cross-entropy (or preference loss). ``right``: the weight of
+    the tokens, labels or pairs that it gets right, of the ``weight`` of all. ``rows``: each row's own, by its id."""
+
+    loss: float
+    right: float
+    weight: float
+    rows: Mapping[str, RowOutcome]
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / self.weight
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.weight
+
+
+def together(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome on all batches, summed in their order."""
+    loss = right = weight = 0.0
+    rows: dict[str, RowOutcome] = {}
+    for one in outcomes:
+        loss, right, weight = loss + one.loss, right + one.right, weight + one.weight
+        rows.update(one.rows)
+    return Outcome(loss, right, weight, rows)
+
+
+class Peers(Protocol):
+    """The processes that compute one optimizer step together (training/ranks.py), as a learner sees them."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that does what is done once for all."""
+        ...
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those of the items that are this process's: neighbours, in the order of processes."""
+        ...
+
+    def gather(self, own: Tensor) -> list[Tensor]:
+        """Every process's tensor, in the order of processes. All must call it."""
+        ...
+
+    def broadcast(self, tensor: Tensor) -> Tensor:
+        """Overwrite a tensor with the first process's, and return it. All must call it."""
+        ...
+
 
 class Trainable(Protocol):
     """A model ready to be trained, as the loop sees it."""
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]: ...
 
-    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
+    def gradients(self, batches: Sequence[Any], weight: float, workers: Workers, peers: Peers) -> Outcome:
         """Add to what is trained the gradient of the step's loss, the batches' sum over ``weight``.
 
-        Returns the summed cross-entropy, to be told, and the mean loss of each row by its id. The
-        sums are in the order of the batches, so that they are the same whichever worker is first.
+        ``batches`` are all of the step's. The gradients of all ``peers`` add up to the step's, so each computes
+        its share. Returns this process's part of the outcome before the step, to be told; each row is in one
+        process's. The sums are in the order of the batches, so that they are the same whichever worker is first.
         """
         ...
 
-    def measure(self, batch: Any) -> tuple[float, float]:
-        """Summed cross-entropy and the weight of tokens or labels that are right, over ``batch.weight``; no dropout."""
+    def measure(self, batch: Any) -> Outcome:
+        """The outcome on one batch, without dropout."""
+        ...
+
+    def kept_bytes(self, batch: Any) -> int:
+        """What a batch keeps in memory from its forward pass for its gradient, weights aside."""
+        ...
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        """Keep the inputs of layers alone for the gradient, and compute the layers again: the same numbers.
+
+        Returns whether the model can.
+        """
         ...
 
     def trained_state(self) -> dict[str, torch.Tensor]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from tunesmith import products
 from tunesmith.products import Part
+
+if TYPE_CHECKING:
+    from tunesmith.project_file import ProjectSettings
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ _STAGES = (
     Stage("clean", products.CleanSet, ("goal", "collect")),
     Stage("format", products.Dataset, ("goal", "base", "clean")),
     Stage("split", products.Splits, ("goal", "clean", "format")),
-    Stage("train", products.TunedModel, ("goal", "base", "format", "split"), keeps_work=True),
+    Stage("train", products.TunedModel, ("goal", "base", "clean", "format", "split"), keeps_work=True),
     Stage(
         "test",
         products.Report,
@@ -56,16 +60,40 @@ STAGES: tuple[str, ...] = tuple(BY_NAME)
 #: the user did not give are read from the data; base after both, because `auto` looks at them.
 MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "test")
 
+#: What a fresh model needs instead: its tokenizer is made of the training text, so the rows are split before it
+#: is made, and `format`, which needs the tokenizer, comes after both.
+_FROM_SCRATCH = {"base": ("goal", "clean", "split"), "split": ("goal", "clean")}
 
-def upstream(name: str) -> tuple[str, ...]:
+
+@dataclass(frozen=True)
+class Order:
+    """The stages by their words, and the order in which they are made."""
+
+    stages: Mapping[str, Stage]
+    making: tuple[str, ...]
+
+
+TUNING = Order(BY_NAME, MAKING)
+FROM_SCRATCH = Order(
+    {name: replace(stage, needs=_FROM_SCRATCH.get(name, stage.needs)) for name, stage in BY_NAME.items()},
+    ("collect", "goal", "clean", "split", "base", "format", "train", "test"),
+)
+
+
+def order_for(settings: ProjectSettings) -> Order:
+    """The order of a project: a fresh model is made of the rows, any other base is chosen before them."""
+    return FROM_SCRATCH if settings.base.from_scratch else TUNING
+
+
+def upstream(name: str, order: Order = TUNING) -> tuple[str, ...]:
     """The stages to make for this one, itself included, in making order."""
     wanted = {name}
-    for stage in reversed(MAKING):
+    for stage in reversed(order.making):
         if stage in wanted:
-            wanted |= set(BY_NAME[stage].needs)
+            wanted |= set(order.stages[stage].needs)
             if stage == "goal":
                 wanted.add("collect")
-    return tuple(stage for stage in MAKING if stage in wanted)
+    return tuple(stage for stage in order.making if stage in wanted)
 
 
 def open_product(stage: Stage, artifact: Any, reader: Stage) -> Any:

@@ -17,11 +17,15 @@ from tunesmith import base_folder
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
-from tunesmith.pipeline.order import BY_NAME, Stage, open_product, upstream
+from tunesmith.launch import follows
+from tunesmith.pipeline.follow import follow
+from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
+from tunesmith.training.ranks import Ranks
+from tunesmith.training.torch_ranks import joined
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -97,16 +101,37 @@ def run(
     from_scratch: bool,
     sink: Sink,
 ) -> RunResult:
-    """Run the stages up to ``to``. ``settings`` is called again after the goal was written back."""
+    """Run the stages up to ``to``. ``settings`` is called again after the goal was written back.
+
+    Of processes that were launched together the first runs the stages. The others take their share of the
+    training, and their results are empty.
+    """
     if to is not None and to not in BY_NAME:
         raise InputError("unknown_stage", f"there is no stage {to!r}", fix=f"stages: {', '.join(BY_NAME)}")
+    if follows():
+        follow()
+        return RunResult([], [])
     be_patient()
+    with joined() as ranks:
+        return _run(project, settings, to, from_scratch, sink, ranks)
+
+
+def _run(
+    project: Project,
+    settings: Callable[[], ProjectSettings],
+    to: str | None,
+    from_scratch: bool,
+    sink: Sink,
+    ranks: Ranks,
+) -> RunResult:
+    """Run the stages, as the first of ``ranks``."""
     current = settings()
     check(project, current)
     began = time.monotonic()
     made: dict[str, Artifact] = {}
     fresh: list[str] = []
-    names = upstream(to or "test")
+    order = order_for(current)
+    names = upstream(to or "test", order)
     base_verified = False
     with guard_disk(project.root), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
@@ -116,7 +141,7 @@ def run(
         sink = fan_out(sink, log)
         sink(Event("run_started", data={"stages": list(names)}))
         for name in names:
-            stage = BY_NAME[name]
+            stage = order.stages[name]
             if name == "goal":
                 current = _write_goal_back(project, settings, made["collect"], sink)
             wanted = recipe(project, current, stage, made)
@@ -129,7 +154,7 @@ def run(
                 if "base" in stage.needs and not base_verified:
                     base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
                     base_verified = True
-                artifact = _make(project, current, stage, id, wanted, made, sink, stopping)
+                artifact = _make(project, current, order, stage, id, wanted, made, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
         seconds = time.monotonic() - began
@@ -164,12 +189,14 @@ def _write_goal_back(
 def _make(
     project: Project,
     settings: ProjectSettings,
+    order: Order,
     stage: Stage,
     id: str,
     wanted: dict[str, Any],
     made: Mapping[str, Artifact],
     sink: Sink,
     stopping: Callable[[], bool],
+    ranks: Ranks,
 ) -> Artifact:
     """Make one stage: its folder is renamed into place when whole, thrown away when it fails."""
     sink(Event("stage_started", stage.name))
@@ -189,11 +216,13 @@ def _make(
             "output": settings.goal.output,
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
+            "made": {name: made[name].id for name in stage.needs},
         },
+        ranks=ranks,
     )
     try:
         with guard_disk(project.root):
-            inputs = {name: open_product(BY_NAME[name], made[name], stage) for name in stage.needs}
+            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.needs}
             counts = stage.module.run(inputs, settings.of(stage.name), context)
             seconds = time.monotonic() - began
             artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline.order import BY_NAME, MAKING, STAGES, Stage
+from tunesmith.pipeline.order import STAGES, Stage, order_for
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -48,7 +48,7 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
         "settings": settings.dump(stage.name),
         "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
     }
-    if stage.name in ("split", "train", "test"):
+    if stage.name in ("split", "train", "test") or (stage.name == "base" and settings.base.from_scratch):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
@@ -59,7 +59,8 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
     if name == "collect":
         from tunesmith.stages.collect.fingerprint import fingerprint
 
-        return {"files": fingerprint(list(settings.collect), project.root), "output": settings.goal.output}
+        output = settings.goal.output
+        return {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
     if name == "goal":
         from tunesmith.stages.goal.run import schema_of
 
@@ -77,8 +78,9 @@ def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
     """Each stage's state, in the order of the words."""
     found: dict[str, StageStatus] = {}
     made: dict[str, Artifact] = {}
-    for name in MAKING:
-        stage = BY_NAME[name]
+    order = order_for(settings)
+    for name in order.making:
+        stage = order.stages[name]
         latest = project.store.latest(name)
         waiting = [needed for needed in stage.needs if needed not in made]
         if waiting:

@@ -65,6 +65,19 @@ def bootstrap(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0
     return max(smallest, min(float(low), value)), min(largest, max(float(high), value))
 
 
+def interval_of_mean(values: FloatArray, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float] | None:
+    """The bootstrap's interval of the mean of values that may be of any size, float64 ``[rows]``.
+
+    None for fewer than two rows. Where all are equal, the interval has no width: without bounds
+    nothing says how far other rows may lie off.
+    """
+    if len(values) < 2:
+        return None
+    if np.ptp(values) < _TINY:
+        return float(values[0]), float(values[0])
+    return bootstrap(Mean(values, (-math.inf, math.inf)), resamples=resamples, seed=seed)
+
+
 def _bca_shares(draws: FloatArray, value: float, statistic: Statistic) -> tuple[float, float]:
     """Which quantiles of the draws bound the interval."""
     from scipy.special import ndtr, ndtri, stdtrit

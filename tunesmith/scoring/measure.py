@@ -16,7 +16,10 @@ Output = Literal["text", "label", "json"]
 ROW_METRIC: dict[Output, str] = {"label": "accuracy", "json": "field_f1", "text": "rouge_l"}
 
 #: More is not better: these are shown, and not compared.
-NOT_COMPARED = frozenset({"length_ratio"})
+NOT_COMPARED = frozenset({"length_ratio", "bits_per_byte"})
+
+#: Of texts without a question: these are measured by likelihood, see `likelihood.py`; the first says how good one is.
+TEXT_METRICS = ("token_accuracy", "bits_per_byte")
 
 
 def measure(

@@ -19,9 +19,14 @@ NAMES = ("tensorboard", "mlflow")
 CURVES = {
     "train_loss": "loss/train",
     "validation_loss": "loss/validation",
+    "train_accuracy": "accuracy/train",
     "validation_accuracy": "accuracy/validation",
     "learning_rate": "learning_rate",
     "gradient_norm": "gradient_norm",
+    "tokens_per_second": "tokens_per_second/real",
+    "computed_tokens_per_second": "tokens_per_second/computed",
+    "memory_bytes": "memory_bytes/now",
+    "peak_memory_bytes": "memory_bytes/peak",
 }
 
 

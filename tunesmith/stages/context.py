@@ -14,6 +14,7 @@ from typing import Any
 
 from tunesmith.errors import Cancelled
 from tunesmith.events import Event, Kind, Sink, ignore
+from tunesmith.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Context:
     """``project`` holds tunesmith.yaml; ``folder`` is the stage's own new directory.
 
     ``cache`` is shared between projects (fetched bases). ``decisions`` are the user's, by example
-    id (``keep``). ``stopping`` says whether the user asked to stop.
+    id (``keep``). ``stopping`` says whether the user asked to stop. ``ranks`` are the processes that
+    train together: but for its share of the training, the first of them does a stage's work.
     """
 
     stage: str
@@ -33,6 +35,7 @@ class Context:
     decisions: Mapping[str, str] = field(default_factory=dict)
     stopping: Callable[[], bool] = lambda: False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = ALONE
 
     def emit(self, kind: Kind, **data: Any) -> None:
         """Send one event of this stage."""

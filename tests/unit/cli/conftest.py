@@ -15,6 +15,7 @@ from tunesmith.events import Event, Sink, ignore
 from tunesmith.pipeline.run import RunResult
 from tunesmith.pipeline.stale import StageStatus
 from tunesmith.project import Answer, ShownRow
+from tunesmith.shown_batch import ShownBatch
 
 
 @dataclass
@@ -28,6 +29,7 @@ class FakeProject:
     products: dict[str, Any] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     rows: list[ShownRow] = field(default_factory=list)
+    batch: ShownBatch = field(default_factory=lambda: ShownBatch(64, 900, 990, False, True, []))
     looks: list[Any] = field(default_factory=list)
     error: BaseException | None = None
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -81,6 +83,10 @@ class FakeProject:
     def show_rows(self, count: int) -> list[ShownRow]:
         self.calls.append(("show_rows", count))
         return self.rows[:count]
+
+    def show_batch(self, overrides: Sequence[str] = ()) -> ShownBatch:
+        self.calls.append(("show_batch", list(overrides)))
+        return self.batch
 
     def refetch_base(self) -> None:
         self.calls.append(("refetch_base", None))

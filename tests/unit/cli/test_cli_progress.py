@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -46,8 +47,20 @@ def a_run() -> list[Event]:
         event("stage_started"),
         event("note", text="40 steps of 8 rows"),
         event("metric", step=0, validation_loss=2.5, validation_accuracy=0.25),
-        event("metric", step=1, train_loss=2.25, tokens=500, seconds=1.0),
-        event("metric", step=2, train_loss=2.125, tokens=600, seconds=1.5),
+        event("metric", step=1, train_loss=2.25, tokens=500, computed_tokens=200, seconds=1.0),
+        event(
+            "metric",
+            step=2,
+            train_loss=2.125,
+            train_accuracy=0.706,
+            tokens=600,
+            computed_tokens=200,
+            seconds=1.5,
+            memory_bytes=2_060_000_000,
+            peak_memory_bytes=2_400_000_000,
+            gradient_norm=0.8312,
+            learning_rate=0.00052,
+        ),
         event("progress", done=20, total=40, unit="steps", seconds_left=75.2),
         event("warning", text="a damaged checkpoint"),
         event("stage_finished", counts={"rows": 240, "steps": 40, "verdict": "learned"}, seconds=100.0),
@@ -110,7 +123,7 @@ def test_slow_progress_in_a_pipe_is_told_after_half_a_minute() -> None:
     assert file.getvalue().splitlines()[1:] == ["  collect  6,000,000 rows"]
 
 
-def test_progress_in_a_pipe_carries_loss_speed_and_time_left() -> None:
+def test_progress_in_a_pipe_carries_loss_accuracy_speed_and_time_left() -> None:
     clock = Clock()
     file = io.StringIO()
     lines = PlainLines(Screen(file=file), clock)
@@ -119,7 +132,7 @@ def test_progress_in_a_pipe_carries_loss_speed_and_time_left() -> None:
     clock.now = 6.0
     lines.show(a_run()[7])
     last = file.getvalue().splitlines()[-1].strip()
-    figures = "loss 2.125, validation loss 2.500, 1,200 tokens/s"
+    figures = "loss 2.125, accuracy 71%, 1,200 tokens/s (400 computed)"
     assert last == f"train    20 of 40 steps (50%), {figures}, 1 min 15 s left"
 
 
@@ -157,17 +170,50 @@ def test_a_terminal_of_any_width_gets_the_finished_stages(columns: int, monkeypa
     assert "\x1b[?25h" in shown  # the cursor is back
 
 
-def test_the_live_line_shows_step_loss_speed_and_time_left() -> None:
+def painted(columns: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that a terminal shows while a stage is at work."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
     screen = Screen(file=Terminal())
     display = LiveDisplay(screen)
     for one in a_run()[:8]:
         display.show(one)
-    with screen.console.capture() as captured:
-        screen.console.print(display.bar.get_renderable())
     display.close()
-    line = captured.get()
-    for words in ("train", "20 of 40 steps", "loss 2.125", "1,200 tokens/s", "1 min 15 s left"):
-        assert words in line
+    with screen.console.capture() as captured:
+        screen.console.print(display.painted())
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in captured.get().splitlines()]
+
+
+def test_the_live_lines_show_how_far_training_is_and_what_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    how_far, figures = painted(100, monkeypatch)
+    assert how_far.split()[1] == "train"
+    assert how_far.endswith(" 20 of 40 steps 1 min 15 s left")
+    assert figures == (
+        "  loss 2.125, validation 2.500, accuracy 71%, 1,200 tokens/s (400 computed), 2.1 GB (peak 2.4 GB)"
+    )
+    assert painted(140, monkeypatch)[1] == f"{figures}, gradient 0.83, learning rate 0.00052"
+
+
+@pytest.mark.parametrize("columns", [30, 50, 70, 100])
+def test_figures_that_do_not_fit_are_left_out_whole(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = painted(columns, monkeypatch)[1]
+    assert len(figures) <= columns
+    assert figures.startswith("  loss 2.125")
+    whole = painted(300, monkeypatch)[1].strip().split(", ")
+    # "1,200 tokens/s" holds a comma of its own, without a space behind it
+    assert set(figures.strip().split(", ")) <= set(whole)
+
+
+def test_nothing_is_called_computed_where_rows_share_nothing() -> None:
+    events = [event("stage_started"), *(event("metric", tokens=9, computed_tokens=9, seconds=n) for n in (1.0, 2.0))]
+    clock = Clock()
+    file = io.StringIO()
+    lines = PlainLines(Screen(file=file), clock)
+    for one in events:
+        lines.show(one)
+    clock.now = 6.0
+    lines.show(event("progress", done=2, total=4, unit="steps"))
+    assert file.getvalue().splitlines()[-1].strip() == "train    2 of 4 steps (50%), 9 tokens/s"
 
 
 def test_the_display_is_taken_down_when_the_run_fails() -> None:

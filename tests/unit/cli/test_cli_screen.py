@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.cli.screen import Screen, brief, safe
-from tunesmith.cli.words import counts_in_words, done_of, duration
+from tunesmith.cli.words import counts_in_words, done_of
+from tunesmith.events import duration
 
 anything = st.text(st.characters(), max_size=200)
 

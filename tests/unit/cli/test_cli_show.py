@@ -22,7 +22,9 @@ from tunesmith.products import (
     Collection,
     Criterion,
     Dataset,
+    Forgetting,
     GoalSheet,
+    GroupGain,
     LedgerLine,
     Report,
     SetAsideRow,
@@ -178,8 +180,8 @@ def test_split_without_near_copies_says_so() -> None:
 
 CURVE = (
     {"step": 0, "validation_loss": 2.5, "validation_accuracy": 0.1},
-    {"step": 1, "train_loss": 2.0},
-    {"step": 2, "train_loss": 1.0},
+    {"step": 1, "train_loss": 2.0, "train_accuracy": 0.25, "learning_rate": 1e-3, "gradient_norm": 3.0},
+    {"step": 2, "train_loss": 1.0, "train_accuracy": 0.75, "learning_rate": 5e-4, "gradient_norm": 1.0},
     {"step": 2, "validation_loss": 1.25, "validation_accuracy": 0.5},
     {"step": 3, "train_loss": 0.5},
     {"step": 3, "validation_loss": 1.5, "validation_accuracy": 0.4},
@@ -195,10 +197,23 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
         "best_step": 2,
         "stopped_early": True,
         "seconds": 200.0,
+        "tokens_per_second": 2310.2,
+        "computed_tokens_per_second": 769.8,
         "peak_memory_bytes": 2_500_000_000,
     }
     verdict = {"code": "overfitting", "words": "The model overfitted from step 2 on.", "try": "More examples."}
-    project.products["train"] = TunedModel(tmp_path / "model", "causal_lm", {"words": "3 steps"}, CURVE, verdict, facts)
+    groups = tuple(GroupGain("label", f"l{n}", 5, 2.0, 1.5 - n / 10, 0.25, 0.75, 0.4, 0.6) for n in range(9))
+    groups += (GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),)
+    project.products["train"] = TunedModel(
+        tmp_path / "model",
+        "causal_lm",
+        {"words": "3 steps"},
+        CURVE,
+        verdict,
+        facts,
+        groups,
+        Forgetting("much_lost", "Much general ability was lost: +0.91.", "Try fewer epochs.", 24, 0.6, 1.5),
+    )
     rows = [_example(row, f"question {row}", "an answer") for row in range(1, 9)]
     with ExampleWriter(tmp_path / "examples.parquet") as examples:
         for row in rows:
@@ -211,20 +226,26 @@ def test_train(project: Any, command: Command, tmp_path: Path) -> None:
             trained.write({"id": row.id, "steps": [1, 3], "times_kept": 1, "loss": 0.1 * number})
     out = command("show", "train").out
     table, hardest = out.split("\nHardest at the end")
+    table, of_groups = table.split("\n\nWhat each group of validation rows gained")
+    first = of_groups.splitlines()[2]
+    assert " ".join(first.split()) == "label l0 5 2.00 → 1.50 0.50 (0.25 to 0.75) 40% → 60%"
+    assert of_groups.splitlines()[10].strip() == "label  … and 2 that gained more"
     assert [line.split()[0] for line in hardest.splitlines()[2:]] == ["0.700", "0.600", "0.500", "0.400", "0.300"]
     assert f"0.700  twice    {rows[7].id}  tickets.csv:8: question 8" in hardest
     for words in (
         "overfitted from step 2",
         "More examples.",
+        "Much general ability was lost: +0.91. Try fewer epochs.",
         "4,884,480 parameters",
         "stopped early",
         "3 min 20 s",
         "2.50 GB",
+        "2,310 tokens/s (770 computed, since rows share 67% of their tokens)",
     ):
         assert words in out
     assert [line.split() for line in table.splitlines()[-3:]] == [
         ["0", "2.5000", "0.100"],
-        ["2", "1.5000", "1.2500", "0.500", "best"],
+        ["2", "1.5000", "0.500", "1.2500", "0.500", "0.0005", "2", "best"],
         ["3", "0.5000", "1.5000", "0.400"],
     ]
     out = command("show", "train", "--example", rows[2].id[:10]).out

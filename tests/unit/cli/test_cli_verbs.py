@@ -19,6 +19,7 @@ from tunesmith.pipeline import order
 from tunesmith.pipeline.run import RunResult
 from tunesmith.products import Report, TunedModel
 from tunesmith.project import Answer, ShownRow
+from tunesmith.shown_batch import ShownBatch, ShownBranch
 from tunesmith.stages.collect.settings import SourceSettings
 
 Command = Callable[..., Any]
@@ -179,7 +180,7 @@ def test_add_offers_what_the_settings_know(project: Any, command: Command) -> No
         for value in (value for value in values if isinstance(value, str)):
             assert command("add", "t.csv", f"--{key.replace('_', '-')}", value).code == 0
             tried += 1
-    assert tried == 6 + 3 + 2
+    assert tried == 7 + 3 + 2
 
 
 def test_status_tells_why_a_stage_is_stale(project: Any, command: Command) -> None:
@@ -257,7 +258,33 @@ def test_format_shows_the_label_of_a_classifiers_row(project: Any, command: Comm
     out = command("format", "--show").out
     assert "predict the label" in out
     assert "3 tokens, label: greeting" in out
-    assert project.calls[-1] == ("show_rows", 3)
+    assert ("show_rows", 3) in project.calls
+    assert "The first training step: 64 rows: 900 tokens, 990 computed" in out
+    assert "rows share nothing" in out
+
+
+def test_format_shows_what_the_rows_of_a_step_share_once(
+    project: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "<|im_start|>system\nYou are Fern. " + "Answer the customer. " * 20 + "<|im_start|>user\n"
+    tree = [
+        ShownBranch(0, 3, 82, 164, [(long, False)]),
+        ShownBranch(1, 2, 1, 1, [("Please", False)]),
+        ShownBranch(2, 1, 7, 0, [(" cancel\x1b[2J", False), ("Done.<|im_end|>", True)]),
+    ]
+    project.rows = ROWS
+    project.batch = ShownBatch(3, 300, 90, False, False, [tree])
+    lines = command("format", "--show", "1", "--set", "train.batch_size=3").out.splitlines()
+    assert project.calls[-1] == ("show_batch", ["train.batch_size=3"])
+    assert lines[-6] == "A training step (rows are not split yet): 3 rows: 300 tokens, 90 computed"
+    assert lines[-4] == "tree 1 of 1: 90 tokens computed"
+    assert lines[-3].startswith("3 rows share 82 tokens (164 saved): <|im_start|>system⏎You are Fern.")
+    assert lines[-3].endswith("<|im_start|>user⏎")
+    assert len(lines[-3]) <= 120
+    assert lines[-2:] == ["  2 rows share 1 token (1 saved): Please", "    7 tokens:  cancel␛[2J«Done.<|im_end|>»"]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[1;32mDone.<|im_end|>" in command("format", "--show", "1").out
 
 
 def test_clean_restores_rows(project: Any, command: Command) -> None:

@@ -14,6 +14,7 @@ from tunesmith.learners.causal_lm import encode, load, predict
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
 from tunesmith.training.preference_trees import preference_trees
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.tree_packing import trees
 from tunesmith.workers import Workers
 
@@ -36,6 +37,7 @@ QUESTIONS = [
 RECIPE = {
     "method": "lora",
     "precision": "float32",
+    "activation_checkpointing": False,
     "rank": 8,
     "alpha": 16,
     "dropout": 0.0,
@@ -65,7 +67,7 @@ def tuned(smollm2, tmp_path_factory) -> TunedModel:
     losses = []
     for _ in range(4):
         for tree in trees(rows, 512):
-            losses.append(model.gradients([tree], tree.weight, Workers(1))[0] / tree.weight)
+            losses.append(model.gradients([tree], tree.weight, Workers(1), ALONE).mean_loss)
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < losses[0]
@@ -180,7 +182,8 @@ def test_the_fused_adapter_computes_what_peft_computes(smollm2, monkeypatch):
         generator = torch.Generator().manual_seed(1)
         for parameter in model.trained_state().values():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-        found[name] = (model.gradients([tree], 1.0, Workers(1))[0], {key: p.grad for key, p in model._named()})
+        told = model.gradients([tree], 1.0, Workers(1), ALONE)
+        found[name] = (told.loss, {key: p.grad for key, p in model._named()})
     for name in ("own layers", "fused"):
         assert found[name][0] == pytest.approx(found["peft"][0], rel=1e-5)
         assert len(found[name][1]) == 2 * 7 * 30
@@ -209,15 +212,15 @@ def test_preferences_are_learned_from_rejected_answers(smollm2, method):
         for _ in range(4):
             batches = preference_trees(rows, 512, 2)
             assert len(batches) == 2
-            told, each = model.gradients(batches, len(rows), workers)
-            assert set(each) == {one.id for one in rows}
-            losses.append(told / len(rows))
+            told = model.gradients(batches, len(rows), workers, ALONE)
+            assert set(told.rows) == {one.id for one in rows}
+            losses.append(told.mean_loss)
             optimizer.step()
             optimizer.zero_grad()
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # the model is its own reference: log 2
     assert losses[-1] < 0.6
     found = [model.measure(tree) for tree in preference_trees(rows, 512)]
-    assert sum(right for _, right in found) == len(rows)
+    assert sum(one.right for one in found) == len(rows)
 
 
 def test_a_rejected_answer_is_rendered_as_the_chosen_one_is(smollm2):

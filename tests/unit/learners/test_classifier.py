@@ -14,6 +14,7 @@ from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import GoalSheet, TunedModel
 from tunesmith.training.loop import measure
+from tunesmith.training.ranks import ALONE
 from tunesmith.training.row_batches import row_batches
 from tunesmith.workers import Workers
 
@@ -27,7 +28,14 @@ ROWS = [
     ("I want my money back", "refund"),
     ("please return what I paid, it never worked", "refund"),
 ]
-RECIPE = {"method": "full", "precision": "float32", "dropout": 0.1, "label_smoothing": 0.1, "seed": 0}
+RECIPE = {
+    "method": "full",
+    "precision": "float32",
+    "dropout": 0.1,
+    "label_smoothing": 0.1,
+    "seed": 0,
+    "activation_checkpointing": False,
+}
 
 
 def examples():
@@ -48,13 +56,14 @@ def tuned(minilm, tmp_path_factory) -> TunedModel:
     optimizer = torch.optim.AdamW(model.parameter_groups(1e-4, 0.01))
     for _ in range(3):
         [batch] = row_batches(rows, 512)
-        told, losses = model.gradients([batch], batch.weight, Workers(1))
-        assert told == pytest.approx(sum(losses.values()), rel=1e-5)
+        told = model.gradients([batch], batch.weight, Workers(1), ALONE)
+        assert told.loss == pytest.approx(sum(row.loss for row in told.rows.values()), rel=1e-5)
+        assert told.right == sum(row.right for row in told.rows.values())
         optimizer.step()
         optimizer.zero_grad()
     after = measure(model, row_batches(rows, 512), Workers(1))
-    assert before["accuracy"] == 1.0  # the head starts at the class means
-    assert after["loss"] < before["loss"]
+    assert before.accuracy == 1.0  # the head starts at the class means
+    assert after.mean_loss < before.mean_loss
     model.save(folder)
     return TunedModel(folder, "classifier", {}, (), {}, {})
 
@@ -113,7 +122,7 @@ def test_a_weight_scales_a_row_as_often_as_it_says(minilm):
     model.train(False)
     [batch] = row_batches(rows, 512)
     assert batch.weight == len(rows)
-    assert model.measure(batch)[0] > 0
+    assert model.measure(batch).loss > 0
 
 
 def test_rows_computed_side_by_side_have_the_gradient_of_the_whole(minilm):
@@ -130,7 +139,7 @@ def test_rows_computed_side_by_side_have_the_gradient_of_the_whole(minilm):
         batches = row_batches(rows, 512, count)
         assert len(batches) == count
         with Workers(count) as workers:
-            told, _ = model.gradients(batches, len(rows), workers)
+            told = model.gradients(batches, len(rows), workers, ALONE).loss
         found.append((told, [parameter.grad for _, parameter in model._named()]))
     assert len(found[0][1]) > 50
     for one, two, again in zip(*(gradients for _, gradients in found), strict=True):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from tunesmith.scoring.intervals import bootstrap, drawn_rows, score, wilson
+from tunesmith.scoring.intervals import bootstrap, drawn_rows, interval_of_mean, score, wilson
 from tunesmith.scoring.statistic import MacroF1, Mean, Minus
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=40)
@@ -61,6 +61,21 @@ def test_equal_values_get_the_interval_of_zero_rows_that_differ() -> None:
 def test_an_unbounded_mean_of_equal_values_stays_finite() -> None:
     low, high = bootstrap(Mean(np.full(10, 1.5), bounds=(0.0, math.inf)), resamples=1000)
     assert 0 < low < 1.5 < high < math.inf
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=30))
+def test_a_mean_without_bounds_has_a_finite_interval_that_holds_it(values: list[float]) -> None:
+    found = interval_of_mean(np.array(values), resamples=50)
+    if len(values) < 2:
+        assert found is None
+        return
+    assert found is not None
+    low, high = found
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+    slack = 1e-9 * max(map(abs, values))
+    assert low - slack <= sum(values) / len(values) <= high + slack
+    assert min(values) - slack <= low <= high <= max(values) + slack
 
 
 def test_no_rows_are_refused() -> None:

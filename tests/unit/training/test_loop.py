@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_the_loss_falls_and_the_best_step_is_kept(tmp_path):
     losses = [entry["validation_loss"] for entry in run.state.curve if "validation_loss" in entry]
     assert losses[0] == pytest.approx(math.log(48), rel=0.1)  # the golden start: every token as likely
     assert min(losses) < 0.95 * losses[0]
-    assert measure(run.model, run.validation, Workers(1))["loss"] == pytest.approx(min(losses), abs=1e-5)
+    assert measure(run.model, run.validation, Workers(1)).mean_loss == pytest.approx(min(losses), abs=1e-5)
     assert [m.kind for m in told].count("step") == run.recipe.steps
 
 
@@ -61,6 +62,7 @@ def test_a_stopped_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_aft
     assert kinds.count("step") < whole.recipe.steps
     assert_same(weights(second), weights(whole))
     assert second.state.curve == whole.state.curve
+    assert second.validated.outcomes() == whole.validated.outcomes()
 
 
 def test_every_example_is_trained_once_an_epoch_whatever_the_kills(tmp_path):
@@ -98,6 +100,46 @@ def test_three_steps_without_a_finite_loss_stop_the_run_with_the_cause(tmp_path)
     assert caught.value.code == "training_not_finite"
     assert "row-0-" in caught.value.what
     assert "learning_rate" in caught.value.fix
+
+
+def test_each_validation_row_is_known_before_training_and_at_the_kept_step(tmp_path):
+    run = make_run(tmp_path, validate_every=2)
+    before = measure(run.model, run.validation, Workers(1)).rows
+    list(run)
+    assert run.state.best_step > 0
+    kept = measure(run.model, run.validation, Workers(1)).rows
+    outcomes = run.validated.outcomes()
+    assert set(outcomes) == {row.id for row in rows(12, seed=1)}
+    for id, (first, last) in outcomes.items():
+        assert first == pytest.approx(before[id], rel=1e-5)
+        assert last == pytest.approx(kept[id], rel=1e-5)
+    assert sum(last.loss for _, last in outcomes.values()) < sum(first.loss for first, _ in outcomes.values())
+
+
+def test_a_step_tells_what_is_right_how_fast_and_how_much_is_shared(tmp_path):
+    run = make_run(tmp_path, steps=2, learning_rate=0.0, weight_decay=0.0)
+    model = copy.deepcopy(run.model.model).eval()
+    model.set_attn_implementation("eager")
+    steps = [told.data for told in run if told.kind == "step"]
+    for number, told in enumerate(steps):
+        drawn = run.sampler.step(number)
+        logits = model(input_ids=torch.tensor([row.tokens for row in drawn])).logits
+        right = [
+            int(logits[index, place - 1].argmax()) == row.tokens[place]
+            for index, row in enumerate(drawn)
+            for place in range(1, len(row.tokens))
+            if row.trained[place]
+        ]
+        assert told["train_accuracy"] == pytest.approx(sum(right) / len(right))
+        assert told["tokens"] == sum(len(row.tokens) for row in drawn)
+        assert told["computed_tokens"] == sum(len(tree.tokens) for tree in trees(drawn, 64)) < told["tokens"]
+        for name in ("tokens", "computed_tokens"):
+            assert told[f"{name}_per_second"] > 0
+    assert run.state.tokens == sum(told["tokens"] for told in steps)
+    assert run.state.computed_tokens == sum(told["computed_tokens"] for told in steps)
+    assert [set(entry) for entry in run.state.curve if "train_loss" in entry] == [
+        {"step", "train_loss", "train_accuracy", "learning_rate", "gradient_norm"}
+    ] * 2
 
 
 def test_early_stopping_ends_the_run_and_keeps_the_best(tmp_path):

@@ -88,12 +88,12 @@ def test_loss_and_gradients_are_those_of_the_paper(ours, rows, budget):
     model.zero_grad()
     total, told = 0.0, {}
     for tree in preference_trees(rows, budget):
-        scalar, loss, each, _ = preference_loss(model.get_base_model(), tree, layers, reference, BETA)
+        scalar, outcome = preference_loss(model.get_base_model(), tree, layers, reference, BETA)
         scalar.backward()
-        total += loss
-        told |= each
+        total += outcome.loss
+        told |= outcome.rows
     assert total == pytest.approx(expected.item(), rel=1e-9)
-    assert sum(told[row.id] * row.weight for row in rows) == pytest.approx(total)
+    assert sum(told[row.id].loss * row.weight for row in rows) == pytest.approx(total)
     for left, right in zip(plain.parameters(), model.parameters(), strict=True):
         if left.requires_grad:
             torch.testing.assert_close(right.grad, left.grad, rtol=1e-8, atol=1e-10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from tests.unit.training.checkpoints import STEPS, make_run
 from tests.unit.training.tiny import rows
 from tunesmith.errors import TunesmithError
+from tunesmith.learners.protocol import Outcome
 from tunesmith.training.loop import Run
 
 
@@ -20,12 +22,12 @@ def spoil(run: Run, steps: Mapping[int, str]) -> Run:
     """Make loss or gradient of these steps (from 1) not finite, as an overflow does."""
     gradients = run.model.gradients
 
-    def spoiled(*arguments: Any) -> tuple[float, dict[str, float]]:
-        loss, losses = gradients(*arguments)
+    def spoiled(*arguments: Any) -> Outcome:
+        found = gradients(*arguments)
         what = steps.get(run.state.step + 1)
         if what == "gradient":
             next(iter(run.model.model.parameters())).grad[0, 0] = math.inf
-        return (math.nan if what == "loss" else loss), losses
+        return replace(found, loss=math.nan) if what == "loss" else found
 
     run.model.gradients = spoiled  # type: ignore[method-assign]
     return run

@@ -19,7 +19,7 @@ from tunesmith.training.tree_packing import pack, plan, trees
 VOCABULARY = 5  # small, so that random rows share prefixes
 
 
-def tiny_model():
+def tiny_model(tied: bool = True):
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
@@ -32,7 +32,7 @@ def tiny_model():
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=64,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
     )
     model = LlamaForCausalLM(config).double()
     for module in model.modules():

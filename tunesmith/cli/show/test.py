@@ -52,16 +52,17 @@ def headline(screen: Screen, verdict: Mapping[str, Any]) -> None:
 
 
 def scores_line(report: Report) -> list[str]:
-    """One line a metric of the goal (or the comparison's): base against tuned, with n and 95% intervals."""
+    """One line a metric of the goal (or the comparison's): base or other rival against tuned, with n and intervals."""
     verdict = report.verdict
     metrics = [one["metric"] for one in verdict.get("criteria", [])] or [
         (verdict.get("comparison") or {}).get("metric")
     ]
     lines = []
     for metric in dict.fromkeys(metrics):
-        base, tuned = (_find(report.scores.get(name, ()), metric) for name in ("base", "tuned"))
+        rival = (verdict.get("comparison") or {}).get("against", "base")
+        base, tuned = (_find(report.scores.get(name, ()), metric) for name in (rival, "tuned"))
         if base is not None and tuned is not None:
-            figures = f"base {_with_interval(base)} → tuned {_with_interval(tuned)}"
+            figures = f"{rival} {_with_interval(base)} → tuned {_with_interval(tuned)}"
             lines.append(f"{title(tuned.metric)}: {figures} on {tuned.n:,} test rows")
     return lines
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.screen import Screen
-from tunesmith.cli.words import duration, near_path
+from tunesmith.cli.screen import Screen, brief
+from tunesmith.cli.words import near_path
 from tunesmith.errors import InputError
-from tunesmith.products import TunedModel
+from tunesmith.events import duration
+from tunesmith.products import GroupGain, TunedModel
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
 
+#: Of the table of the curve; the first accuracy is that of the training steps.
+HEADERS = ("step", "training loss", "accuracy", "validation loss", "accuracy", "learning rate", "gradient", "")
 POINTS_SHOWN = 20
 HARDEST_SHOWN = 5
 SKIPPED_SHOWN = 5
+#: Of each kind.
+GROUPS_SHOWN = 8
 #: Characters of an example's input that tell which it is.
 SHOWN = 60
 
@@ -25,6 +30,8 @@ def show(tuned: TunedModel, screen: Screen) -> None:
     screen.heading(str(tuned.verdict["words"]))
     if tuned.verdict.get("try"):
         screen.say(str(tuned.verdict["try"]), wrap=True)
+    if tuned.forgetting:
+        screen.say(" ".join(filter(None, [tuned.forgetting.words, tuned.forgetting.advice])), wrap=True)
     facts = tuned.facts
     screen.pairs(
         [
@@ -33,15 +40,44 @@ def show(tuned: TunedModel, screen: Screen) -> None:
             ("trained", f"{facts['parameters_trained']:,} parameters"),
             ("steps", _steps(facts)),
             *_skipped(facts),
-            ("time", duration(facts["seconds"])),
-            ("peak memory", f"{facts['peak_memory_bytes'] / 1e9:.2f} GB"),
+            ("time", duration(facts["seconds"]) + _expected(facts, "seconds", duration)),
+            ("speed", _speed(facts)),
+            ("peak memory", gigabytes(facts["peak_memory_bytes"]) + _expected(facts, "memory_bytes", gigabytes)),
             ("model", near_path(tuned.folder)),
         ]
     )
     points = curve_points(tuned.curve, best_step=facts["best_step"])
     if points:
         screen.say()
-        screen.table(["step", "training loss", "validation loss", "accuracy", ""], points, right=(0, 1, 2, 3))
+        screen.table(HEADERS, points, right=range(len(HEADERS) - 1))
+    show_groups(tuned.groups, screen)
+
+
+def show_groups(groups: Sequence[GroupGain], screen: Screen) -> None:
+    """Show what each group of validation rows gained, what gained least first."""
+    if not groups:
+        return
+    rows = []
+    for kind in dict.fromkeys(one.kind for one in groups):
+        of_kind = [one for one in groups if one.kind == kind]
+        rows += [_group(one) for one in of_kind[:GROUPS_SHOWN]]
+        if len(of_kind) > GROUPS_SHOWN:
+            rows.append([kind, f"… and {len(of_kind) - GROUPS_SHOWN} that gained more"])
+    screen.say()
+    screen.say("What each group of validation rows gained by training (mean loss, share right):")
+    screen.table(["", "group", "rows", "loss", "gain (95% interval)", "right"], rows, right=(2, 3, 4, 5))
+
+
+def _group(one: GroupGain) -> list[str]:
+    interval = f" ({one.gain_low:.2f} to {one.gain_high:.2f})" if one.gain_low is not None else ""
+    return [
+        one.kind,
+        brief(one.name, 40) or "too few each, together",
+        f"{one.n:,}",
+        f"{one.loss_before:.2f} → {one.loss:.2f}",
+        f"{one.gain:.2f}{interval}",
+        f"{one.accuracy_before:.0%} → {one.accuracy:.0%}",
+    ]
 
 
 def show_hardest(project: Project, screen: Screen) -> None:
@@ -126,6 +162,16 @@ def _start(text: str) -> str:
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
+def gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _expected(facts: dict[str, Any], name: str, in_words: Callable[[float], str]) -> str:
+    """What was told before the run, where it was."""
+    expected = facts.get("expected", {}).get(name)
+    return f" (expected {in_words(expected)})" if expected else ""
+
+
 def _steps(facts: dict[str, Any]) -> str:
     early = "; stopped early" if facts.get("stopped_early") else ""
     if not facts.get("refit_steps"):
@@ -137,21 +183,46 @@ def _steps(facts: dict[str, Any]) -> str:
     )
 
 
+def _speed(facts: dict[str, Any]) -> str:
+    """How many tokens of the rows a second, and how many of them were computed."""
+    real, computed = facts.get("tokens_per_second"), facts.get("computed_tokens_per_second")
+    if not real or not computed:
+        return ""
+    saved = 1 - computed / real
+    why = f", since rows share {saved:.0%} of their tokens" if saved > 0 else ", padding included" if saved < 0 else ""
+    return f"{real:,.0f} tokens/s ({computed:,.0f} computed{why})"
+
+
 def curve_points(curve: Sequence[dict[str, Any]], best_step: int) -> list[list[str]]:
-    """One row a validation: its step, the mean training loss since the one before, and what was measured.
+    """One row a validation, as `HEADERS` say: what training measured since the one before (the learning rate as it
+    was last, means of the others), and what the validation did.
 
     Long curves are thinned evenly; the first, the last and the best stay.
     """
     points: list[list[str]] = []
-    losses: list[float] = []
+    steps: list[dict[str, Any]] = []
     for entry in curve:
         if "train_loss" in entry:
-            losses.append(entry["train_loss"])
+            steps.append(entry)
         if "validation_loss" in entry:
-            mean = f"{sum(losses) / len(losses):.4f}" if losses else ""
-            accuracy = f"{entry['validation_accuracy']:.3f}" if "validation_accuracy" in entry else ""
-            best = "best" if entry["step"] == best_step else ""
-            points.append([f"{entry['step']:,}", mean, f"{entry['validation_loss']:.4f}", accuracy, best])
-            losses = []
+            points.append(
+                [
+                    f"{entry['step']:,}",
+                    _mean(steps, "train_loss", "{:.4f}"),
+                    _mean(steps, "train_accuracy", "{:.3f}"),
+                    f"{entry['validation_loss']:.4f}",
+                    _mean([entry], "validation_accuracy", "{:.3f}"),
+                    _mean(steps[-1:], "learning_rate", "{:.2g}"),
+                    _mean(steps, "gradient_norm", "{:.2g}"),
+                    "best" if entry["step"] == best_step else "",
+                ]
+            )
+            steps = []
     every = -(-len(points) // POINTS_SHOWN) or 1
-    return [point for index, point in enumerate(points) if index % every == 0 or index == len(points) - 1 or point[4]]
+    return [point for index, point in enumerate(points) if index % every == 0 or index == len(points) - 1 or point[-1]]
+
+
+def _mean(entries: Sequence[dict[str, Any]], key: str, form: str) -> str:
+    """The mean of what was measured, empty where nothing was."""
+    values = [entry[key] for entry in entries if key in entry]
+    return form.format(sum(values) / len(values)) if values else ""

@@ -43,6 +43,10 @@ def with_system(goal: GoalSheet, messages: Sequence[Message]) -> tuple[Message, 
     return (Message.of("system", goal.system), *messages)
 
 
+def _is_document(messages: Sequence[Message]) -> bool:
+    return len(messages) == 1 and messages[0].role == "assistant"
+
+
 def _with_answer(messages: Sequence[Message], answer: str) -> tuple[Message, ...]:
     """A conversation with another answer in place of the last."""
     last = max(place for place, message in enumerate(messages) if message.role == "assistant")
@@ -50,16 +54,21 @@ def _with_answer(messages: Sequence[Message], answer: str) -> tuple[Message, ...
 
 
 def encoder(base: BaseModel, goal: GoalSheet, max_tokens: int) -> ConversationEncoder:
-    return ConversationEncoder(load_tokenizer(base.folder), goal, max_tokens)
+    return ConversationEncoder(load_tokenizer(base.folder), goal, max_tokens, documents=base.from_scratch)
 
 
 class ConversationEncoder:
-    """Turns conversations into token ids with one bool a token: is it trained."""
+    """Turns conversations into token ids with one bool a token: is it trained.
 
-    def __init__(self, tokenizer: Any, goal: GoalSheet, max_tokens: int) -> None:
+    With ``documents`` also texts without a question: all of their tokens are trained, behind the start token. Only a
+    fresh model's start token means nothing else.
+    """
+
+    def __init__(self, tokenizer: Any, goal: GoalSheet, max_tokens: int, *, documents: bool = False) -> None:
         self.tokenizer = tokenizer
         self.goal = goal
         self.max_tokens = max_tokens
+        self.documents = documents
 
     def _render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         turns = [{"role": message.role, "content": message.text} for message in messages]
@@ -85,10 +94,13 @@ class ConversationEncoder:
         return pieces
 
     def _tokens(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        # verbose: whether to warn of a text that is too long; what becomes of it is told by who asks.
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a prompt, up to where the assistant begins to answer."""
+        """Token ids of a prompt, up to where the assistant begins to answer; of a document, up to where it goes on."""
+        if self.documents and _is_document(messages):
+            return [self.tokenizer.bos_token_id, *self._tokens(messages[0].text)]
         messages = with_system(self.goal, messages)
         pieces = self._pieces(messages)
         done = "".join(text for text, _ in pieces)
@@ -104,7 +116,19 @@ class ConversationEncoder:
             return Refusal(rejected.code, f"with the rejected answer: {rejected.evidence}")
         return replace(row, rejected=rejected.tokens, rejected_trained=rejected.trained)
 
+    def _encode_document(self, example: Example) -> EncodedRow | Refusal:
+        """The text between the start and the end token."""
+        if not self.documents:
+            return Refusal("document", "a text without a question is learned by a fresh model alone")
+        tokenizer = self.tokenizer
+        tokens = [tokenizer.bos_token_id, *self._tokens(example.input), tokenizer.eos_token_id]
+        return self._checked(
+            EncodedRow(example.id, tokens, [False] + [True] * (len(tokens) - 1), None, example.weight, 1)
+        )
+
     def _encode(self, example: Example) -> EncodedRow | Refusal:
+        if example.is_document:
+            return self._encode_document(example)
         end = self.tokenizer.eos_token_id
         tokens: list[int] = []
         trained: list[bool] = []
@@ -122,13 +146,16 @@ class ConversationEncoder:
         while trained and not trained[-1]:
             trained.pop()
             tokens.pop()
-        if sum(trained) < 2 or example.weight == 0:
+        return self._checked(EncodedRow(example.id, tokens, trained, None, example.weight, prompt))
+
+    def _checked(self, row: EncodedRow) -> EncodedRow | Refusal:
+        if sum(row.trained) < 2 or row.weight == 0:
             return Refusal("no_target", "there is no token to train on: the answer is empty or its weight is 0")
-        if len(tokens) > self.max_tokens:
+        if len(row.tokens) > self.max_tokens:
             return Refusal(
-                "too_long", f"{len(tokens):,} tokens, and at most {self.max_tokens:,} fit; rows are never cut"
+                "too_long", f"{len(row.tokens):,} tokens, and at most {self.max_tokens:,} fit; rows are never cut"
             )
-        return EncodedRow(example.id, tokens, trained, None, example.weight, prompt)
+        return row
 
     def pieces(self, row: EncodedRow) -> list[tuple[str, bool]]:
         """The row as the model sees it, special tokens included, cut where ``trained`` changes."""

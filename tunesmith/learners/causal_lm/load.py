@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from tunesmith.learners.causal_lm.adapter import fuse
 from tunesmith.learners.causal_lm.attention import install
 from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
 from tunesmith.learners.causal_lm.export import save_model
-from tunesmith.learners.causal_lm.loss import hidden_states, preference_loss, tree_loss
-from tunesmith.learners.gradients import add_gradients
-from tunesmith.learners.protocol import PreferenceTree, TokenTree
+from tunesmith.learners.causal_lm.loss import hidden_states, outcome_of, preference_loss, tree_loss
+from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
+from tunesmith.learners.protocol import Outcome, Peers, PreferenceTree, TokenTree, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -41,7 +43,9 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
     """The tuned model in evaluation mode, in float32, an adapter merged into the base."""
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()
@@ -61,10 +65,27 @@ class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
         return entered
 
 
+@contextmanager
+def narrow_products(on: bool) -> Iterator[None]:
+    """Let products of float32 matrices take their factors as bfloat16, with float32 sums, in all threads.
+
+    In our layers the only ones are the attention scores', whose factors are bfloat16 numbers: the same
+    products at twice the speed.
+    """
+    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = products.fp32_precision
+    if on:
+        products.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
+
+
 def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:
     """The base made ready for training as the recipe says: ``method`` lora, rslora, dora or full.
 
-    With an adapter the frozen weights are in ``recipe["precision"]``; what is trained is float32.
+    Frozen weights are in ``recipe["precision"]``, and so are products; what is trained is float32.
     Of ``rows`` the first serves to try our own decoder layers on.
     """
     torch.manual_seed(recipe["seed"])
@@ -103,16 +124,17 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
 
 
 @torch.no_grad()
-def _own_layers(model: Any, row: EncodedRow) -> list[Layer] | None:
+def _own_layers(model: Any, row: EncodedRow, dtype: torch.dtype) -> list[Layer] | None:
     """Our own decoder layers for this model, if it has their form and give what transformers' give for a row."""
-    layers = layers_of(model.get_decoder())
+    layers = layers_of(model.get_decoder(), dtype)
     if layers is None:
         return None
     tokens = np.array(row.tokens[:64], dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
     chain = TokenTree(tokens, np.arange(len(tokens)), np.full(len(tokens), len(tokens)), none, none, none.astype(float))
     ready = [layer.ready() for layer in layers]
-    return layers if agree(hidden_states(model, chain, ready), hidden_states(model, chain)) else None
+    ours, theirs = hidden_states(model, chain, ready), hidden_states(model, chain)
+    return layers if agree(ours, theirs, ready[0].dtype) else None
 
 
 class CausalLM:
@@ -126,16 +148,18 @@ class CausalLM:
         self.goal = goal
         self.recipe = recipe
         self.inner = model if recipe["method"] == "full" else model.get_base_model()
-        self._own = _own_layers(self.inner, rows[0]) if rows else None
+        self._own = _own_layers(self.inner, rows[0], getattr(torch, recipe["precision"])) if rows else None
         self.layers: list[Layer] | None = None
-        self._ready()
+        self.checkpoint_activations(recipe["activation_checkpointing"])
         # transformers' own code switches the adapter off for all threads, so there one tree is computed at a time.
         self._alone = nullcontext() if self.layers is not None else threading.Lock()
-        # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations.
-        self.mixed = recipe["precision"] == "bfloat16" and recipe["dropout"] > 0
+        # Layers that `fuse` left to peft multiply float32 adapters with bfloat16 activations; and weights that are
+        # all trained are in float32 where transformers' code multiplies with them.
+        by_others = recipe["dropout"] > 0 if recipe["method"] != "full" else self.layers is None
+        self.mixed = recipe["precision"] == "bfloat16" and by_others
 
     def _ready(self) -> None:
-        """Cast the adapters as they are now."""
+        """Cast what is trained as it is now."""
         if self._own is not None:
             self.layers = [layer.ready() for layer in self._own]
 
@@ -155,31 +179,26 @@ class CausalLM:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return tree_loss(self.inner, tree, self.layers)
 
-    def gradients(
-        self, batches: Sequence[TokenTree], weight: float, workers: Workers
-    ) -> tuple[float, dict[str, float]]:
+    def gradients(self, batches: Sequence[TokenTree], weight: float, workers: Workers, peers: Peers) -> Outcome:
         parameters = [parameter for _, parameter in self._named()]
         self._ready()
 
-        def of_tree(tree: TokenTree) -> tuple[float, dict[str, float], Sequence[Any]]:
+        def of_tree(tree: TokenTree) -> tuple[Outcome, Sequence[Any]]:
             if isinstance(tree, PreferenceTree):
                 with self._alone:
-                    scalar, told, of_rows, _ = self._preference_loss(tree)
-                    return told, of_rows, torch.autograd.grad(scalar / weight, parameters)
-            loss, _, losses = self._loss(tree)
-            each = losses.numpy()
-            of_rows = {id: float(each[own].mean()) for id, own in zip(tree.ids, tree.row_targets, strict=True)}
-            return loss.item(), of_rows, torch.autograd.grad(loss / weight, parameters, allow_unused=True)
+                    scalar, outcome = self._preference_loss(tree)
+                    return outcome, torch.autograd.grad(scalar / weight, parameters)
+            loss, hits, losses = self._loss(tree)
+            return outcome_of(tree, hits, losses), torch.autograd.grad(loss / weight, parameters, allow_unused=True)
 
-        total = 0.0
-        of_rows: dict[str, float] = {}
-        for loss, some, found in workers.map(of_tree, batches):
-            total += loss
-            of_rows |= some
-            add_gradients(parameters, found)
-        return total, of_rows
+        outcomes = []
+        with narrow_products(self.layers is not None and self.recipe["precision"] == "bfloat16"):
+            for outcome, found in workers.map(of_tree, peers.share(batches)):
+                outcomes.append(outcome)
+                add_gradients(parameters, found)
+        return together(outcomes)
 
-    def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, float, dict[str, float], float]:
+    def _preference_loss(self, tree: PreferenceTree) -> tuple[Tensor, Outcome]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return preference_loss(self.inner, tree, self.layers, self._before, self.recipe["beta"])
 
@@ -191,13 +210,24 @@ class CausalLM:
             return hidden_states(self.inner, tree)
 
     @torch.no_grad()
-    def measure(self, batch: TokenTree) -> tuple[float, float]:
+    def measure(self, batch: TokenTree) -> Outcome:
         if isinstance(batch, PreferenceTree):
             with self._alone:
-                _, told, _, preferred = self._preference_loss(batch)
-            return told, preferred
-        loss, right, _ = self._loss(batch)
-        return loss.item(), right.item()
+                return self._preference_loss(batch)[1]
+        _, hits, losses = self._loss(batch)
+        return outcome_of(batch, hits, losses)
+
+    def kept_bytes(self, batch: TokenTree) -> int:
+        if isinstance(batch, PreferenceTree):
+            return kept_bytes(partial(self._preference_loss, batch), self.model)
+        return kept_bytes(partial(self._loss, batch), self.model)
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        if self._own is None:
+            return checkpoint_activations(self.inner, on)
+        self._own = [replace(layer, checkpointed=on) for layer in self._own]
+        self._ready()
+        return True
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

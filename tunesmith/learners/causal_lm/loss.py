@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from tunesmith.learners.causal_lm import decoder_layer
-from tunesmith.learners.causal_lm.attention import blocks
+from tunesmith.learners.causal_lm.attention import ROUND, blocks
 from tunesmith.learners.causal_lm.decoder_layer import Layer
-from tunesmith.learners.protocol import PreferenceTree, TokenTree
+from tunesmith.learners.protocol import Outcome, PreferenceTree, RowOutcome, TokenTree
 
 #: The last hidden states [N, D] of a tree's nodes, by the model before training.
 Reference = Callable[[TokenTree], Tensor]
@@ -36,7 +38,9 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     decoder = model.get_decoder()
     tokens, positions = torch.from_numpy(tree.tokens), torch.from_numpy(tree.positions)  # (N,), (N,)
     if layers is not None:
-        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(tree))
+        even = rounded(tree)
+        tokens, positions = torch.from_numpy(even.tokens), torch.from_numpy(even.positions)
+        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(even))[: len(tree.tokens)]
     output = decoder(
         input_ids=tokens[None],  # (1, N)
         position_ids=positions[None],  # (1, N)
@@ -48,22 +52,51 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     return hidden
 
 
-def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed weighted cross-entropy, the weight of targets that greedy decoding gets right, each target's loss [T].
+def rounded(tree: TokenTree) -> TokenTree:
+    """The tree with a multiple of ``ROUND`` nodes: those that are added see themselves alone, and nobody sees them."""
+    count = len(tree.tokens)
+    more = -count % ROUND
+    if not more:
+        return tree
+    nothing = np.zeros(more, dtype=np.int64)
+    return replace(
+        tree,
+        tokens=np.concatenate([tree.tokens, nothing]),
+        positions=np.concatenate([tree.positions, nothing]),
+        leave=np.concatenate([tree.leave, np.arange(count, count + more) + 1]),
+    )
 
-    Equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
+
+def tree_loss(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The summed weighted cross-entropy, which targets greedy decoding gets right (bool [T]), each target's loss [T].
+
+    The first is equal to the padded batch's sum over rows and trained tokens of ``weight * -log p(token)``.
     """
     hidden = hidden_states(model, tree, layers)
-    head = model.get_output_embeddings().weight  # (V, D)
+    dtype = layers[0].dtype if layers is not None else hidden.dtype
+    head = model.get_output_embeddings().weight.to(dtype)  # (V, D), trained with method full
+    if not torch.is_grad_enabled():
+        head = head.detach()  # else its gradient, as large as itself, would be made and thrown away
     weights = torch.from_numpy(tree.target_weights)  # (T,), float64: the sum is exact enough for any count
     nodes, tokens = torch.from_numpy(tree.target_nodes), torch.from_numpy(tree.target_tokens)  # (T,), (T,)
-    total, right, losses = CrossEntropy.apply(hidden.index_select(0, nodes), head, tokens, weights)  # type: ignore[no-untyped-call]
-    return total, right, losses
+    states = hidden.index_select(0, nodes).to(dtype)  # (T, D)
+    total, hits, losses = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
+    return total, hits, losses
+
+
+def outcome_of(tree: TokenTree, hits: Tensor, losses: Tensor) -> Outcome:
+    """What `tree_loss` found, for the tree and each of its rows."""
+    right, each, weights = hits.numpy(), losses.numpy(), tree.target_weights
+    rows = {
+        id: RowOutcome(float(each[own].mean()), float(right[own].mean()))
+        for id, own in zip(tree.ids, tree.row_targets, strict=True)
+    }
+    return Outcome(float((each * weights).sum()), float((right * weights).sum()), tree.weight, rows)
 
 
 def preference_loss(
     model: Any, tree: PreferenceTree, layers: Sequence[Layer] | None, reference: Reference, beta: float
-) -> tuple[Tensor, float, dict[str, float], float]:
+) -> tuple[Tensor, Outcome]:
     """Direct preference optimisation (Rafailov et al., arXiv 2305.18290, equation 7) over a tree of pairs.
 
     With r = log p - log p_ref summed over an answer's tokens, a pair's loss is
@@ -71,8 +104,8 @@ def preference_loss(
     ``-beta sigmoid(-margin)`` and of a rejected one the opposite: that of a cross-entropy with signed weights,
     in which what the two answers share cancels out.
 
-    Returns a scalar with that gradient (not that value), the summed loss, each row's loss by id, and the
-    weight of pairs whose chosen answer gained more. ``reference`` gives hidden states without the adapter.
+    Returns a scalar with that gradient (not that value), and the outcome: a pair is right when its chosen
+    answer gained more. ``reference`` gives hidden states without the adapter.
     """
     hidden = hidden_states(model, tree, layers)
     head = model.get_output_embeddings().weight.detach()  # (V, D)
@@ -85,18 +118,17 @@ def preference_loss(
         *_, reference_losses = CrossEntropy.apply(before, head, tokens, none)  # type: ignore[no-untyped-call]
     gain = reference_losses - losses  # (T,), log p - log p_ref
     weights = none.clone()
-    told: dict[str, float] = {}
-    right = 0.0
+    rows: dict[str, RowOutcome] = {}
     for id, weight, chosen, rejected in tree.pairs:
         own = [torch.from_numpy(tree.row_targets[side]) for side in (chosen, rejected)]
         margin = beta * (gain[own[0]].sum() - gain[own[1]].sum())
-        told[id] = softplus(-margin).item()
-        right += weight * float(margin > 0)
+        rows[id] = RowOutcome(softplus(-margin).item(), float(margin > 0))
         slope = weight * beta * torch.sigmoid(-margin)
         weights[own[0]] += slope
         weights[own[1]] -= slope
     total, *_ = CrossEntropy.apply(states, head, tokens, weights)  # type: ignore[no-untyped-call]
-    return total, sum(weight * told[id] for id, weight, _, _ in tree.pairs), told, right
+    loss, right = (sum(weight * rows[id][which] for id, weight, _, _ in tree.pairs) for which in (0, 1))
+    return total, Outcome(loss, right, tree.weight, rows)
 
 
 _buffers = threading.local()
@@ -112,7 +144,7 @@ def _buffer(name: str, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Summed weighted cross-entropy of a linear head, the weight of targets that have the largest logit, and each loss.
+    """Summed weighted cross-entropy of a linear head, which targets have the largest logit, and each loss.
 
     Logits are made for ``TARGETS_AT_ONCE`` targets at a time and turned into their own gradient at once
     (softmax minus one at the target; Liger, arXiv 2410.10989), so that they are never kept.
@@ -120,36 +152,40 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        """hidden [T, D], head [V, D], tokens [T], weights [T]; float64 sums and losses [T]."""
+        """hidden [T, D], head [V, D], tokens [T], weights [T]; a float64 sum, bool [T] and float64 losses [T]."""
         wide = torch.promote_types(hidden.dtype, torch.float32)
-        right = torch.zeros((), dtype=torch.float64)
+        hits = torch.empty(len(tokens), dtype=torch.bool)
         losses = torch.empty(len(tokens), dtype=torch.float64)
         to_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         to_head = torch.zeros(head.shape, dtype=wide) if ctx.needs_input_grad[1] else None
         for start in range(0, len(tokens), TARGETS_AT_ONCE):
             part = slice(start, start + TARGETS_AT_ONCE)
-            narrow = _buffer("narrow", min(TARGETS_AT_ONCE, len(tokens) - start), len(head), hidden.dtype)
-            logits = _buffer("wide", len(narrow), len(head), wide)  # (t, V)
-            logits.copy_(torch.mm(hidden[part], head.T, out=narrow))
+            size = min(TARGETS_AT_ONCE, len(tokens) - start)
+            states = hidden.new_zeros(size + -size % ROUND, hidden.shape[1])  # (t', D), t' a multiple of ROUND
+            states[:size] = hidden[part]
+            narrow = _buffer("narrow", len(states), len(head), hidden.dtype)  # (t', V)
+            torch.mm(states, head.T, out=narrow)
+            logits = _buffer("wide", size, len(head), wide).copy_(narrow[:size])  # (t, V)
             target, weight = tokens[part, None], weights[part].to(wide)[:, None]  # (t, 1), (t, 1)
             largest = logits.amax(1, keepdim=True)  # (t, 1)
             chosen = logits.gather(1, target)  # (t, 1)
             shares = logits.sub_(largest).exp_()
             sums = shares.sum(1, keepdim=True)  # (t, 1)
             losses[part] = (sums.log() + largest - chosen)[:, 0]
-            right += weights[part, None][chosen == largest].sum()
+            hits[part] = (chosen == largest)[:, 0]
             if to_hidden is None and to_head is None:
                 continue
             gradient = shares.mul_(weight / sums)
             gradient.scatter_add_(1, target, -weight)
-            narrow.copy_(gradient)
+            narrow[:size] = gradient
+            narrow[size:] = 0
             if to_hidden is not None:
-                torch.mm(narrow, head, out=to_hidden[part])
+                to_hidden[part] = (narrow @ head)[:size]
             if to_head is not None:
-                to_head += (narrow.T @ hidden[part]).to(wide)
+                to_head += (narrow.T @ states).to(wide)
         ctx.save_for_backward(to_hidden, to_head.to(head.dtype) if to_head is not None else None)
-        ctx.mark_non_differentiable(right, losses)
-        return (losses * weights).sum(), right, losses
+        ctx.mark_non_differentiable(hits, losses)
+        return (losses * weights).sum(), hits, losses
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

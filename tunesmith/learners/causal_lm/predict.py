@@ -18,19 +18,24 @@ from transformers.cache_utils import Cache
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.learners.causal_lm.attention import install_for_decoding
-from tunesmith.learners.causal_lm.encode import ConversationEncoder, load_tokenizer
+from tunesmith.learners.causal_lm.encode import encoder, load_tokenizer
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, keep_rows, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
+from tunesmith.learners.causal_lm.loss import CrossEntropy
 from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.learners.protocol import Prediction, Progress
-from tunesmith.products import BaseModel, GoalSheet, TunedModel
+from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 from tunesmith.threads import give_memory_back
 from tunesmith.workers import Workers, cores
 
 #: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
-ROWS_AT_ONCE = 32
+ROWS_AT_ONCE = 64
 ROWS_EACH = 4
+#: Tokens of an answer that room is made for at first.
+ROOM = 256
+#: Tokens that the context must leave for an answer.
+LEAST_ROOM = 16
 
 
 class _Held:
@@ -52,6 +57,12 @@ class _Held:
         return self.model
 
 
+def release() -> None:
+    """Let go of the model in use: what comes next may need its memory."""
+    _held.key, _held.model, _held.answers = None, None, {}
+    give_memory_back()
+
+
 def predict(
     candidate: str,
     base: BaseModel,
@@ -65,20 +76,22 @@ def predict(
 ) -> list[Prediction]:
     """Answer each prompt greedily with the candidate ("base" or "tuned"), in float32.
 
-    With ``enforce_schema`` tokens that would leave the goal's JSON Schema are masked out.
-    Raises InputError when a prompt does not fit the context with its answer.
+    With ``enforce_schema`` tokens that would leave the goal's JSON Schema are masked out. An answer has
+    ``max_new_tokens``, or as many as the context holds behind the longest prompt; raises InputError when that is next
+    to nothing.
     """
     tokenizer = load_tokenizer(base.folder)
-    encoder = ConversationEncoder(tokenizer, goal, base.context)
-    rows = [encoder.prompt_tokens(prompt) for prompt in prompts]
-    for row in rows:
-        if len(row) + max_new_tokens > base.context:
-            raise InputError(
-                "input_too_long",
-                f"the input has {len(row):,} tokens; with {max_new_tokens:,} for the answer that is more than "
-                f"the {base.context:,} that {base.name} can see",
-                fix="shorten the input",
-            )
+    encode = encoder(base, goal, base.context)
+    rows = [encode.prompt_tokens(prompt) for prompt in prompts]
+    longest = max(map(len, rows), default=0)
+    if longest + min(max_new_tokens, LEAST_ROOM) > base.context:
+        raise InputError(
+            "input_too_long",
+            f"the input has {longest:,} tokens; with {min(max_new_tokens, LEAST_ROOM):,} for the answer that is more "
+            f"than the {base.context:,} that {base.name} can see",
+            fix="shorten the input",
+        )
+    max_new_tokens = min(max_new_tokens, base.context - longest)
     model = _held.take(base, tuned.folder if candidate == "tuned" and tuned else None)
     grammar = JsonGrammar(tokenizer, model.config.vocab_size, goal.schema) if enforce_schema and goal.schema else None
     ends = {tokenizer.eos_token_id} | _as_set(model.generation_config.eos_token_id)
@@ -119,6 +132,30 @@ def predict(
     ]
 
 
+@torch.no_grad()
+def foretell(
+    base: BaseModel,
+    tuned: TunedModel,
+    rows: Sequence[EncodedRow],
+    *,
+    on_progress: Progress = lambda done, total: None,
+) -> list[tuple[float, int, int]]:
+    """How well the tuned model foretells each text: -log of its probability in nats, how many of its tokens were the
+    likeliest, and how many there are. Start and end token are not counted."""
+    model = _held.take(base, tuned.folder)
+    decoder, head = model.get_decoder(), model.get_output_embeddings().weight.detach()  # (V, D)
+    found = []
+    for number, row in enumerate(rows, 1):
+        ids = torch.tensor(row.tokens[:-1])  # (S,), the end foretells nothing
+        mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()[None, None]  # (1, 1, S, S)
+        hidden = decoder(input_ids=ids[None], attention_mask=mask, use_cache=False).last_hidden_state[0]  # (S, D)
+        weights = torch.ones(len(ids) - 1, dtype=torch.float64)
+        nats, hits, _ = CrossEntropy.apply(hidden[:-1], head, ids[1:], weights)  # type: ignore[no-untyped-call]
+        found.append((nats.item(), int(hits.sum().item()), len(ids) - 1))
+        on_progress(number, len(rows))
+    return found
+
+
 def _fitting(grammar: JsonGrammar, prompt: Sequence[int]) -> _Answer | None:
     """The free greedy answer to this prompt, when it was made before and keeps to the schema.
 
@@ -133,7 +170,7 @@ def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
     """The cache of a prefix that all rows share, or None for an empty one."""
     if not tokens:
         return None
-    cache = empty_cache()
+    cache = empty_cache(len(tokens))
     mask = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()[None, None]  # (1, 1, P, P)
     model(
         input_ids=torch.tensor([tokens]), attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
@@ -191,7 +228,8 @@ def _generate(
     for index, gap in enumerate(pad):
         seen[index, prefix : prefix + gap] = 0
     positions = (seen.cumsum(1) - 1).clamp(min=0)[:, prefix:]  # (B, S)
-    cache = repeated(prefix_cache, len(rows)) if prefix_cache else empty_cache()
+    room = prefix + rest + min(limit, ROOM)
+    cache = repeated(prefix_cache, len(rows), room) if prefix_cache else empty_cache(room)
     causal = torch.ones(rest, prefix + rest, dtype=torch.bool).tril(prefix)  # (S, P + S)
     # A padding query sees itself, so that no row of the mask is empty; nobody sees it.
     mask = (causal & seen[:, None].bool()) | torch.eye(rest, prefix + rest, dtype=torch.bool).roll(prefix, 1)
@@ -226,8 +264,8 @@ def _generate(
         if not keep:
             break
         if len(keep) < len(live):
+            keep = keep_rows(cache, keep)
             kept = torch.tensor(keep)
-            keep_rows(cache, kept)
             seen, positions, chosen = seen[kept], positions[kept], chosen[kept]
             live = [live[place] for place in keep]
         seen = torch.cat([seen, seen.new_ones(len(live), 1)], dim=1)

@@ -31,6 +31,11 @@ class Projection:
     down: Tensor | None = None
     ups: tuple[Tensor, ...] = ()
 
+    @property
+    def trained(self) -> tuple[Tensor, ...]:
+        """What training changes here."""
+        return self.adapters
+
     def ready(self) -> Projection:
         """This projection with its adapters as they are now cast once, for all trees of a step."""
         if not self.adapters:

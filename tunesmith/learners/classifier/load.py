@@ -15,8 +15,8 @@ from tunesmith.learners.classifier.encode import load_tokenizer
 from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
-from tunesmith.learners.gradients import add_gradients
-from tunesmith.learners.protocol import RowBatch
+from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
+from tunesmith.learners.protocol import Outcome, Peers, RowBatch, RowOutcome, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
@@ -51,11 +51,28 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
     # A word that the rows never use must keep its meaning: its embedding is not moved.
     network.model.get_input_embeddings().weight.requires_grad_(False)
     start_at_class_means(network, rows)
-    return Classifier(network, base, goal, recipe)
+    model = Classifier(network, base, goal, recipe)
+    model.checkpoint_activations(recipe["activation_checkpointing"])
+    return model
 
 
 def _labels_and_weights(rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
     return torch.tensor([row.label for row in rows]), torch.tensor([row.weight for row in rows])
+
+
+def _outcome(logits: Tensor, rows: Sequence[EncodedRow]) -> Outcome:
+    """How logits [B, C] do on these rows: cross-entropy without label smoothing."""
+    labels, _ = _labels_and_weights(rows)
+    losses = cross_entropy(logits, labels, reduction="none").tolist()
+    hits = (logits.argmax(1) == labels).tolist()
+    found = [RowOutcome(loss, float(hit)) for loss, hit in zip(losses, hits, strict=True)]
+    pairs = list(zip(found, rows, strict=True))
+    return Outcome(
+        sum(one.loss * row.weight for one, row in pairs),
+        sum(one.right * row.weight for one, row in pairs),
+        sum(row.weight for row in rows),
+        {row.id: one for one, row in pairs},
+    )
 
 
 class Classifier:
@@ -86,48 +103,55 @@ class Classifier:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             return self.network.forward(batch.rows)
 
-    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers) -> tuple[float, dict[str, float]]:
-        """The rows of all batches are contrasted with each other, whichever batch they are in.
+    def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers, peers: Peers) -> Outcome:
+        """The rows of all batches are contrasted with each other, whichever batch and process they are in.
 
-        The features of each batch are computed side by side; the head and the loss see them together; and the
-        gradients that the loss gives the features go back through each batch, side by side again.
+        The features of each batch are computed side by side; the head and the loss, in the first process, see
+        them together; and the gradients that the loss gives the features go back through each batch, side by
+        side again.
         """
-        features = [found for _, found in workers.map(self._forward, batches)]  # [B, F] each
-        together = torch.cat([found.detach() for found in features]).requires_grad_()
-        rows = [row for batch in batches for row in batch.rows]
-        loss, losses = self._loss(together, rows, weight)
+        features = [found for _, found in workers.map(self._forward, peers.share(batches))]  # [B, F] each
+        none = torch.empty(0, self.network.head.in_features)
+        every = torch.cat(peers.gather(torch.cat([none, *(found.detach() for found in features)]))).requires_grad_()
+        to_features = torch.empty_like(every)
         head = list(self.network.head.parameters())
-        to_features, *to_head = torch.autograd.grad(loss, [together, *head])
-        add_gradients(head, to_head)
+        outcome = together([])
+        if peers.first:
+            rows = [row for batch in batches for row in batch.rows]
+            loss, outcome = self._loss(every, rows, weight)
+            to_features, *to_head = torch.autograd.grad(loss, [every, *head])
+            add_gradients(head, to_head)
+        peers.broadcast(to_features)
         ids = set(map(id, head))
         encoder = [parameter for _, parameter in self._named() if id(parameter) not in ids]
 
         def back(part: tuple[Tensor, Tensor]) -> Sequence[Tensor | None]:
             return torch.autograd.grad(part[0], encoder, part[1], allow_unused=True)
 
-        parts = list(zip(features, to_features.split_with_sizes([len(found) for found in features]), strict=True))
-        for found in workers.map(back, parts):
+        to_batches = to_features.split_with_sizes([len(batch.rows) for batch in batches])
+        for found in workers.map(back, list(zip(features, peers.share(to_batches), strict=True))):
             add_gradients(encoder, found)
-        told = losses.tolist()
-        total = sum(loss * row.weight for loss, row in zip(told, rows, strict=True))
-        return total, {row.id: loss for loss, row in zip(told, rows, strict=True)}
+        return outcome
 
-    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, Tensor]:
-        """The mean loss to be minimised for features [B, F], and the cross-entropy of each row [B]."""
+    def _loss(self, features: Tensor, rows: Sequence[EncodedRow], weight: float) -> tuple[Tensor, Outcome]:
+        """The mean loss to be minimised for features [B, F], and the outcome with these features."""
         labels, weights = _labels_and_weights(rows)
         features = dropout(features, self.recipe["dropout"], self.model.training)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
             logits = self.network.head(features).float()  # [B, C]
         losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.recipe["label_smoothing"])
-        told = cross_entropy(logits.detach(), labels, reduction="none")
-        return (losses * weights).sum() / weight + supervised_contrast(features, labels), told
+        loss = (losses * weights).sum() / weight + supervised_contrast(features, labels)
+        return loss, _outcome(logits.detach(), rows)
 
     @torch.no_grad()
-    def measure(self, batch: RowBatch) -> tuple[float, float]:
-        logits, _ = self._forward(batch)
-        labels, weights = _labels_and_weights(batch.rows)
-        loss = (cross_entropy(logits, labels, reduction="none") * weights).sum().item()
-        return loss, ((logits.argmax(1) == labels) * weights).sum().item()
+    def measure(self, batch: RowBatch) -> Outcome:
+        return _outcome(self._forward(batch)[0], batch.rows)
+
+    def kept_bytes(self, batch: RowBatch) -> int:
+        return kept_bytes(lambda: self._forward(batch), self.model)
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        return checkpoint_activations(self.model, on)
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}

@@ -17,13 +17,13 @@ from tunesmith.errors import InputError
 from tunesmith.events import Sink, ignore
 from tunesmith.plugins import learner_for
 from tunesmith.products import BaseModel, Collection, GoalSheet
-from tunesmith.stages.base import cached, fetch, machine, naming
+from tunesmith.stages.base import cached, fetch, machine, naming, scratch
 from tunesmith.stages.base.choose import Choice, choose
 from tunesmith.stages.base.describe import Description, describe
 from tunesmith.stages.base.fetch import Found, Outside
 from tunesmith.stages.base.naming import Named
 from tunesmith.stages.base.pins import Pins, pin, read_pins
-from tunesmith.stages.base.settings import BaseSettings
+from tunesmith.stages.base.settings import SCRATCH, BaseSettings
 from tunesmith.stages.context import Context
 
 VERSION = 1
@@ -33,7 +33,12 @@ OUTSIDE = Outside()
 def run(
     inputs: Mapping[str, Any], settings: BaseSettings, context: Context, outside: Outside = OUTSIDE
 ) -> dict[str, Any]:
-    """Write base.json, and pin the base in the project's tunesmith.lock. The model itself lies in the cache."""
+    """Write base.json, and pin the base in the project's tunesmith.lock. The model itself lies in the cache.
+
+    A fresh model lies in the artifact and is not pinned: it follows from the rows, the settings and the seed.
+    """
+    if settings.from_scratch:
+        return scratch.make(inputs, settings, context)
     goal: GoalSheet = inputs["goal"]
     pins = read_pins(context.project)
     automatic = settings.model == "auto"
@@ -57,7 +62,7 @@ def check(settings: BaseSettings, project: Path | None = None) -> None:
     """Raise what can be told without network and in no time: an unknown name, a folder that is no model."""
     if project is not None:
         read_pins(project)
-    if settings.model == "auto":
+    if settings.model == "auto" or settings.from_scratch:
         return
     named = naming.parse(settings.model, project)
     if named.folder is not None and (named.folder.is_absolute() or project is not None):
@@ -69,6 +74,8 @@ def fingerprint(settings: BaseSettings, project: Path | None = None) -> str:
 
     Other bases are pinned by hash, so that they cannot change unseen.
     """
+    if settings.from_scratch:
+        return ""
     if settings.model == "auto":
         folders = [_env_folder(entry) for entry in catalog.entries()]
     else:
@@ -87,6 +94,9 @@ def refetch(
     pinned to is fetched. ``auto`` mends every cached base of the catalogue that is damaged.
     Raises InputError when the sources cannot be had.
     """
+    if name == SCRATCH:
+        fix = "`tunesmith run --from-scratch` makes it again"
+        raise InputError("local_base", "this base is made here, of your rows; there is nothing to fetch", name, fix)
     context = Context("base", cache, cache, cache, sink=sink)
     if name == "auto":
         damaged = [

@@ -12,6 +12,8 @@ _UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 def fault(example: Example) -> str | None:
     """Say which side is blank, or None."""
+    if example.is_document:
+        return "the text is empty" if _is_blank_message(example.messages[0]) else None
     if all(_is_blank_message(message) for message in example.prompt if message.role != "system"):
         return "the input is empty"
     if _is_blank_message(example.messages[-1]):

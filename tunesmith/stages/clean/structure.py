@@ -11,7 +11,7 @@ def fault(example: Example) -> str | None:
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
         return f"the role {str(unknown[0])!r} is none of {', '.join(ROLES)}"
-    if "user" not in roles:
+    if "user" not in roles and not example.is_document:
         return "there is no user message"
     if roles[-1] != "assistant":
         return f"the last message is the {roles[-1]}'s, not the assistant's answer"

@@ -31,6 +31,8 @@ OUTPUT_NAMES = _words(
     resolution output_text target_text label_text label_name intent_name category_name class_name answer_text
     response_text reply_text bot model_answer a"""
 )
+#: Columns that hold a text to be learned whole.
+TEXT_NAMES = _words("text content document passage body story article")
 #: Columns that hold neither side unless the settings say so.
 NEVER = _words(
     """id ids index idx row row_id uuid guid key number no date time datetime timestamp created created_at updated
@@ -83,6 +85,35 @@ def choose_columns(
     if settled_in and settled_out:
         return goes_in, comes_out
     raise _ambiguous(source, output, where, _Sides(goes_in, comes_out, free, settled_in, settled_out))
+
+
+def text_column(columns: Sequence[str], source: SourceSettings, output: str, where: str) -> str:
+    """The column whose whole text is learned. Raises InputError when it is unclear or the goal is not text."""
+    if output != "text":
+        raise InputError(
+            "text_without_text_output",
+            f"this is text to be learned whole, and the goal's output is {output}",
+            where,
+            "set goal.output: text, or name the columns that go in and come out and take out shape: text",
+        )
+    if source.input is not None or source.rejected is not None:
+        raise InputError(
+            "text_without_input",
+            "text that is learned whole has no input and no rejected answer",
+            where,
+            "name its one column as `output:`, or take out shape: text",
+        )
+    named = _names(source.output)
+    free = named or [name for name in columns if name and name not in {*source.tags, source.weight}]
+    found = free if len(free) == 1 else _named(free, TEXT_NAMES)
+    if len(found) != 1:
+        raise InputError(
+            "ambiguous_columns",
+            f"which column is the text: {_or(found or free)}?",
+            where,
+            f"write in tunesmith.yaml: `collect: [{_flow({'path': source.path, 'shape': 'text', 'output': free[0]})}]`",
+        )
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -148,7 +179,7 @@ def _one_column(named: list[str], where: str) -> InputError:
         f"there is {found}; an example needs one that goes in and one that comes out",
         where,
         "add the missing column; if the columns are there, write the `delimiter:` of this source, "
-        "and check that the first line holds the column names",
+        "and check that the first line holds the column names; text to be learned as it stands is `shape: text`",
     )
 
 

@@ -68,6 +68,8 @@ def _messages_of(layout: Layout) -> Messages:
         return lambda row: _openai_chat(row, layout.input[0])
     if layout.shape == "sharegpt":
         return lambda row: _sharegpt(row, layout.input[0])
+    if layout.shape == "text":
+        return lambda row: ([Message.of("assistant", to_text(row.get(layout.output[0])))], 1.0)
     return _columns(layout)
 
 

@@ -23,6 +23,8 @@ ENDINGS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+#: Plain text, where nothing in it says otherwise. In a folder such files are taken when it is asked for text.
+TEXT_ENDINGS = frozenset({".txt", ".md", ".text"})
 KINDS = "CSV, TSV, JSON, JSONL or Parquet"
 
 
@@ -72,7 +74,7 @@ def _files_of(source: SourceSettings, project: Path) -> list[DataFile]:
         # abspath and not resolve: a linked folder keeps the name that the user gave it
         root = Path(os.path.abspath(project / Path(source.path).expanduser()))  # noqa: PTH100
         if root.is_dir():
-            paths = _in_folder(root)
+            paths = _in_folder(root, frozenset(ENDINGS) | (TEXT_ENDINGS if source.shape == "text" else frozenset()))
             if not paths:
                 raise InputError(
                     "no_data_files",
@@ -91,14 +93,14 @@ def _files_of(source: SourceSettings, project: Path) -> list[DataFile]:
         raise InputError("unreadable_file", f"cannot be read ({why})", source.path, fix) from error
 
 
-def _in_folder(root: Path) -> list[Path]:
+def _in_folder(root: Path, endings: frozenset[str]) -> list[Path]:
     """Data files below a folder by their endings, sorted; hidden files and folders are left out."""
     found = []
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in files:
             ending = Path(name.lower().removesuffix(".gz")).suffix
-            if not name.startswith(".") and ending in ENDINGS and Path(folder, name).is_file():
+            if not name.startswith(".") and ending in endings and Path(folder, name).is_file():
                 found.append(Path(folder, name))
     return sorted(found)
 

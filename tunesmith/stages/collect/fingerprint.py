@@ -13,8 +13,10 @@ from tunesmith.stages.collect.recognise import recognise
 from tunesmith.stages.collect.settings import SourceSettings
 
 
-def fingerprint(settings: list[SourceSettings], project: Path) -> list[dict[str, Any]]:
+def fingerprint(settings: list[SourceSettings], project: Path, output: str = "text") -> list[dict[str, Any]]:
     """Path, sha256 and size in bytes of every file that the sources name, in the order they are read.
+
+    ``output`` is the goal's kind.
 
     Raises all faults at once when files are missing, empty, binary or of an unknown kind.
     """
@@ -22,7 +24,7 @@ def fingerprint(settings: list[SourceSettings], project: Path) -> list[dict[str,
     prints = []
     for file in find_files(settings, project, faults):
         try:
-            recognise(file)
+            recognise(file, output)
             prints.append({"path": file.uri, "sha256": sha256_of(file.path), "bytes": file.bytes})
         except InputError as fault:
             faults.add_file(fault)

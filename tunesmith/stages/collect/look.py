@@ -56,7 +56,7 @@ def row_faults(sources: list[SourceSettings], project: Path, output: str = "text
     found: list[InputError] = []
     for file in find_files(sources, project, FaultList()) if sources else []:
         try:
-            recognise(file)
+            recognise(file, output)
         except InputError:
             continue
         found += _look_at(file, output).stopping
@@ -74,7 +74,7 @@ def _look_at(file: DataFile, output: str) -> SourceLook:
                 if isinstance(item, BadRow):
                     of_rows.append(item.as_error(file.uri))
                 elif len(rows) < ROWS_SHOWN:
-                    rows.append((item.input, item.answer or ""))
+                    rows.append(("" if item.is_document else item.input, item.answer or ""))
     except InputError as fault:
         of_file += fault.faults if isinstance(fault, Faults) else [fault]
     faults = (*of_rows, *of_file)

@@ -18,6 +18,7 @@ from tunesmith.stages.collect.parquet_rows import open_parquet
 from tunesmith.stages.collect.recognise import Recognised, recognise
 from tunesmith.stages.collect.rows import BadRow, RawRow, Table
 from tunesmith.stages.collect.shapes import Layout, columns_used, detect_layout
+from tunesmith.stages.collect.text_rows import open_text
 
 #: How much of a file is looked at to detect its layout.
 LOOK_ROWS = 200
@@ -43,7 +44,7 @@ def open_reading(file: DataFile, output: str) -> Iterator[Reading]:
 
     Raises InputError for what is wrong with the whole file, also while its items are read.
     """
-    recognised = recognise(file)
+    recognised = recognise(file, output)
     with _open_table(file, recognised) as table:
         rows = iter(table.rows)
         first = _first_rows(rows)
@@ -55,7 +56,8 @@ def open_reading(file: DataFile, output: str) -> Iterator[Reading]:
             return
         columns = table.columns or list(dict.fromkeys(name for value in good for name in value))
         fixed = table.columns is not None
-        layout = detect_layout(columns, good, file.source, output, file.uri, fixed=fixed)
+        source = file.source.model_copy(update={"shape": "text"}) if recognised.format == "text" else file.source
+        layout = detect_layout(columns, good, source, output, file.uri, fixed=fixed)
         examples = _examples(chain(first, rows), layout, file, columns)
         yield Reading(recognised.format, table, layout, columns, examples, guessed)
 
@@ -66,8 +68,8 @@ def _open_table(file: DataFile, recognised: Recognised) -> AbstractContextManage
     turned = recognised.carriage_returns
     if recognised.dialect is not None:
         return open_delimited(file, recognised.encoding, recognised.dialect, carriage_returns=turned)
-    opener = open_document if recognised.format == "json" else open_lines
-    return opener(file, recognised.encoding, carriage_returns=turned)
+    openers = {"json": open_document, "jsonl": open_lines, "text": open_text}
+    return openers[recognised.format](file, recognised.encoding, carriage_returns=turned)
 
 
 def _first_rows(rows: Iterator[RawRow | BadRow]) -> list[RawRow | BadRow]:

@@ -11,7 +11,7 @@ from tunesmith.errors import InputError
 from tunesmith.stages.collect.byte_stream import BLOCK, open_bytes
 from tunesmith.stages.collect.csv_rows import Dialect, detect_dialect
 from tunesmith.stages.collect.encodings import Encoding, guess_encoding, marked_encoding, named_encoding
-from tunesmith.stages.collect.files import ENDINGS, KINDS, DataFile
+from tunesmith.stages.collect.files import ENDINGS, KINDS, TEXT_ENDINGS, DataFile
 from tunesmith.stages.collect.rows import MAX_LINE
 
 HEAD = 64 * 1024
@@ -46,14 +46,17 @@ MAGIC = (
 class Recognised:
     """What a file is. ``dialect`` is set for delimited text; ``encoding`` is None for Parquet."""
 
-    format: Literal["delimited", "json", "jsonl", "parquet"]
+    format: Literal["delimited", "json", "jsonl", "parquet", "text"]
     encoding: Encoding | None = None
     dialect: Dialect | None = None
     carriage_returns: bool = False
 
 
-def recognise(file: DataFile) -> Recognised:
-    """Look at the head of a file. Raises InputError when it is empty, binary or not a data file at all."""
+def recognise(file: DataFile, output: str = "text") -> Recognised:
+    """Look at the head of a file. ``output`` is the goal's kind: plain text can be learned as text alone.
+
+    Raises InputError when it is empty, binary or not a data file at all.
+    """
     try:
         with open_bytes(file) as (stream, _):
             head = stream.read(HEAD)
@@ -75,17 +78,24 @@ def recognise(file: DataFile) -> Recognised:
     text = head[len(encoding.mark) :].decode(encoding.codec, "replace")
     carriage_returns = "\n" not in text and "\r" in text
     text = text.replace("\r", "\n") if carriage_returns else text
-    return _text_format(text, whole, encoding, carriage_returns, file)
+    return _text_format(text, whole, encoding, carriage_returns, file, output)
 
 
-def _text_format(text: str, whole: bool, encoding: Encoding, carriage_returns: bool, file: DataFile) -> Recognised:
+def _text_format(
+    text: str, whole: bool, encoding: Encoding, carriage_returns: bool, file: DataFile, output: str
+) -> Recognised:
     promised = ENDINGS.get(file.ending)
+    plain = Recognised("text", encoding, None, carriage_returns)
+    if promised is None and file.source.shape == "text":
+        return plain
     if promised == "parquet":
         raise _unknown(file, "the name says Parquet, the content is text")
     if promised != "delimited" and (promised is not None or text.lstrip()[:1] in ("{", "[")):
         return Recognised(_json_or_lines(text, whole, file.ending), encoding, None, carriage_returns)
     dialect = detect_dialect(text, whole, file.ending, file.source.delimiter)
     if promised is None and not dialect.sure:
+        if file.ending in TEXT_ENDINGS and file.source.shape == "auto" and output == "text":
+            return plain
         raise _unknown(file, "no known ending, and no separator stands in every line")
     return Recognised("delimited", encoding, dialect, carriage_returns)
 

@@ -12,9 +12,14 @@ from tunesmith.settings import Settings
 class SourceSettings(Settings):
     """One source: a file or a folder of files."""
 
-    path: str = Field(min_length=1, description="A CSV, TSV, JSON, JSONL or Parquet file, plain or .gz, or a folder.")
-    shape: Literal["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns"] = Field(
-        "auto", description="How a row is laid out; auto looks at the first rows."
+    path: str = Field(
+        min_length=1,
+        description="A CSV, TSV, JSON, JSONL, Parquet or plain text file, plain or .gz, or a folder.",
+    )
+    shape: Literal["auto", "openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns", "text"] = Field(
+        "auto",
+        description="How a row is laid out; auto looks at the first rows. text: there is no question, the whole text "
+        "is learned (by a fresh model, base.model: scratch): the passages of a text file, or one column.",
     )
     input: str | list[str] | None = Field(
         None, description="The column (or columns, joined by a line break each) that goes in."
@@ -27,6 +32,12 @@ class SourceSettings(Settings):
     weight: str | None = Field(None, description="A column with a number that scales a row's share of training.")
     part: Literal["train", "validation", "test"] | None = Field(
         None, description="Put all rows of this source in one part instead of splitting them."
+    )
+    passage: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="Of a plain text file: paragraphs are put together up to this many characters to make one row.",
     )
     bad_rows: Literal["stop", "set_aside"] = Field(
         "stop", description="What to do with rows that cannot be read: stop and list them, or set them aside."

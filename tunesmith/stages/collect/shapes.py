@@ -9,10 +9,17 @@ from typing import Any, Literal
 import orjson
 
 from tunesmith.errors import InputError, raise_all
-from tunesmith.stages.collect.columns import OUTPUT_NAMES, PAIRS, choose_columns, missing_columns, plain_name
+from tunesmith.stages.collect.columns import (
+    OUTPUT_NAMES,
+    PAIRS,
+    choose_columns,
+    missing_columns,
+    plain_name,
+    text_column,
+)
 from tunesmith.stages.collect.settings import SourceSettings
 
-Shape = Literal["openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns"]
+Shape = Literal["openai_chat", "prompt_completion", "alpaca", "sharegpt", "columns", "text"]
 CHAT_KEYS = ("messages", "conversations", "conversation")
 
 
@@ -20,7 +27,8 @@ CHAT_KEYS = ("messages", "conversations", "conversation")
 class Layout:
     """Which columns of a row go in and which come out.
 
-    Of chats both name the column with the turns. ``as_object``: the answer is one JSON object of the output columns.
+    Of chats both name the column with the turns; of text nothing goes in. ``as_object``: the answer is one JSON
+    object of the output columns.
     """
 
     shape: Shape
@@ -37,6 +45,8 @@ class Layout:
     @property
     def words(self) -> str:
         """The mapping in a few words."""
+        if self.shape == "text":
+            return f"each {self.output[0]!r} is learned whole, with no question before it"
         if self.shape in ("openai_chat", "sharegpt"):
             return f"the turns in {self.input[0]!r}; the last one of the assistant is the answer"
         return f"{' + '.join(self.input)} → {', '.join(self.output)}{' (one JSON object)' if self.as_object else ''}"
@@ -75,6 +85,8 @@ def _layout(
     columns: Sequence[str], rows: Sequence[Mapping[str, Any]], source: SourceSettings, output: str, where: str
 ) -> Layout:
     shape = source.shape
+    if shape == "text":
+        return Layout("text", (), (text_column(columns, source, output, where),))
     mapped = source.input is not None or source.output is not None
     if shape in ("openai_chat", "sharegpt") or (shape == "auto" and not mapped):
         chat = _chat(columns, rows, source, where)
@@ -161,7 +173,7 @@ def _named_twice(name: str, where: str) -> InputError:
 
 def unused(columns: Sequence[str], layout: Layout, source: SourceSettings) -> list[str]:
     """Columns that nothing reads; those that look like an answer first."""
-    own = () if layout.shape in ("columns", "prompt_completion") else ("weight", "system")
+    own = () if layout.shape in ("columns", "prompt_completion", "text") else ("weight", "system")
     used = {*columns_used(layout, source), *own}
     rest = [name for name in columns if name and name not in used]
     return sorted(rest, key=lambda name: plain_name(name) not in OUTPUT_NAMES)

@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from tunesmith.artifact import write_json
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Pace
 from tunesmith.example_parquet import LEDGER, RowWriter
 from tunesmith.learners.protocol import Refusal
 from tunesmith.plugins import learner_for
 from tunesmith.products import BaseModel, CleanSet, GoalSheet
+from tunesmith.scoring.measure import TEXT_METRICS
 from tunesmith.stages.context import Context
 from tunesmith.stages.format.settings import FormatSettings
 
@@ -49,7 +50,7 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
     pace = Pace(total)
     refused: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
-    targets = 0
+    targets = documents = 0
     first_refused = ""
     with (
         RowWriter(context.folder / "rows.parquet", ROWS) as rows,
@@ -65,6 +66,7 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
             else:
                 lengths[len(row.tokens)] += 1
                 targets += sum(row.trained) or 1
+                documents += example.is_document
                 rows.write(asdict(row))
             if pace.due():
                 context.progress(number, total, "rows", pace.seconds_left(number))
@@ -73,7 +75,8 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
         why = ", ".join(f"{count} {code}" for code, count in refused.most_common())
         fix = "add examples"
         if refused["too_long"]:
-            longer = "raise format.max_tokens" if limit < base.context else "choose a base with a longer context"
+            own = "raise base.context" if base.from_scratch else "choose a base with a longer context"
+            longer = "raise format.max_tokens" if limit < base.context else own
             fix = f"shorten the rows, or {longer}"
         raise InputError(
             "too_few_examples",
@@ -82,10 +85,13 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
             "format",
             fix,
         )
+    if documents == kept:
+        _check_criteria_of_texts(goal)
     facts = {
         "max_tokens": limit,
         "tokens": sum(length * rows for length, rows in lengths.items()),
         "trained_tokens": targets,
+        "documents": documents,
         "longest": max(lengths),
         "median": _median(lengths),
     }
@@ -99,9 +105,25 @@ def run(inputs: Mapping[str, Any], settings: FormatSettings, context: Context) -
     }
 
 
+def _check_criteria_of_texts(goal: GoalSheet) -> None:
+    """Raise InputError for criteria that texts without a question cannot meet: better now than after the training."""
+    raise_all(
+        [
+            InputError(
+                "unknown_metric",
+                f"{criterion.metric!r} compares answers, and these rows are texts without a question",
+                "tunesmith.yaml: goal.success",
+                "ask for token_accuracy, or take the criterion out",
+            )
+            for criterion in goal.success
+            if criterion.metric not in TEXT_METRICS
+        ]
+    )
+
+
 def _limit(settings: FormatSettings, base: BaseModel) -> int:
     if settings.max_tokens == "auto":
-        return min(base.context, LONGEST_AUTO)
+        return base.context if base.from_scratch else min(base.context, LONGEST_AUTO)
     if settings.max_tokens > base.context:
         raise InputError(
             "context_exceeded",

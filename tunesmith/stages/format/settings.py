@@ -14,5 +14,6 @@ class FormatSettings(Settings):
 
     max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Longer rows are set aside, never cut. auto: the base model's context, at most 2,048 tokens.",
+        description="Longer rows are set aside, never cut. auto: the base model's context, at most 2,048 tokens (of a "
+        "fresh model the whole context, see base.context).",
     )

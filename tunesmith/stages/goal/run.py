@@ -20,7 +20,7 @@ VERSION = 1
 METRICS = {
     "label": ("accuracy", "macro_f1"),
     "json": ("valid_json", "schema_valid", "exact_match", "field_f1"),
-    "text": ("exact_match", "rouge_l", "chrf"),
+    "text": ("exact_match", "rouge_l", "chrf", "token_accuracy"),
 }
 
 

@@ -11,7 +11,7 @@ from tunesmith.settings import Settings
 
 METRICS = (
     "accuracy, macro_f1 (label); valid_json, schema_valid, exact_match, field_f1, field_f1.NAME (json); "
-    "exact_match, rouge_l, chrf (text)"
+    "exact_match, rouge_l, chrf (text); token_accuracy (texts without a question)"
 )
 
 

@@ -31,15 +31,15 @@ class Rows:
     labels: list[str]
 
     @classmethod
-    def of(cls, examples: Iterable[Example], goal: GoalSheet, chosen: Members[str]) -> Rows:
-        """Read the chosen rows: those that `format` did not set aside."""
+    def of(cls, examples: Iterable[Example], goal: GoalSheet, chosen: Members[str] | None) -> Rows:
+        """Read the chosen rows, those that `format` did not set aside; None: all."""
         property_name = first_enum(goal)
         ids: list[str] = []
         given: list[int] = []
         stratum: list[int] = []
         labels: dict[str, int] = {}
         for example in examples:
-            if example.id in chosen:
+            if chosen is None or example.id in chosen:
                 ids.append(example.id)
                 given.append(NOBODY if example.part is None else PARTS.index(example.part))
                 label = label_of(example, goal, property_name)

@@ -31,13 +31,15 @@ LEFT_OUT = pa.schema([("id", pa.string()), ("reason", pa.string()), ("like", pa.
 
 
 def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) -> dict[str, Any]:
-    """Split the rows that `format` kept into ``context.folder``. Returns the counts.
+    """Split the rows that `format` kept, or all where there is no `format` yet, into ``context.folder``.
+
+    Returns the counts.
 
     Raises InputError ``too_few_to_split`` when a part would be empty, and ``label_only_in_test``.
     """
     clean: CleanSet = inputs["clean"]
     goal: GoalSheet = inputs["goal"]
-    chosen = frozenset(inputs["format"].ids())
+    chosen = frozenset(inputs["format"].ids()) if "format" in inputs else None
     rows = Rows.of(clean.examples(), goal, chosen)
     if not rows.ids:
         raise _too_few(rows, 0, [0, 0, 0])
@@ -70,8 +72,8 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     return {**dict(zip(PARTS, counts, strict=True)), "left_out": left_out}
 
 
-def _texts(clean: CleanSet, chosen: Members[str], total: int, context: Context) -> Iterator[str]:
-    """The inputs of the chosen rows, telling how far the reading is."""
+def _texts(clean: CleanSet, chosen: Members[str] | None, total: int, context: Context) -> Iterator[str]:
+    """The inputs of the chosen rows (None: of all), telling how far the reading is."""
     pace = Pace(total)
     for row, example in enumerate(clean.examples(chosen)):
         if row % 256 == 0 and pace.due():

@@ -28,12 +28,12 @@ class Candidate:
     enforce_schema: bool = False
 
 
-def candidates(goal: GoalSheet, *, enforce_schema: bool) -> list[Candidate]:
+def candidates(goal: GoalSheet, *, enforce_schema: bool, with_base: bool = True) -> list[Candidate]:
     """The base with the goal's prompt and the tuned model; for JSON also with the schema enforced."""
     found = [Candidate(BASE, "base"), Candidate(TUNED, "tuned")]
     if goal.output == "json" and goal.schema is not None and enforce_schema:
         found += [Candidate(BASE + ENFORCED, "base", True), Candidate(TUNED + ENFORCED, "tuned", True)]
-    return found
+    return [one for one in found if with_base or one.model == "tuned"]
 
 
 def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int | None) -> int:

@@ -30,7 +30,7 @@ def hardest_examples(tuned: TunedModel, clean: CleanSet) -> list[HardExample]:
             examples[line.id].source.where,
             line.id,
             _start(examples[line.id].input),
-            _start(examples[line.id].answer or ""),
+            "" if examples[line.id].is_document else _start(examples[line.id].answer or ""),
             line.loss or 0.0,
         )
         for line in lines

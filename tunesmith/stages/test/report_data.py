@@ -13,10 +13,11 @@ from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalShe
 from tunesmith.scoring.paired import Difference
 from tunesmith.stages.context import Context
 from tunesmith.stages.test import report_facts, set_aside
-from tunesmith.stages.test.answers import BASE, ENFORCED, TUNED
+from tunesmith.stages.test.answers import ENFORCED, TUNED
 from tunesmith.stages.test.charts import Series
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.mix_ups import MixUp
+from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
 from tunesmith.stages.test.side_by_side import WorstRow
@@ -26,10 +27,10 @@ Rows = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of both models, with their difference where it was measured."""
+    """One metric of the tuned model and its rival, with their difference where it was measured."""
 
     metric: str
-    base: Score
+    rival: Score
     tuned: Score
     difference: Difference | None
     at_least: float | None
@@ -53,6 +54,8 @@ class ReportData:
     made_on: str
     output: str
     base_name: str
+    rival: Rival
+    texts: bool
     rows: int
     verdict: Mapping[str, Any]
     hand_off: str
@@ -60,11 +63,14 @@ class ReportData:
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
     curves: Sequence[Series]
+    counted: str
     accuracy_curves: Sequence[Series]
     best_step: float | None
     training: Mapping[str, Any]
     recipe_words: str
     hardest: Sequence[HardExample]
+    groups: Sequence[tuple[str, ...]]
+    forgetting: str
     worst: Sequence[WorstRow]
     wrong: int
     row_metric: str
@@ -92,6 +98,7 @@ class Measured:
     facts: Mapping[str, Any]
     worst: Sequence[WorstRow]
     mix_ups: Sequence[MixUp]
+    rival: Rival
     seconds: float
 
 
@@ -112,7 +119,9 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         name=str(context.facts.get("name") or context.project.name or "Tunesmith"),
         made_on=str(context.facts.get("made_on") or ""),
         output=goal.output,
-        base_name=base.name,
+        base_name=made_from(base),
+        rival=measured.rival,
+        texts=bool(measured.facts.get("texts")),
         rows=measured.facts["rows"],
         verdict=measured.verdict,
         hand_off=hand_off["words"] if hand_off else "",
@@ -120,44 +129,62 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},
         curves=curves(tuned.curve, {"train_loss": "training", "validation_loss": "validation"}),
-        accuracy_curves=curves(tuned.curve, {"validation_accuracy": "validation"}),
+        counted=counted(goal, tuned),
+        accuracy_curves=curves(tuned.curve, {"train_accuracy": "training", "validation_accuracy": "validation"}),
         best_step=tuned.facts.get("best_step"),
         training=tuned.verdict,
         recipe_words=str(tuned.recipe.get("words") or ""),
         hardest=hardest_examples(tuned, clean),
+        groups=report_facts.groups(tuned),
+        forgetting=" ".join(filter(None, [tuned.forgetting.words, tuned.forgetting.advice]))
+        if tuned.forgetting
+        else "",
         worst=measured.worst,
         wrong=int((by_row < 1).sum()),
         row_metric=measured.facts["row_metric"],
         mix_ups=measured.mix_ups,
         set_aside=set_aside.groups(collection, clean, dataset, split),
         sources=collection.sources,
-        data=report_facts.data(collection, clean, dataset, split),
+        data=report_facts.data(collection, clean, dataset, split, measured.facts["not_asked"]),
         leak_note=report_facts.leak_note(split),
         base=report_facts.base(base),
         recipe=report_facts.recipe(tuned),
         versions=report_facts.versions(),
         time_and_memory=report_facts.time_and_memory(context, tuned, measured.seconds, measured.facts),
-        unchecked=report_facts.unchecked(goal, tuned),
-        commands=report_facts.commands(measured.verdict["code"]),
+        unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
+        commands=report_facts.commands(measured.verdict["code"], alone=base.from_scratch),
         model_folder=folder,
     )
 
 
 def score_tables(goal: GoalSheet, measured: Measured) -> list[ScoreTable]:
-    """Base beside tuned; and once more with the schema enforced, where that was measured."""
+    """The rival beside tuned; and once more with the schema enforced, where that was measured."""
     found = []
-    for suffix, title in (("", "Greedy answers"), (ENFORCED, "With the schema enforced while decoding")):
-        ours, theirs = measured.scored.get(TUNED + suffix), measured.scored.get(BASE + suffix)
+    plain = "Greedy answers" if not measured.facts.get("texts") else "Texts"
+    for suffix, title in (("", plain), (ENFORCED, "With the schema enforced while decoding")):
+        ours, theirs = measured.scored.get(TUNED + suffix), measured.scored.get(measured.rival.name + suffix)
         if ours is None or theirs is None:
             continue
         asked = {criterion.metric: criterion.at_least for criterion in goal.success} if not suffix else {}
         rows = []
         for score in ours.scores:
-            named = (score.metric, TUNED + suffix, BASE + suffix)
+            named = (score.metric, TUNED + suffix, measured.rival.name + suffix)
             difference = next((one for one in measured.differences if (one.metric, one.left, one.right) == named), None)
             rows.append(MetricRow(score.metric, theirs.score(score.metric), score, difference, asked.get(score.metric)))
         found.append(ScoreTable(title, rows))
     return found
+
+
+def counted(goal: GoalSheet, tuned: TunedModel) -> str:
+    """What training's accuracy is a share of."""
+    if tuned.recipe.get("objective") == "dpo":
+        return "pairs whose chosen answer gained more"
+    return "labels" if tuned.learner == "classifier" else "tokens"
+
+
+def made_from(base: BaseModel) -> str:
+    """What the model was made from, in words."""
+    return f"{base.parameters:,} parameters from scratch" if base.from_scratch else f"{base.name}, tuned"
 
 
 def curves(curve: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[Series]:

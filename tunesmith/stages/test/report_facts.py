@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith import memory
+from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, GroupGain, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.wording import bytes_, plural, seconds
 
 Rows = list[tuple[str, str]]
+
+#: Groups of validation rows of each kind that the report tells of.
+GROUPS_SHOWN = 12
 
 PACKAGES = (
     "tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "llguidance", "numpy",
@@ -22,8 +24,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits) -> Rows:
-    """How many rows there were after each step, and how long they are."""
+def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Splits, not_asked: int = 0) -> Rows:
+    """How many rows there were after each step, and how long they are. ``not_asked``: test rows that were left out."""
     rows = sum(int(source.get("rows", 0)) for source in collection.sources)
     examples = sum(int(source.get("examples", 0)) for source in collection.sources)
     found = [("Rows read", f"{rows:,}"), ("Became examples", f"{examples:,}")]
@@ -37,6 +39,9 @@ def data(collection: Collection, clean: CleanSet, dataset: Dataset, split: Split
         ("Test part, locked", plural(len(split.ids("test")), "row")),
         ("Hash of the test part", split.test_sha256[:16]),
     ]
+    if not_asked:
+        why = "too long for the model, or texts without a question"
+        found.insert(-1, ("Of these not asked", f"{plural(not_asked, 'row')}: {why}"))
     if "median" in dataset.facts and "longest" in dataset.facts:
         found.append(
             ("Length of a row", f"{dataset.facts['median']:,} tokens (median), at most {dataset.facts['longest']:,}")
@@ -102,18 +107,12 @@ def time_and_memory(context: Context, tuned: TunedModel, test_seconds: float, fa
     found += [(f"An answer, {name}", seconds(value)) for name, value in facts["seconds_per_answer"].items()]
     if tuned.facts.get("peak_memory_bytes"):
         found.append(("Peak memory, training", bytes_(tuned.facts["peak_memory_bytes"])))
-    found.append(("Peak memory, this process", bytes_(peak_memory_bytes())))
+    found.append(("Peak memory, this process", bytes_(memory.peak())))
     found.append(("Machine", f"{platform.system()} {platform.machine()}, {plural(os.cpu_count() or 1, 'core')}"))
     return found
 
 
-def peak_memory_bytes() -> int:
-    """The most memory this process has had, in bytes (Linux counts in KiB, macOS in bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
+def unchecked(goal: GoalSheet, tuned: TunedModel, *, texts: bool = False) -> list[str]:
     """What these figures do not show."""
     device = str(tuned.facts.get("device") or "CPU")
     found = [
@@ -124,7 +123,12 @@ def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
         "A threshold that is moved after a look at this page no longer means what it says: the test part is for "
         "judging, not for choosing.",
     ]
-    if goal.output == "text":
+    if texts:
+        found.append(
+            "The test texts come from the same sources as the training texts, often from the same file: the scores say "
+            "how well the model knows such texts, not texts of another kind, and not whether what it writes is true."
+        )
+    elif goal.output == "text":
         found.append("ROUGE-L and chrF measure likeness to the reference answer, not whether what is said is true.")
     if goal.output == "json":
         found.append(
@@ -133,9 +137,41 @@ def unchecked(goal: GoalSheet, tuned: TunedModel) -> list[str]:
     return found
 
 
-def commands(code: str) -> Rows:
-    """What to type next."""
-    found = [('tunesmith ask "…"', "try the tuned model beside the base")]
+def groups(tuned: TunedModel) -> list[tuple[str, ...]]:
+    """What each group of validation rows gained: kind, name, rows, loss, what it fell by, and what was right.
+
+    Of each kind those that gained least come first, and at most `GROUPS_SHOWN` of them are told.
+    """
+    found = []
+    for kind in dict.fromkeys(one.kind for one in tuned.groups):
+        of_kind = [one for one in tuned.groups if one.kind == kind]
+        found += [_group(one) for one in of_kind[:GROUPS_SHOWN]]
+        if len(of_kind) > GROUPS_SHOWN:
+            found.append(
+                (kind, f"… and {plural(len(of_kind) - GROUPS_SHOWN, 'group')} that gained more", "", "", "", "")
+            )
+    return found
+
+
+def _group(one: GroupGain) -> tuple[str, ...]:
+    interval = f" ({_signed(one.gain_low)} to {_signed(one.gain_high)})" if one.gain_low is not None else ""
+    return (
+        one.kind,
+        one.name or "too few rows each, together",
+        f"{one.n:,}",
+        f"{one.loss_before:.3f} → {one.loss:.3f}",
+        f"{_signed(one.gain)}{interval}",
+        f"{one.accuracy_before:.0%} → {one.accuracy:.0%}",
+    )
+
+
+def _signed(value: float | None) -> str:
+    return f"{value or 0:+.2f}".replace("-", "−")
+
+
+def commands(code: str, *, alone: bool = False) -> Rows:
+    """What to type next. ``alone``: there is no base beside which to try the model."""
+    found = [('tunesmith ask "…"', "try the model" if alone else "try the tuned model beside the base")]
     if code != "met":
         found.append(("tunesmith add FILE && tunesmith run", "give it more examples and measure again"))
     found += [

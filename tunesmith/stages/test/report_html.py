@@ -21,7 +21,6 @@ HEADLINES = {
     "no_goal": "No goal was set",
 }
 STATES = {"met": "met", "not_met": "not met", "undecided": "not settled"}
-COMPARISONS = {"better": "Better than the base", "worse": "Worse than the base", "not_shown": "Not shown to be better"}
 TRAINING = {
     "learned": "It learned",
     "still_learning": "It was still learning",
@@ -50,7 +49,7 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, COMPARISONS=COMPARISONS, OUTPUTS=OUTPUTS)
+    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS)
     return environment.get_template("report.html.jinja")
 
 
@@ -58,6 +57,8 @@ def bars(row: MetricRow) -> Markup:
     """A metric's two intervals on one scale."""
     largest = 1.0
     if row.metric in wording.RATIOS:
-        largest = max(2.0, row.base.high, row.tuned.high)
+        largest = max(2.0, row.rival.high, row.tuned.high)
+    if row.metric in wording.BITS:
+        largest = max(8.0, row.rival.high, row.tuned.high)
     at_least = 1.0 if row.metric in wording.RATIOS and row.at_least is None else row.at_least
-    return interval_bars([Bar("base", row.base), Bar("tuned", row.tuned)], at_least, largest)
+    return interval_bars([Bar("base", row.rival), Bar("tuned", row.tuned)], at_least, largest)

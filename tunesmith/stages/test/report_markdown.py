@@ -30,7 +30,7 @@ def as_markdown(report: ReportData) -> str:
 def _head(report: ReportData) -> str:
     lines = [
         f"# {inline(report.name)}: {HEADLINES[report.verdict['code']]}",
-        f"{OUTPUTS[report.output]} · {inline(report.base_name)}, tuned · measured on "
+        f"{'text' if report.texts else OUTPUTS[report.output]} · {inline(report.base_name)} · measured on "
         f"{wording.plural(report.rows, 'test row')} that training never saw"
         + (f" · {inline(report.made_on)}" if report.made_on else ""),
         f"**{inline(report.verdict['words'])}**",
@@ -57,12 +57,15 @@ def _head(report: ReportData) -> str:
 def _scores(report: ReportData) -> str:
     lines = [
         "## Scores",
-        f"n = {report.rows:,}. The difference is tuned minus base with your prompt, row by row, in percentage points.",
+        f"n = {report.rows:,}. The difference is tuned minus {_lower(report.rival.heading)}, row by row, "
+        "in percentage points.",
     ]
     for one in report.tables:
         if len(report.tables) > 1:
             lines.append(f"### {one.title}")
-        lines.append(table(("Metric", "Base", "Tuned", "Difference", "p"), [_score_row(row) for row in one.rows]))
+        lines.append(
+            table(("Metric", report.rival.title, "Tuned", "Difference", "p"), [_score_row(row) for row in one.rows])
+        )
     for name, count in report.cut.items():
         lines.append(f"{wording.plural(count, 'answer')} of “{name}” cut at the length limit.")
     if report.mix_ups:
@@ -72,10 +75,14 @@ def _scores(report: ReportData) -> str:
     return "\n\n".join(lines)
 
 
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _score_row(row: MetricRow) -> tuple[str, ...]:
     name = f"field {wording.title(row.metric)}" if row.is_field else wording.title(row.metric)
     cells = [inline(name)]
-    cells += [f"{wording.number(row.metric, one.value)} ({wording.interval(one)})" for one in (row.base, row.tuned)]
+    cells += [f"{wording.number(row.metric, one.value)} ({wording.interval(one)})" for one in (row.rival, row.tuned)]
     if row.difference is None:
         return (*cells, "–", "–")
     one = row.difference
@@ -87,12 +94,22 @@ def _training(report: ReportData) -> str:
     code = str(report.training.get("code", ""))
     words = " ".join(filter(None, [report.training.get("words", ""), report.training.get("try", "")]))
     lines = ["## Training", f"**{TRAINING.get(code, 'Training')}.** {inline(words)}"]
+    if report.forgetting:
+        lines.append(inline(report.forgetting))
     points = [(step, value) for one in report.curves if one.kind == "validation" for step, value in one.points]
     if points:
         rows = [
             (f"{step:,g}", f"{value:.4f}", "best, kept" if step == report.best_step else "") for step, value in points
         ]
         lines.append(table(("Step", "Validation loss", ""), rows))
+    if report.groups:
+        lines.append(
+            "What each group of validation rows gained, from before training to the step that was chosen, what gained "
+            "least first. The gain is what the mean loss fell by, with its 95% interval; right is the share of "
+            f"{report.counted}:"
+        )
+        head = ("Kind", "Group", "Rows", "Loss", "Gain", "Right")
+        lines.append(table(head, [tuple(map(inline, row)) for row in report.groups]))
     if report.hardest:
         lines.append("Training examples that were hardest at the end; wrong answers are often among them:")
         hard = [(inline(one.where), inline(one.input), inline(one.answer), f"{one.loss:.2f}") for one in report.hardest]

@@ -1,14 +1,15 @@
 """The stage `test`: is it good enough to ship.
 
 The locked test part is read here and nowhere else: the base with the goal's prompt and the tuned
-model answer its rows, and every score comes with n and a 95% interval.
+model answer its rows, and every score comes with n and a 95% interval. A fresh model has no base to
+beat (see rivals.py), and texts without a question are not answered but foretold (see documents.py).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tunesmith import plugins
@@ -16,23 +17,26 @@ from tunesmith.artifact import write_json, write_text
 from tunesmith.errors import InputError
 from tunesmith.example import Example
 from tunesmith.products import BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
-from tunesmith.scoring.measure import ROW_METRIC, metrics_of
+from tunesmith.scoring.measure import ROW_METRIC, TEXT_METRICS, metrics_of
 from tunesmith.stages.context import Context
-from tunesmith.stages.test.answers import BASE, TUNED, answer_all, answer_limit, candidates, facts_of
+from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
+from tunesmith.stages.test.commonest import commonest_answer
+from tunesmith.stages.test.documents import Documents
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
 from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
+from tunesmith.stages.test.rivals import Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
-from tunesmith.stages.test.side_by_side import side_by_side
+from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
 from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdict
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 2
+VERSION = 3
 
 
 def run(
@@ -50,41 +54,109 @@ def run(
     began = time.monotonic()
     goal: GoalSheet = inputs["goal"]
     base: BaseModel = inputs["base"]
-    dataset: Dataset = inputs["format"]
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
-    rows = locked_rows(inputs["clean"], split)
-    references = [row.answer or "" for row in rows]
-    check_criteria(goal, metrics_of(goal.output, references, goal.schema))
-
-    limit = answer_limit(dataset, split, base, settings.max_new_tokens)
-    asked = candidates(goal, enforce_schema=settings.enforce_schema)
-    predict = find_learner(tuned.learner).predict.predict
-    answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
-
+    locked = locked_rows(inputs["clean"], split)
+    rows, texts = asked_rows(locked, inputs["format"])
+    rival = rival_of(base, goal.output, texts=texts)
     draw: dict[str, int] = {"resamples": settings.resamples, "seed": context.seed}
-    scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
-    found = differences(scored, **draw)
-    judged = verdict(goal, scored, found, test_share=_test_share(split))
-    worst = worst_rows(scored[TUNED].by_row, scored[BASE].by_row, settings.worst)
-    primary = primary_metric(goal)
+    learner = find_learner(tuned.learner)
+    measure = _measure_texts if texts else _measure_answers
+    found = measure(inputs, rows, rival, learner, settings, context, draw)
+    scored = found.scored
+    compared = differences(scored, rival.name, **draw)
+    primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
+    judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival)
+    worst = worst_rows(scored[TUNED].by_row, scored[rival.name].by_row, settings.worst)
     facts = {
         "rows": len(rows),
+        "not_asked": len(locked) - len(rows),
         "primary": primary,
-        "row_metric": ROW_METRIC[goal.output],
-        "max_new_tokens": limit,
+        "row_metric": TEXT_METRICS[0] if texts else ROW_METRIC[goal.output],
         "test_sha256": split.test_sha256,
-        "hand_off": hand_off(goal, references, scored[TUNED], primary, **draw),
+        "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
         "worst": [rows[index].id for index in worst],
         **draw,
-        **facts_of(answers),
+        **found.facts,
     }
-    shown = side_by_side(rows, references, scored, worst, goal)
-    mixed = mix_ups(references, [answer.text for answer in answers[TUNED]]) if goal.output == "label" else []
-    measured = Measured(scored, found, judged, facts, shown, mixed, time.monotonic() - began)
-    _write(inputs, measured, rows, references, context)
-    figures = {name: scored[name].score(primary).value for name in (BASE, TUNED)}
+    answers = [answer.text for answer in scored[TUNED].answers]
+    mixed = mix_ups(found.references, answers) if goal.output == "label" else []
+    measured = Measured(scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began)
+    _write(inputs, measured, rows, found.references, context)
+    figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
     return {"rows": len(rows), "verdict": judged["code"], "primary": {"metric": primary, **figures}}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The candidates' scores, rival first; what the rows ask for; facts; and what shows some of the rows."""
+
+    scored: dict[str, Scored]
+    references: Sequence[str]
+    facts: Mapping[str, Any]
+    show: Callable[[Sequence[int]], list[WorstRow]]
+
+
+def _measure_answers(
+    inputs: Mapping[str, Any],
+    rows: Sequence[Example],
+    rival: Rival,
+    learner: Any,
+    settings: TestSettings,
+    context: Context,
+    draw: Mapping[str, int],
+) -> _Found:
+    """Ask each candidate for an answer to each row, and score it."""
+    goal, base, split, tuned = inputs["goal"], inputs["base"], inputs["split"], inputs["train"]
+    references = [row.answer or "" for row in rows]
+    check_criteria(goal, metrics_of(goal.output, references, goal.schema))
+    limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
+    asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
+    predict = learner.predict.predict
+    answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
+    facts = {"max_new_tokens": limit, **facts_of(answers)}
+    if base.from_scratch:
+        always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
+        enforced = {rival.name + ENFORCED: always} if TUNED + ENFORCED in answers else {}
+        answers = {rival.name: always, TUNED: answers.pop(TUNED), **enforced, **answers}
+    scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
+    return _Found(
+        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
+    )
+
+
+def _measure_texts(
+    inputs: Mapping[str, Any],
+    rows: Sequence[Example],
+    rival: Rival,
+    learner: Any,
+    settings: TestSettings,
+    context: Context,
+    draw: Mapping[str, int],
+) -> _Found:
+    """Measure how well each text is foretold."""
+    goal, dataset = inputs["goal"], inputs["format"]
+    check_criteria(goal, TEXT_METRICS)
+    encoded = {row.id: row for row in dataset.rows(frozenset(row.id for row in rows))}
+    texts = Documents(rows, [encoded[row.id] for row in rows], learner, inputs["base"], goal, inputs["train"], context)
+    scored = texts.scored(dataset, inputs["split"], **draw)
+    facts: dict[str, Any] = {"max_new_tokens": None, "cut": {}, "seconds_per_answer": {}, "texts": True}
+    return _Found(scored, [row.input for row in rows], facts, lambda shown: texts.continued(scored, shown))
+
+
+def asked_rows(locked: Sequence[Example], dataset: Dataset) -> tuple[list[Example], bool]:
+    """The test rows to measure on, and whether these are texts without a question.
+
+    Rows that `format` set aside after the split cannot be shown to the model. Where some rows have a question, the
+    texts without one are left out: the two are measured in different ways.
+    """
+    shown = frozenset(dataset.ids())
+    rows = [row for row in locked if row.id in shown]
+    asked = [row for row in rows if not row.is_document]
+    if not rows:
+        fix = "give more examples, or a larger split.test"
+        raise InputError("no_test_rows", "no row of the test part can be shown to the model", "split", fix)
+    return asked or rows, not asked
 
 
 def locked_rows(clean: CleanSet, split: Splits) -> list[Example]:

@@ -40,11 +40,11 @@ def score_answers(
     return Scored(answers, statistics, scores, by_row.values)
 
 
-def differences(scored: Mapping[str, Scored], *, resamples: int, seed: int) -> list[Difference]:
-    """Tuned minus base for each metric, and the same with the schema enforced where it was measured."""
+def differences(scored: Mapping[str, Scored], rival: str = BASE, *, resamples: int, seed: int) -> list[Difference]:
+    """Tuned minus its rival for each metric, and the same with the schema enforced where it was measured."""
     found = []
     for suffix in ("", ENFORCED):
-        left, right = TUNED + suffix, BASE + suffix
+        left, right = TUNED + suffix, rival + suffix
         if left not in scored or right not in scored:
             continue
         for metric, ours in scored[left].statistics.items():

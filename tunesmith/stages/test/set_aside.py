@@ -21,6 +21,7 @@ _CODES = {
     "json_layout": "layout of JSON",
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
+    "document": "a text without a question",
     "structure": "not a conversation that ends with an answer",
     "too_like_a_train_row": "nearly equal to a row that you put in the training part",
     "too_like_a_validation_row": "nearly equal to a row that you put in the validation part",

@@ -12,7 +12,7 @@ from typing import Any
 from tunesmith.example import Example
 from tunesmith.products import GoalSheet
 from tunesmith.scoring.json_answers import NOT_JSON, field_scores, parse
-from tunesmith.stages.test.answers import BASE, TUNED
+from tunesmith.stages.test.answers import TUNED
 from tunesmith.stages.test.scored import Scored
 
 LONGEST_SHOWN = 1500  # characters
@@ -64,15 +64,16 @@ def side_by_side(
     scored: Mapping[str, Scored],
     worst: Sequence[int],
     goal: GoalSheet,
+    rival: str,
 ) -> list[WorstRow]:
-    """The given rows, each with the base's and the tuned model's answer."""
+    """The given rows, each with the rival's and the tuned model's answer."""
     return [
         WorstRow(
             rows[index].id,
             rows[index].source.where,
             clipped(rows[index].input),
             _reference(references[index], goal),
-            tuple((name, _shown(scored[name], index, references[index], goal)) for name in (BASE, TUNED)),
+            tuple((name, _shown(scored[name], index, references[index], goal)) for name in (rival, TUNED)),
         )
         for index in worst
     ]

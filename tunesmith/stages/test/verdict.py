@@ -12,7 +12,8 @@ from tunesmith.products import Criterion, GoalSheet
 from tunesmith.scoring.measure import NOT_COMPARED, ROW_METRIC, is_proportion
 from tunesmith.scoring.needed import rows_needed
 from tunesmith.scoring.paired import Difference
-from tunesmith.stages.test.answers import BASE, TUNED
+from tunesmith.stages.test.answers import TUNED
+from tunesmith.stages.test.rivals import THE_BASE, Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.wording import in_sentence, interval, number, p_value, points
 
@@ -50,10 +51,10 @@ def check_criteria(goal: GoalSheet, metrics: Sequence[str]) -> None:
     )
 
 
-def primary_metric(goal: GoalSheet) -> str:
-    """The metric that the comparison is about: the goal's first, else the output's own."""
+def primary_metric(goal: GoalSheet, otherwise: str | None = None) -> str:
+    """The metric that the comparison is about: the goal's first, else ``otherwise`` or the output's own."""
     named = [criterion.metric for criterion in goal.success if criterion.metric not in NOT_COMPARED]
-    return named[0] if named else ROW_METRIC[goal.output]
+    return named[0] if named else otherwise or ROW_METRIC[goal.output]
 
 
 def judge(criterion: Criterion, scored: Scored) -> Judged:
@@ -84,9 +85,15 @@ def _criterion_words(score: Score, at_least: float) -> str:
 
 
 def verdict(
-    goal: GoalSheet, scored: Mapping[str, Scored], differences: Sequence[Difference], *, test_share: float
+    goal: GoalSheet,
+    scored: Mapping[str, Scored],
+    differences: Sequence[Difference],
+    *,
+    primary: str,
+    test_share: float,
+    rival: Rival = THE_BASE,
 ) -> dict[str, Any]:
-    """The goal's verdict on the tuned model, and the comparison with the base.
+    """The goal's verdict on the tuned model, and the comparison with its rival by the ``primary`` metric.
 
     ``test_share`` is the test part's share of all split rows, to say how many examples it would take in all.
     """
@@ -101,17 +108,18 @@ def verdict(
     open_ones = [one for one in judged if one.state == "undecided"]
     settled = bool(open_ones) and all(one.rows_needed is not None for one in open_ones)
     needed = max(one.rows_needed or 0 for one in open_ones) if settled else None
-    base_states = [judge(criterion, scored[BASE]).state for criterion in goal.success]
+    rival_states = [judge(criterion, scored[rival.name]).state for criterion in goal.success]
     return {
         "code": code,
         "words": _words(code, judged, needed, test_share),
         "criteria": [asdict(one) for one in judged],
         "rows_needed": needed,
         "comparison": _comparison(
-            primary_metric(goal),
+            primary,
             scored,
             differences,
-            base_is_enough=bool(judged) and all(state == "met" for state in base_states),
+            rival,
+            is_enough=bool(judged) and all(state == "met" for state in rival_states),
         ),
     }
 
@@ -147,25 +155,21 @@ def _how_many(undecided: Sequence[Judged], needed: int | None, test_share: float
 
 
 def _comparison(
-    metric: str, scored: Mapping[str, Scored], differences: Sequence[Difference], *, base_is_enough: bool
+    metric: str, scored: Mapping[str, Scored], differences: Sequence[Difference], rival: Rival, *, is_enough: bool
 ) -> dict[str, Any]:
-    """Whether tuning beats the base with the goal's prompt, by the primary metric."""
-    found = next(one for one in differences if (one.metric, one.left, one.right) == (metric, TUNED, BASE))
-    ours, theirs = scored[TUNED].score(metric), scored[BASE].score(metric)
+    """Whether the tuned model beats its rival, by the primary metric."""
+    found = next(one for one in differences if (one.metric, one.left, one.right) == (metric, TUNED, rival.name))
+    ours, theirs = scored[TUNED].score(metric), scored[rival.name].score(metric)
     figures = (
         f"{in_sentence(metric)} {number(metric, ours.value)} against {number(metric, theirs.value)}, "
         f"a difference of {points(found.value)} points "
         f"(95% interval {points(found.low)} to {points(found.high)}, {p_value(found.p)})"
     )
-    if found.shown == "better":
-        words = f"Tuning beats the base with your prompt: {figures}."
-    elif found.shown == "worse":
-        words = f"The tuned model is worse than the base with your prompt: {figures}. Do not ship it."
-    else:
-        words = (
-            f"The tuned model is not shown to be better than the base with your prompt: {figures}. "
-            "As far as these rows can tell, you do not need this model."
-        )
-    if base_is_enough:
-        words += " The base with your prompt meets the goal on its own: you may not need a tuned model."
-    return {"code": found.shown, "metric": metric, "base_is_enough": base_is_enough, "words": words}
+    words = rival.comparison(found.shown, figures) + (f" {rival.enough}" if is_enough else "")
+    return {
+        "code": found.shown,
+        "metric": metric,
+        "against": rival.name,
+        "rival_is_enough": is_enough,
+        "words": words,
+    }

@@ -13,6 +13,8 @@ _METRICS = {
     "field_f1": ("Field F1", "mean over the fields; free text counts by the words it shares"),
     "rouge_l": ("ROUGE-L", "longest run of words in common with the reference, in order"),
     "chrf": ("chrF", "short pieces of spelling in common with the reference"),
+    "token_accuracy": ("Token accuracy", "share of a text's tokens that are the likeliest, given those before"),
+    "bits_per_byte": ("Bits per byte", "what it takes to tell a byte of the text; less is better, 8 is no knowledge"),
     "length_ratio": ("Length ratio", "length of the answer over that of the reference, in words; 1 is alike"),
 }
 _IN_SENTENCE = {
@@ -23,9 +25,12 @@ _IN_SENTENCE = {
     "exact_match": "the share of exact matches",
     "field_f1": "field F1",
     "length_ratio": "the length ratio",
+    "token_accuracy": "token accuracy",
 }
 #: Measured as a multiple, not on a scale from 0 to 1.
 RATIOS = frozenset({"length_ratio"})
+#: Measured in bits, from none to eight and more.
+BITS = frozenset({"bits_per_byte"})
 
 
 def title(metric: str) -> str:
@@ -49,7 +54,9 @@ def explanation(metric: str) -> str:
 
 
 def number(metric: str, value: float) -> str:
-    """A value: 0.913 is 91.3%; ratios are multiples."""
+    """A value: 0.913 is 91.3%; ratios are multiples, bits are bits."""
+    if metric in BITS:
+        return f"{value:.2f}"
     return f"{value:.2f}×" if metric in RATIOS else f"{100 * value:.1f}%"
 
 

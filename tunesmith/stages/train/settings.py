@@ -18,7 +18,7 @@ class TrainSettings(Settings):
         "auto",
         description="lora: a small adapter on a frozen base. rslora: its scale is alpha / sqrt(rank), for high ranks. "
         "dora: the length of each weight's columns is trained too; slower. full: all weights. auto: by the "
-        "kind of base.",
+        "kind of base; a fresh model is always trained whole.",
     )
     objective: Literal["sft", "dpo"] = Field(
         "sft",
@@ -39,7 +39,14 @@ class TrainSettings(Settings):
         "auto", description="Rows in one optimizer step."
     )
     warmup: float = Field(0.06, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
+    schedule: Literal["auto", "linear", "cosine"] = Field(
+        "auto",
+        description="How the learning rate falls after that. linear: to nothing. cosine: to a tenth. auto: cosine for "
+        "a fresh model, else linear.",
+    )
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="Decoupled weight decay of AdamW. auto: 0.1 for a fresh model, else 0.01."
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
     rank: int = Field(16, ge=1, description="Rank of the LoRA matrices.")
     alpha: int = Field(32, ge=1, description="LoRA's scale is alpha / rank.")
@@ -54,6 +61,16 @@ class TrainSettings(Settings):
         "passes. auto: for a classifier with fewer than 2,000 rows, where the rows held out are missed.",
     )
     checkpoint_seconds: float = Field(20, ge=0, description="At most this many seconds of training are lost by a kill.")
+    activation_checkpointing: bool | Auto = Field(
+        "auto",
+        description="Keep a layer's input alone for its gradient and compute the layer again: the same numbers, "
+        "slower, in much less memory. auto: where the memory that is free here asks for it.",
+    )
+    forgetting: bool = Field(
+        True,
+        description="Measure whether training a language model cost it general ability: its loss on the base's own "
+        "answers to general prompts, before and after. The base is asked once, which takes some seconds.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of products and frozen weights; what is trained is kept in float32. auto: measured."
     )

@@ -21,7 +21,9 @@ from tunesmith.products import (
     Collection,
     Criterion,
     Dataset,
+    Forgetting,
     GoalSheet,
+    GroupGain,
     Report,
     Splits,
     TunedModel,
@@ -224,6 +226,12 @@ class ProjectMaker:
             tuple(curve),
             {"code": "learned", "words": words, "try": ""},
             {"best_step": 36, "peak_memory_bytes": 1_900_000_000},
+            (
+                GroupGain("label", "a", 5, 2.0, 1.5, 0.25, 0.75, 0.4, 0.6),
+                GroupGain("label", "<b>bold</b>", 4, 2.0, 1.25, -0.25, 1.0, 0.25, 0.75),
+                GroupGain("label", "", 1, 2.0, 1.0, None, None, 0.0, 1.0),
+            ),
+            Forgetting("little_lost", "A little general ability was lost: +0.31.", "It may not matter.", 24, 0.6, 0.91),
         )
 
     def _folder(self, name: str) -> Path:

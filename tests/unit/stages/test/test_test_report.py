@@ -72,7 +72,9 @@ def test_the_report_holds_everything_in_order_verdict_first(json_report) -> None
     wanted = [
         'id="verdict"', "Goal met", "The goal is met: field F1", "Tuning beats the base",
         'id="scores"', "With the schema enforced while decoding", "Field F1, field by field",
-        'id="training"', "It learned", "0.612 at its best", "best step: 36",
+        'id="training"', "It learned", "0.612 at its best", "was lost: +0.31. It may not", "best step: 36",
+        "each group of validation rows", "2.000 → 1.500", "+0.50 (+0.25 to +0.75)", "&lt;b&gt;bold",
+        "too few rows each",
         'id="worst"', "not JSON",
         'id="set-aside"', "3 columns, not 4", "twice told", "the answer is blank", "tickets.csv:9: 9,000",
         "seen input 1001",
@@ -101,6 +103,9 @@ def test_the_markdown_holds_the_same_in_the_same_order(json_report) -> None:  # 
     assert "twice told" in text
     assert "| 36 |" in text
     assert "best, kept" in text
+    assert "A little general ability was lost: +0.31. It may not matter." in text
+    assert "| label | \\<b\\>bold\\</b\\> | 4 | 2.000 → 1.250 | +0.75 (−0.25 to +1.00) | 25% → 75% |" in text
+    assert "| label | too few rows each, together | 1 | 2.000 → 1.000 | +1.00 | 0% → 100% |" in text
 
 
 def test_what_users_and_models_wrote_is_escaped(json_report) -> None:  # type: ignore[no-untyped-def]

@@ -89,7 +89,7 @@ def test_a_tuned_model_that_is_no_better_is_said_not_to_be_needed(project) -> No
     assert comparison["code"] == "not_shown"
     assert "not shown to be better" in comparison["words"]
     assert "you do not need this model" in comparison["words"]
-    assert comparison["base_is_enough"]
+    assert comparison["rival_is_enough"]
     assert "The base with your prompt meets the goal on its own" in comparison["words"]
 
 
