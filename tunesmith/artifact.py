@@ -86,7 +86,7 @@ class Store:
         return self.find(stage, id) if id else None
 
     def mark_latest(self, artifact: Artifact) -> None:
-        (self.root / "latest").mkdir(parents=True, exist_ok=True)
+        make_folder(self.root / "latest")
         write_text(self.root / "latest" / artifact.kind, artifact.id)
 
     def _read(self, folder: Path, full: bool = False) -> Artifact | None:
@@ -106,7 +106,7 @@ class Store:
         folder = self.work / f"{stage}-{id}"
         if folder.exists() and not resume:
             shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for left in (folder / MANIFEST, *folder.glob(".*.tmp")):  # of a run that was killed while it finished
             left.unlink(missing_ok=True)
         return folder
@@ -132,7 +132,7 @@ class Store:
         write_json(work / MANIFEST, asdict(manifest))
         for folder in sorted({path.parent for path in work.rglob("*")}, reverse=True):
             fsync(folder)
-        self.artifacts.mkdir(parents=True, exist_ok=True)
+        make_folder(self.artifacts)
         final = self.folder(stage, id)
         if final.exists():  # a damaged one: `find` refused it
             doomed = self.work / f"damaged-{stage}-{id}-{os.getpid()}"
@@ -169,7 +169,7 @@ class Store:
         A folder that this call made and that stays empty is removed again.
         """
         fresh, held = not self.root.exists(), False
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root)
         path = self.root / "lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -226,6 +226,14 @@ def for_owner(path: Path) -> Path:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
     path.chmod(0o600)  # it may have been there
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each name as durable as what will lie in it."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        fsync(place.parent)
 
 
 def write_text(path: Path, text: str) -> None:

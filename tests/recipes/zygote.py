@@ -92,7 +92,7 @@ class Zygote:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode()
 
-    def run(self, order: Order, kill_after: float | None = None, timeout: float = 120) -> int:
+    def run(self, order: Order, kill_after: float | None = None, timeout: float = 550) -> int:
         """Run a command to its end, or kill its process group after some seconds.
 
         Returns its exit code, or minus the signal that ended it.

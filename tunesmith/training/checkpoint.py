@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.artifact import fsync, sha256_of, write_json
+from tunesmith.artifact import fsync, make_folder, sha256_of, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,13 +43,13 @@ class Checkpoint:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as named tensors."""
+    """The optimizer's state as named tensors, which are its own and not copies."""
     import torch
 
     flat = {}
     for index, entry in optimizer.state_dict()["state"].items():
         for name, value in entry.items():
-            flat[f"{index}.{name}"] = torch.as_tensor(value).detach().clone()
+            flat[f"{index}.{name}"] = torch.as_tensor(value).detach()
     return flat
 
 
@@ -76,7 +76,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     A whole one of the same step stays as it is: what a step ends with follows from the run alone. Raises
     OSError or SafetensorError (a full disk, say) with the older checkpoints untouched and nothing half-written.
     """
-    _make(folder)
+    make_folder(folder)
     for left in (*folder.glob(".writing-*"), *folder.glob(".dropped-*")):  # by a kill: one process at a time trains
         shutil.rmtree(left, ignore_errors=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
@@ -100,14 +100,6 @@ def _put(checkpoint: Checkpoint, temporary: Path, final: Path) -> None:
         raise
 
 
-def _make(folder: Path) -> None:
-    """Make the folder, and its name as durable as what will lie in it."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
-        fsync(place.parent)
-
-
 def _write(directory: Path, checkpoint: Checkpoint) -> None:
     """Write every file of a checkpoint, with the manifest last, all on disk when this returns."""
     from safetensors.torch import save_file
@@ -124,13 +116,13 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
     write_json(directory / MANIFEST, hashes)
 
 
-def _superseded(folder: Path, newest: Path) -> list[Path]:
-    """What goes once ``newest`` is in its place: all but it and the one before, which was verified or written here.
+def _superseded(folder: Path, latest: Path) -> list[Path]:
+    """What goes once ``latest`` is in its place: all but it and the one before, which was verified or written here.
 
     Later steps than its own are damaged ones that the run passed over: they must not take the place of a whole one.
     """
     found = _directories(folder)
-    until = found.index(newest) + 1
+    until = found.index(latest) + 1
     return [*found[: max(0, until - KEPT)], *found[until:]]
 
 
