@@ -150,7 +150,7 @@ def test_ctrl_c_stops_both_ranks_after_one_step_with_a_checkpoint(tmp_path, shar
     assert is_whole(checkpoint)
     code, said = finish_shared(project, bases_cache, "run")
     assert code == 0, said
-    assert f"going on from step {int(checkpoint.name[5:])} of 10" in said
+    assert f"going on from step {int(checkpoint.name[5:])} of " in said
     assert weights_of(project) == weights_of(shared[0])
 
 
