@@ -33,6 +33,7 @@ def project(folder: Path, output: str, base: str, **train: object) -> Project:
         "goal": {"input": "text", "output": output, "system": "Sort the text."},
         "base": {"model": base},
         "clean": {"drop": ["duplicate"]},
+        "split": {"near": 1.0},  # the two shapes are near-duplicates of themselves
         "collect": [{"path": "rows.jsonl", "input": "text", "output": "answer"}],
         "train": train,
     }
