@@ -22,7 +22,7 @@ _STREET_NAMES = frozenset(_STREETS.split())
 
 def fake(kind: Kind, value: str, key: str, seed: int) -> str:
     """A stand-in for the value. ``key`` is what the spellings of the value share: they become the same one."""
-    draw = random.Random(f"{seed} {kind} {key}")
+    draw = random.Random(f"{seed} {kind} {key}".encode("utf-8", "surrogatepass"))  # a text may hold half a pair
     made = value
     for _ in range(8):  # a draw may give the value itself
         made = _MAKERS.get(kind, _same_form)(value, draw)
