@@ -118,7 +118,8 @@ class Collection:
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """What became of one example: ``state`` is kept, changed, merged or set_aside."""
+    """What became of one example: ``state`` is kept, flagged (kept, and to be looked at), changed,
+    merged or set_aside."""
 
     id: str
     state: str

@@ -29,12 +29,14 @@ class Remark:
 class Checked:
     """A row after the steps: ``fixes`` made it what it is now, ``fault`` speaks against keeping it.
 
+    ``flags`` are what a person should look at; they change nothing.
     ``value`` is the answer as parsed, for output json. ``private`` is the row after masking alone.
     """
 
     example: Example
     fixes: tuple[Remark, ...] = ()
     fault: Remark | None = None
+    flags: tuple[Remark, ...] = ()
     value: Any = None
     private: MaskedRow | None = None
 
