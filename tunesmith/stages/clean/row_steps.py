@@ -36,9 +36,9 @@ class Checked:
     example: Example
     fixes: tuple[Remark, ...] = ()
     fault: Remark | None = None
-    flags: tuple[Remark, ...] = ()
     value: Any = None
     private: MaskedRow | None = None
+    flags: tuple[Remark, ...] = ()
 
 
 class RowSteps:
