@@ -74,7 +74,7 @@ def interval_of_mean(values: FloatArray, *, resamples: int = RESAMPLES, seed: in
     if len(values) < 2:
         return None
     if np.ptp(values) < _TINY:
-        return float(values[0]), float(values[0])
+        return float(values.min()), float(values.max())
     return bootstrap(Mean(values, (-math.inf, math.inf)), resamples=resamples, seed=seed)
 
 
