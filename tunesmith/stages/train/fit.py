@@ -144,8 +144,9 @@ def _expected(model: Any, rows: Rows, recipe: Recipe, batches: BatchMaker, conte
     path, ranks = context.folder / ESTIMATE, context.ranks
     told: dict[str, float] | None = None
     if ranks.first and path.exists():
-        with suppress(InputError):
-            told = dict(read_json(path))
+        with suppress(InputError, KeyError, TypeError, ValueError):  # damaged: it is measured again
+            read = read_json(path)
+            told = {name: float(read[name]) for name in ("seconds", "memory_bytes")}
     told = ranks.tell(told)
     if told is not None:
         return told
