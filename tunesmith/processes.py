@@ -34,8 +34,8 @@ def cores() -> int:
 class Processes:
     """A context in which `map` computes with ``count`` processes; with one, in this process.
 
-    ``task`` is ``module:function``. Called once in each process with ``given``, it returns what is called with the items.
-    What crosses over is pickled. An item must fit into a pipe (64 KB): what is larger, the process reads itself.
+    ``task`` is ``module:function``. Called once in each process with ``given``, it returns what is called with the
+    items. What crosses over is pickled. An item must fit into a pipe (64 KB): what is larger, the process reads itself.
     """
 
     def __init__(self, count: int, task: str, *given: Any) -> None:
