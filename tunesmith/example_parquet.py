@@ -14,6 +14,8 @@ from tunesmith.errors import InputError
 from tunesmith.example import Example, Source, messages_from_json, messages_to_json
 
 ROWS_PER_GROUP = 8192
+#: A group of rows ends sooner where its texts reach this many characters: it is read and written whole.
+CHARACTERS_PER_GROUP = 64 * 1024 * 1024
 
 EXAMPLES = pa.schema(
     [
@@ -69,12 +71,14 @@ class RowWriter:
         self.schema = schema
         self.rows = 0
         self._buffer: list[Mapping[str, Any]] = []
+        self._characters = 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
     def write(self, row: Mapping[str, Any]) -> None:
         self._buffer.append(row)
         self.rows += 1
-        if len(self._buffer) >= ROWS_PER_GROUP:
+        self._characters += sum(len(value) for value in row.values() if type(value) is str)
+        if len(self._buffer) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
 
     def _flush(self) -> None:
@@ -82,6 +86,7 @@ class RowWriter:
             columns = {name: [row.get(name) for row in self._buffer] for name in self.schema.names}
             self._writer.write_table(pa.table(columns, schema=self.schema))
             self._buffer.clear()
+            self._characters = 0
 
     def close(self) -> None:
         self._flush()
