@@ -123,6 +123,10 @@ def _received(process: subprocess.Popen[bytes]) -> Any:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> TunesmithError:
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:  # it lives, and what it says is no result
+        process.kill()
     return TunesmithError(
         "process_ended",
         f"a process that computed a part of the work ended before it was done (exit status {process.wait()})",

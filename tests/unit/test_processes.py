@@ -81,10 +81,15 @@ def test_a_process_that_is_ended_from_outside_is_told() -> None:
 
 def test_leaving_early_ends_the_processes_at_once() -> None:
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), Processes(2, task(idle)) as processes:
-        running = [process.pid for process in processes._running]
-        next(iter([0]))
-        raise KeyboardInterrupt
+    running: list[int] = []
+
+    def interrupted() -> None:
+        with Processes(2, task(idle)) as processes:
+            running.extend(process.pid for process in processes._running)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert time.monotonic() - began < 30
     assert len(running) == 2
     assert not any(map(psutil.pid_exists, running))
