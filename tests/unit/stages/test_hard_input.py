@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.stages.clean_project import LABELS, TEXT, TICKET, Made, cleaned, filler, parted, row
-from tests.unit.stages.collect_project import CollectProject, csv_text, jsonl_text
+from tests.unit.stages.collect_project import CollectProject, csv_text, jsonl_text, settings_of
 from tunesmith import json_schema
 from tunesmith.errors import InputError
 from tunesmith.example import Example
-from tunesmith.products import CleanSet
+from tunesmith.example_parquet import read_examples
+from tunesmith.products import CleanSet, GoalSheet
 from tunesmith.stages.clean import first_pass
+from tunesmith.stages.collect import run as collect
+from tunesmith.stages.context import Context
 from tunesmith.stages.split import read
 
 #: A few characters of every plane, halves of pairs, and those that no text should hold.
@@ -43,6 +46,19 @@ HOSTILE = st.one_of(
 )
 
 
+def whole(text: str) -> bool:
+    """Whether no half of a pair stands alone in the text: no file can hold one, but JSON in a cell can."""
+    return text.encode("utf-8", "replace").decode() == text
+
+
+def as_read(text: str, ascii_only: bool) -> str | None:
+    """The text as it comes out of a line of JSON; None where the line is broken."""
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le") if ascii_only else text.encode().decode()
+    except UnicodeError:
+        return None
+
+
 def assert_adds_up(made: Made, examples: Sequence[Example]) -> None:
     """Each row that came in is in one file, and only rows that came in are."""
     counts = made.counts
@@ -53,7 +69,7 @@ def assert_adds_up(made: Made, examples: Sequence[Example]) -> None:
 
 
 @pytest.mark.parametrize("goal", [TEXT, LABELS, TICKET], ids=["text", "label", "json"])
-@given(texts=st.lists(st.tuples(HOSTILE, HOSTILE, st.one_of(st.none(), HOSTILE)), max_size=8))
+@given(texts=st.lists(st.tuples(HOSTILE, HOSTILE, st.one_of(st.none(), HOSTILE.filter(whole))), max_size=8))
 @settings(max_examples=12)
 def test_text_of_every_plane_is_accounted_for(goal: Any, texts: list[tuple[str, str, str | None]]) -> None:
     answer = '{"category": "billing", "reply": "ok"}'
@@ -74,10 +90,11 @@ def test_lines_of_any_text_become_examples_or_are_set_aside(rows: list[tuple[str
     with tempfile.TemporaryDirectory() as folder:
         project = CollectProject(Path(folder))
         project.put("a.jsonl", b"".join(line.encode("utf-8", "surrogatepass") + b"\n" for line in lines))
-        made = project.collect({"path": "a.jsonl", "bad_rows": "set_aside"})
+        made = project.collect({"path": "a.jsonl", "bad_rows": "set_aside", "encoding": "utf-8"})
     assert made.counts["rows"] == len(lines) == len(made.examples) + len(made.set_aside)
-    whole = [given for given, answer in rows if (given + answer).encode("utf-8", "replace").decode() == given + answer]
-    assert [example.input for example in made.examples[: len(whole)]] == whole
+    found = [tuple(as_read(text, ascii_only) for text in texts) for texts in rows]
+    due = [texts for texts in found if None not in texts]
+    assert [(example.input, example.answer) for example in made.examples[: len(due)]] == due
 
 
 ADDRESS = "zqanna.berg@zqmail.org"
@@ -106,8 +123,9 @@ def test_addresses_in_disguise_are_masked_everywhere_and_are_one_person(tmp_path
     assert_adds_up(made, hard)
     assert made.counts["kept"] == len(hard)
     for example in made.kept:
-        assert example.input.endswith("write to [EMAIL_1] or [EMAIL_1]"), ascii(example.input)
-        assert example.answer == "I wrote to [EMAIL_1]"
+        seen = ["".join(filter(str.isprintable, text)) for text in (example.input, example.answer or "")]
+        assert seen[0].endswith("write to [EMAIL_1] or [EMAIL_1]"), ascii(example.input)
+        assert seen[1] == "I wrote to [EMAIL_1]"
     assert len({private.example.id for private in CleanSet(made.folder, {}).private()}) == len(hard)
 
 
@@ -154,8 +172,8 @@ def test_ten_megabytes_in_a_cell_are_one_row_like_others(tmp_path: Path) -> None
     assert sum(parted(tmp_path, made.kept, TEXT).counts.values()) == 15
 
 
-def sources(folder: Path, rows: int) -> list[dict[str, str]]:
-    """Two files of so many rows, with other columns in another order."""
+def assert_both_are_read(folder: Path, rows: int) -> None:
+    """Two files of so many rows, with other columns in another order, are read as one data set."""
     with (folder / "one.csv").open("w", encoding="utf-8") as file:
         file.write("id,message,team,reply\n")
         file.writelines(f"{number},first question {number},red,first answer {number}\n" for number in range(rows))
@@ -164,22 +182,22 @@ def sources(folder: Path, rows: int) -> list[dict[str, str]]:
             f'{{"solution": "second answer {number}", "lang": "en", "ask": "second question {number}"}}\n'
             for number in range(rows)
         )
-    return [
+    out = folder / "out"
+    out.mkdir()
+    sources = settings_of(
         {"path": "one.csv", "input": "message", "output": "reply"},
         {"path": "two.jsonl", "input": "ask", "output": "solution"},
-    ]
-
-
-def assert_both_are_read(folder: Path, rows: int) -> None:
-    project = CollectProject(folder)
-    made = project.collect(*sources(folder, rows))
-    assert made.counts == {"files": 2, "rows": 2 * rows, "examples": 2 * rows, "set_aside": 0}
-    assert [source["rows"] for source in made.sources] == [rows, rows]
-    for place, first, line in ((0, "first", 2), (rows - 1, "first", rows + 1), (rows, "second", 1)):
+    )
+    counts = collect.run({}, sources, Context("collect", folder, out, folder, facts={"output": "text"}))
+    assert counts == {"files": 2, "rows": 2 * rows, "examples": 2 * rows, "set_aside": 0}
+    seen = 0
+    for place, example in enumerate(read_examples(out / "examples.parquet")):
+        which, line = ("first", place + 2) if place < rows else ("second", place - rows + 1)
         number = place % rows
-        example = made.examples[place]
-        assert (example.input, example.answer) == (f"{first} question {number}", f"{first} answer {number}")
+        assert (example.input, example.answer) == (f"{which} question {number}", f"{which} answer {number}")
         assert example.source.row == line
+        seen += 1
+    assert seen == 2 * rows
 
 
 def test_files_with_other_columns_are_one_data_set(tmp_path: Path) -> None:
@@ -196,7 +214,7 @@ def test_a_pattern_that_never_ends_stops_the_cleaning_with_its_row(
 ) -> None:
     monkeypatch.setattr(json_schema, "PATTERN_SECONDS", 0.05)
     schema = {"type": "object", "properties": {"code": {"type": "string", "pattern": "^(a|a)*$"}}}
-    goal = type(TICKET)("text", "json", "You read.", schema=schema)
+    goal = GoalSheet("text", "json", "You read.", schema=schema)
     answers = ['{"code": "aaa"}'] * 12 + [json.dumps({"code": "a" * 50 + "b"})]
     hard = [row(f"question number {at * at}", answer, at) for at, answer in enumerate(answers, 2)]
     with pytest.raises(InputError) as told:
