@@ -96,7 +96,8 @@ def test_leaving_early_ends_the_processes_at_once() -> None:
 
 
 SCRIPT = f"""\
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
 print("script", flush=True)
 from tunesmith.processes import Processes
 with Processes(2, "{__name__}:squares", 0) as processes:

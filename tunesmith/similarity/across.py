@@ -22,7 +22,7 @@ from tunesmith.similarity.text_sets import TextSets
 #: Every pair is compared up to this many pieces in all, and this many equal pieces of two texts.
 MOST_PIECES = 20_000_000
 MOST_WORK = 1_000_000_000
-_WORK_AT_ONCE = 20_000_000
+_WORK_AT_ONCE = 5_000_000
 #: In one bucket each text is compared with the next ones up to this far.
 REACH = 64
 #: How far below the limit pairs are looked for where not every pair is compared, but never below the least.
