@@ -53,9 +53,9 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
     parts = f"leaks: {sum(all_rows.split['leaks'].values())}; pairs compared: {_compared(all_rows.split)}"
     found = 100 * min(all_rows.private / private_rows(all_rows.rows), 1.0)
     return [
-        at_most("million rows, time", all_rows.seconds / 60, "min", MINUTES, f"{all_rows.rows:,} rows; {told}", 1),
-        at_most("million rows, peak memory of all processes", all_rows.megabytes, "MB", MEGABYTES, number=1),
-        at_most("million rows, exponent of the growth", growth, "", EXPONENT, _growth_note(fewer, all_rows), 1),
+        at_most("million rows, time", all_rows.seconds / 60, "min", MINUTES, f"{all_rows.rows:,} rows; {told}"),
+        at_most("million rows, peak memory of all processes", all_rows.megabytes, "MB", MEGABYTES),
+        at_most("million rows, exponent of the growth", growth, "", EXPONENT, _growth_note(fewer, all_rows)),
         Figure("million rows, time of the processor", all_rows.processor, "s", note="both cores, user and system"),
         Figure("million rows, speed", all_rows.rows / all_rows.seconds, "rows/s"),
         at_least("million rows, merged", counts["merged"], "rows", due, kept),

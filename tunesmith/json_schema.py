@@ -98,7 +98,7 @@ def _bounded(kind: Any) -> Any:
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     }
-    return jsonschema.validators.extend(kind, keywords)
+    return jsonschema.validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
 
 
 def _found(pattern: str, text: str) -> bool:

@@ -85,7 +85,7 @@ def test_leaving_early_ends_the_processes_at_once() -> None:
 
     def interrupted() -> None:
         with Processes(2, task(idle)) as processes:
-            running.extend(process.pid for process in processes._running)
+            running.extend(processes.pids)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -102,7 +102,7 @@ print("script", flush=True)
 from tunesmith.processes import Processes
 with Processes(2, "{__name__}:squares", 0) as processes:
     list(processes.map(range(4)))
-    print(*(process.pid for process in processes._running), flush=True)
+    print(*processes.pids, flush=True)
     sys.stdin.read()
 """
 

@@ -53,8 +53,8 @@ def pages(file: BinaryIO, parquet: pq.ParquetFile) -> Iterator[Page]:
                 packed, unpacked = header.get(3), header.get(2)
                 if not isinstance(packed, int) or not isinstance(unpacked, int) or packed < 0 or unpacked < 0:
                     raise BrokenHeader("a page has no size")
-                inner = next((header[field] for field in (5, 7, 8) if isinstance(header.get(field), dict)), {})
-                values = inner.get(1, 0)
+                inner = (header[field] for field in (5, 7, 8) if isinstance(header.get(field), dict))
+                values = next(inner, {}).get(1, 0)
                 yield Page(chunk.path_in_schema, group, unpacked, values, header.get(1) == _DICTIONARY, nested)
                 start += length + packed
 
