@@ -29,7 +29,7 @@ from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
-from tunesmith.stages.test.rivals import Rival, rival_of
+from tunesmith.stages.test.rivals import COMMONEST_ANSWER, Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
@@ -128,10 +128,11 @@ def _measure_answers(
     predict = learner.predict.predict
     answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
+    always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
+    enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
     if base.from_scratch:
-        always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
-        enforced = {rival.name + ENFORCED: always} if TUNED + ENFORCED in answers else {}
-        answers = {rival.name: always, TUNED: answers.pop(TUNED), **enforced, **answers}
+        answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
+    answers = {COMMONEST_ANSWER.name: always, **answers}
     scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
     return _Found(
         scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
