@@ -22,6 +22,7 @@ from tunesmith.scoring.measure import ROW_METRIC, TEXT_METRICS, metrics_of
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
 from tunesmith.stages.test.commonest import commonest_answer
+from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.documents import Documents
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
@@ -88,6 +89,7 @@ def run(
         "slices": {"words": in_words(cut, row_metric, rival.short), "found": as_facts(cut)},
         "test_sha256": split.test_sha256,
         "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
+        "calibration": None if texts else calibration(goal, scored[TUNED].answers, scored[TUNED].by_row, **draw),
         "worst": [rows[index].id for index in worst],
         **draw,
         **found.facts,
