@@ -53,10 +53,15 @@ def pages(file: BinaryIO, parquet: pq.ParquetFile) -> Iterator[Page]:
                 packed, unpacked = header.get(3), header.get(2)
                 if not isinstance(packed, int) or not isinstance(unpacked, int) or packed < 0 or unpacked < 0:
                     raise BrokenHeader("a page has no size")
-                inner = (header[field] for field in (5, 7, 8) if isinstance(header.get(field), dict))
-                values = next(inner, {}).get(1, 0)
-                yield Page(chunk.path_in_schema, group, unpacked, values, header.get(1) == _DICTIONARY, nested)
+                is_dictionary = header.get(1) == _DICTIONARY
+                yield Page(chunk.path_in_schema, group, unpacked, _values(header), is_dictionary, nested)
                 start += length + packed
+
+
+def _values(header: dict[int, Any]) -> int:
+    """How many values a page has: the first field of the header for its kind."""
+    inner = [header[field] for field in (5, 7, 8) if isinstance(header.get(field), dict)]
+    return int(inner[0].get(1, 0)) if inner else 0
 
 
 def _header(file: BinaryIO, start: int) -> tuple[dict[int, Any], int]:
