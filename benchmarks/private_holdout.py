@@ -12,6 +12,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.private_lookalikes import look_alike
 from benchmarks.private_rows import Row
 
 LOCALES = (
@@ -92,7 +93,7 @@ def rows(each: int, seed: int = 11, locales: Sequence[str] = LOCALES) -> list[Ro
         faker.seed_instance(seed)
         for kind, make in _makers(faker, locale, draw).items():
             made += [_planted(kind, make(), locale[:2], draw) for _ in range(each)]
-        made += [Row(_look_alike(faker, draw), "") for _ in range(8 * each)]
+        made += [Row(look_alike(draw), "") for _ in range(8 * each)]
     draw.shuffle(made)
     return made
 
@@ -165,7 +166,9 @@ def _ip_address(faker: Any, draw: random.Random) -> tuple[str, str]:
 def _mac_address(address: str, draw: random.Random) -> str:
     plain = address.replace(":", "")
     dotted = ".".join(plain[at : at + 4] for at in (0, 4, 8))
-    return draw.choice([address, address.upper(), address.replace(":", "-"), dotted if not plain.isdigit() else address])
+    return draw.choice(
+        [address, address.upper(), address.replace(":", "-"), dotted if not plain.isdigit() else address]
+    )
 
 
 def _street(faker: Any) -> str:
@@ -225,7 +228,11 @@ def _national_id(faker: Any, locale: str, draw: random.Random) -> str:
             pass
         return curp
     if locale == "da_DK":
-        return _checked(lambda: [*_day(draw), draw.randrange(4), draw.randrange(10), draw.randrange(10)], [4, 3, 2, 7, 6, 5, 4, 3, 2, 1], 6)
+        return _checked(
+            lambda: [*_day(draw), draw.randrange(4), draw.randrange(10), draw.randrange(10)],
+            [4, 3, 2, 7, 6, 5, 4, 3, 2, 1],
+            6,
+        )
     if locale == "en_AU":
         digits = _checked(lambda: [draw.randrange(1, 10) for _ in range(8)], [1, 4, 3, 7, 5, 8, 6, 9, 10], 0)
         return f"{digits[:3]} {digits[3:6]} {digits[6:]}"
@@ -242,52 +249,3 @@ def _checked(make: Callable[[], list[int]], weights: list[int], dash: int) -> st
         pass
     text = "".join(map(str, [*digits, last]))
     return f"{text[:dash]}-{text[dash:]}" if dash else text
-
-
-def _look_alike(faker: Any, draw: random.Random) -> str:
-    """Text of shops, machines and books in which nothing is private."""
-    number = draw.randrange
-    return draw.choice(
-        [
-            f"see doi:10.{number(1000, 9999)}/{faker.bothify('?????').lower()}.{number(2000, 2026)}.{number(10**5, 10**6)}",
-            f"ISSN {number(1000, 9999)}-{number(1000, 9999)}, vol. {number(1, 90)}, pp. {number(1, 400)}-{number(400, 900)}",
-            f"the parcel weighs {number(1, 30)}.{number(100, 999)} kg and is {number(10, 99)} x {number(10, 99)} x {number(10, 99)} cm",
-            f"GPS {number(-89, 89)}.{number(10**5, 10**6)}, {number(-179, 179)}.{number(10**5, 10**6)}",
-            f"IMEI {number(10**14, 10**15)} is locked",
-            f"VIN {faker.bothify('WVW???##??#######').upper()} recalled",
-            f"article {number(10**5, 10**6)}-{number(10, 99)} is back in stock, {number(2, 400)} pieces",
-            f"{number(10**9, 2 * 10**9)} INFO cache warmed in {number(1, 999)}.{number(10**5, 10**6)} s, {number(10**6, 10**9)} bytes",
-            f"pip install numpy=={number(1, 3)}.{number(0, 30)}.{number(0, 9)} torch>={number(1, 3)}.{number(0, 13)}.0",
-            f'"@types/node": "^{number(10, 24)}.{number(0, 20)}.{number(0, 9)}", "left-pad": "1.{number(1, 9)}.0"',
-            f"@pytest.fixture(scope='session') fails since #{number(1000, 99999)}",
-            f"git clone git@example.org:team/repo-{number(1, 99)}.git",
-            f"use 255.255.{number(0, 255)}.0 as the netmask and 127.0.0.1 for local tests",
-            f"std::vector<int>::iterator it{number(1, 99)}; // a::b::c",
-            f"the kick-off is at {number(10, 23)}:{number(10, 59)}, it ended {number(0, 9)}:{number(0, 9)} ({number(0, 4)}:{number(0, 4)})",
-            f"John {number(1, 21)}:{number(1, 40)}-{number(41, 50)} was read",
-            f"flight LX{number(100, 4000)} on {number(1, 28)} March, gate B{number(1, 60)}, seat {number(1, 40)}C",
-            f"sha256:{faker.sha256()}",
-            f"md5 {faker.md5()} differs",
-            f"trace {_hex(draw, 16)}-{_hex(draw, 16)}-01",
-            f"population {number(1, 9)} {number(100, 999)} {number(100, 999)} in {number(1990, 2026)}",
-            f"from {number(1, 28)}.{number(1, 12)}. to {number(1, 28)}.{number(1, 12)}.{number(2020, 2027)}, {number(100, 999)} nights",
-            f"RFC {number(1000, 9999)} section {number(1, 9)}.{number(1, 9)}.{number(1, 9)}.{number(1, 9)}",
-            f"color: #{_hex(draw, 6)}; margin: {number(0, 99)}px {number(0, 99)}px {number(0, 99)}px",
-            f"/var/log/app-{number(2020, 2026)}-{number(10, 12)}-{number(10, 28)}.log.{number(1, 9)}.gz is {number(1, 900)} MB",
-            f"you can reset your password within {number(2, 48)} hours",
-            "Passwort vergessen? Klicken Sie auf den Link.",
-            "password must be longer than eight characters",
-            "the API key page shows an error",
-            f"secret santa draws {number(10, 99)} names this year",
-            f"invoice {number(2020, 2026)}/{number(1000, 9999)} of {number(1, 28):02d}/{number(1, 12):02d}/{number(2020, 2026)} is paid",
-            f"we sold {number(1, 9)},{number(100, 999)},{number(100, 999)} units, up {number(1, 99)}.{number(1, 9)}%",
-            f"batch {faker.bothify('??-####-####')} expires {number(1, 12):02d}/{number(2026, 2031)}",
-            f"EAN {faker.ean13()}; EAN8 {faker.ean8()}",
-            f"coupon {faker.bothify('????-####-????').upper()} gives {number(5, 60)}% off",
-            f"the {number(2, 40)} Mile Road Race starts at {number(6, 11)} a.m.",
-            f"{number(2, 99)} Days Way of Life, {number(1950, 2026)}",
-            f"chapter {number(1, 30)}, verse {number(1, 60)}, line {number(100, 9999)}",
-            f"ticket JIRA-{number(1000, 99999)} blocks ABC-{number(1000, 99999)}",
-            f"order #{number(100, 999)}-{number(10**6, 10**7)}-{number(10**6, 10**7)} was shipped",
-        ]
-    )  # fmt: skip
