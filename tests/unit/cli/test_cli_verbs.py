@@ -259,7 +259,7 @@ def test_format_shows_the_label_of_a_classifiers_row(project: Any, command: Comm
     assert "predict the label" in out
     assert "3 tokens, label: greeting" in out
     assert ("show_rows", 3) in project.calls
-    assert "The first training step: 64 rows: 900 tokens, 990 computed" in out
+    assert "The first training step, 64 rows: 900 tokens, 990 computed" in out
     assert "rows share nothing" in out
 
 
@@ -276,7 +276,7 @@ def test_format_shows_what_the_rows_of_a_step_share_once(
     project.batch = ShownBatch(3, 300, 90, False, False, [tree])
     lines = command("format", "--show", "1", "--set", "train.batch_size=3").out.splitlines()
     assert project.calls[-1] == ("show_batch", ["train.batch_size=3"])
-    assert lines[-6] == "A training step (rows are not split yet): 3 rows: 300 tokens, 90 computed"
+    assert lines[-6] == "A training step (rows are not split yet), 3 rows: 300 tokens, 90 computed"
     assert lines[-4] == "tree 1 of 1: 90 tokens computed"
     assert lines[-3].startswith("3 rows share 82 tokens (164 saved): <|im_start|>system⏎You are Fern.")
     assert lines[-3].endswith("<|im_start|>user⏎")

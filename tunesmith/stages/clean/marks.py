@@ -24,7 +24,7 @@ class Marks:
     """One entry a row, in file order. ``given`` and ``answered`` are fingerprints ``[rows, 2]``.
 
     ``faulty`` rows have a fault of their own, ``broken`` ones no usable structure, ``fixed`` ones were
-    mended, ``wanted`` ones the user decided to keep.
+    mended, ``flagged`` ones have something to look at, ``wanted`` ones the user decided to keep.
     """
 
     given: Prints
@@ -32,6 +32,7 @@ class Marks:
     faulty: Bools
     broken: Bools
     fixed: Bools
+    flagged: Bools
     wanted: Bools
     weight: npt.NDArray[np.float64]
     part_rank: npt.NDArray[np.int8]
@@ -46,6 +47,7 @@ class Marks:
             marks.faulty[row] = fault is not None
             marks.broken[row] = fault is not None and fault.code == "structure"
             marks.fixed[row] = bool(checked.fixes)
+            marks.flagged[row] = bool(checked.flags)
             marks.wanted[row] = decisions.get(example.id) == "keep"
             marks.weight[row] = example.weight
             marks.part_rank[row] = PART_RANK[example.part]
@@ -63,6 +65,7 @@ class Marks:
             faulty=np.zeros(rows, np.bool_),
             broken=np.zeros(rows, np.bool_),
             fixed=np.zeros(rows, np.bool_),
+            flagged=np.zeros(rows, np.bool_),
             wanted=np.zeros(rows, np.bool_),
             weight=np.zeros(rows, np.float64),
             part_rank=np.zeros(rows, np.int8),

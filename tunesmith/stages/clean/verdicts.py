@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
 from tunesmith.stages.clean.marks import Bools, Ints, Marks, group_numbers
+from tunesmith.stages.clean.row_steps import Remark
 from tunesmith.stages.clean.settings import CleanSettings
 
 
@@ -18,6 +21,7 @@ class Verdicts:
     """What becomes of each row ``[rows]``: kept, merged ``into`` another row, or set aside.
 
     A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it.
+    ``flags`` are what only a look at the whole set finds in kept rows, by row.
     """
 
     marks: Marks
@@ -28,11 +32,15 @@ class Verdicts:
     merged: Bools
     set_aside: Bools
     conflicts_stay: bool
+    flags: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def untouched(self) -> Bools:
         """Kept rows that the ledger need not mention."""
-        return self.kept & ~(self.marks.fixed | self.marks.wanted | self.conflicts.rows)
+        marks = self.marks
+        notable = marks.fixed | marks.flagged | marks.wanted | self.conflicts.rows
+        notable[list(self.flags)] = True
+        return self.kept & ~notable
 
 
 def decide(marks: Marks, goal: GoalSheet, settings: CleanSettings) -> Verdicts:

@@ -79,6 +79,8 @@ class Account:
         if checked.fixes:
             known = None if masked else before
             self._ledger.change(example.id, [(fix.code, fix.evidence) for fix in checked.fixes], known)
+        for flag in (*checked.flags, *verdicts.flags.get(row, ())):
+            self._ledger.line(example.id, "flagged", flag.code, flag.evidence)
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
             self._ledger.line(example.id, "kept", *against)
             against = None

@@ -82,5 +82,6 @@ def _gain(kind: str, name: str, rows: list[tuple[RowOutcome, RowOutcome]], seed:
     figures = np.array(rows, dtype=np.float64)  # (rows, before or kept, loss or right)
     (loss_before, right_before), (loss, right) = figures.mean(0).tolist()
     gains = figures[:, 0, 0] - figures[:, 1, 0]
-    low, high = interval_of_mean(gains, resamples=RESAMPLES, seed=seed) or (None, None)
+    interval = interval_of_mean(gains, resamples=RESAMPLES, seed=seed) if len(rows) >= FEWEST else None
+    low, high = interval or (None, None)
     return GroupGain(kind, name, len(rows), loss_before, loss, low, high, right_before, right)
