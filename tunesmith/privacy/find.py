@@ -6,27 +6,34 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 
-from tunesmith.privacy import credentials, internet, national_ids, numbers, streets
+from tunesmith.privacy import credentials, internet, names, national_ids, numbers, streets
 from tunesmith.privacy.plain_form import plain_form
-from tunesmith.privacy.span import KINDS, Kind, Span, without_overlaps
+from tunesmith.privacy.span import ALL_KINDS, KINDS, Kind, Span, without_overlaps
 
 #: Countries whose phone numbers are known without their +: the first to be asked are the most frequent.
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "PL", "SE", "JP", "IN", "AT", "CH", "BE", "PT", "AU")
 
-PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in KINDS)})_[0-9]{{1,9}}\]")
+PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in ALL_KINDS)})_[0-9]{{1,9}}\]")
 _DIGIT = re.compile("[0-9]")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[ ()./+-]{0,3}[0-9]){6}")
 _LIKE_IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]")
 _LIKE_STREET = re.compile(r"[A-ZÀ-ÞŁŚŻ]")
 
 
-def find(text: str, kinds: Collection[Kind] = KINDS, regions: Sequence[str] = REGIONS) -> list[Span]:
+def find(
+    text: str,
+    kinds: Collection[Kind] = KINDS,
+    regions: Sequence[str] = REGIONS,
+    known: Sequence[names.Name] = (),
+) -> list[Span]:
     """Where private values of these kinds stand, in the order of the text, none overlapping another.
 
-    What already is a placeholder such as [EMAIL_1] is left out.
+    Names are found where they are ``known``, by `name_finder`. What already is a placeholder such as [EMAIL_1] is
+    left out.
     """
     plain, places = plain_form(text)
     found = [span for span in _detect(plain, kinds, regions) if span.kind in kinds]
+    found += names.spans(plain, known)
     if not found:
         return []
     found = _around_placeholders(plain, without_overlaps(found))
