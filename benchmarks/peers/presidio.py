@@ -25,9 +25,9 @@ def main(texts: list[str]) -> dict[str, object]:
         nlp_engine=NlpEngineProvider(nlp_configuration=MODEL).create_engine(), supported_languages=["en"]
     )
     engine.analyze("warm up", language="en")
-    started = time.perf_counter()
+    started = time.process_time()
     found = [[(one.entity_type, one.start, one.end) for one in engine.analyze(text, language="en")] for text in texts]
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return {"found": found, "seconds": seconds, "seconds_of_patterns": patterns(engine, texts)}
 
 
@@ -36,9 +36,9 @@ def patterns(engine: AnalyzerEngine, texts: list[str]) -> float:
     seconds = 0.0
     for text in texts:
         read = engine.nlp_engine.process_text(text, "en")
-        started = time.perf_counter()
+        started = time.process_time()
         engine.analyze(text, language="en", nlp_artifacts=read)
-        seconds += time.perf_counter() - started
+        seconds += time.process_time() - started
     return seconds
 
 

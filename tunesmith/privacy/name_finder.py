@@ -41,11 +41,11 @@ _BATCH = 256
 
 
 def require_names(where: str) -> None:
-    """Refuse when the extra `names` is not installed. Nothing is loaded. Raises MissingExtra ``extra_missing``."""
+    """Refuse when the extra `names` is not installed. Nothing is loaded. Raises MissingExtra ``missing_extra``."""
     missing = [name for name in ("presidio_analyzer", "spacy", MODEL) if find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            "extra_missing",
+            "missing_extra",
             f"to find names of people, organisations and places {missing[0].replace('_', '-')} is needed",
             where,
             "pip install 'tunesmith[names]', or set clean.private.person, .organisation and .place to keep",
@@ -57,7 +57,7 @@ def find_names(
 ) -> list[tuple[Name, ...]]:
     """The names in the texts of each example. ``stay`` are the words that are none, as `staying` makes them.
 
-    Raises MissingExtra ``extra_missing``, and TunesmithError ``names_model_differs`` where the model is another one.
+    Raises MissingExtra ``missing_extra``, and TunesmithError ``names_model_differs`` where the model is another one.
     """
     plain = [[plain_form(text[:MOST_CHARACTERS])[0] for text in texts] for texts in examples]
     pieces = [

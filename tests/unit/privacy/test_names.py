@@ -75,7 +75,7 @@ def test_a_name_is_one_placeholder_in_question_and_answer_and_one_fake() -> None
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(name_finder, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"clean\.private\.person: .* presidio-analyzer .*\[extra_missing\]") as told:
+    with pytest.raises(MissingExtra, match=r"clean\.private\.person: .* presidio-analyzer .*\[missing_extra\]") as told:
         require_names("clean.private.person")
     assert "tunesmith[names]" in told.value.fix
 

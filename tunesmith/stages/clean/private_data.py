@@ -112,7 +112,7 @@ class PrivateData:
         return self._find_names([example])[0] if names is None else names
 
     def mask(self, example: Example) -> MaskedRow:
-        """Replace the private values in the messages and in the rejected answer. A label stays as it is."""
+        """Replace the private values in the messages, the rejected answer and the tags. A label stays as it is."""
         if not self._on:
             return MaskedRow(example)
         masker = self._masker.example(_texts(example), self._names_in(example))
@@ -130,10 +130,16 @@ class PrivateData:
             text, found = self._mask_target(masker, rejected)
             rejected = text
             changes += [("the rejected answer", change) for change in found]
+        tags = [masker.mask(tag) for tag in example.tags]
+        changes += [(f"tag {place}", change) for place, tag in enumerate(tags, 1) for change in tag.changes]
         if not changes:
             return MaskedRow(example)
         after = replace(
-            example, messages=tuple(messages), rejected=rejected, content_id=content_hash(messages, rejected)
+            example,
+            messages=tuple(messages),
+            rejected=rejected,
+            tags=tuple(tag.text for tag in tags),
+            content_id=content_hash(messages, rejected),
         )
         found_kinds = list(_by_kind(changes))
         out = tuple(one for kind, one in found_kinds if self._choices[kind] == "set_aside")
@@ -169,6 +175,7 @@ class PrivateData:
 def _texts(example: Example) -> Iterator[str]:
     yield from (part.text or "" for message in example.messages for part in message.parts)
     yield example.rejected or ""
+    yield from example.tags
 
 
 def _readable(example: Example) -> Iterator[str]:

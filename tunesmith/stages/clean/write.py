@@ -147,10 +147,11 @@ def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account
     if not mended:
         return batch
     columns = {name: batch.column(name) for name in EXAMPLES.names}
-    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected")}
+    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected", "tags")}
     for place, example in mended.items():
         changed["messages"][place] = messages_to_json(example.messages)
         changed["content_id"][place] = example.content_id
         changed["rejected"][place] = example.rejected
-    columns |= {name: pa.array(values, pa.string()) for name, values in changed.items()}
+        changed["tags"][place] = list(example.tags)
+    columns |= {name: pa.array(values, EXAMPLES.field(name).type) for name, values in changed.items()}
     return pa.record_batch(columns, schema=EXAMPLES)
