@@ -106,7 +106,7 @@ def show_batch(screen: Screen, batch: ShownBatch) -> None:
         return
     for number, tree in enumerate(batch.trees, 1):
         screen.say()
-        screen.say(f"tree {number} of {len(batch.trees)}: {sum(branch.tokens for branch in tree):,} tokens computed")
+        screen.say(f"tree {number} of {len(batch.trees)}: {sum(branch.computed for branch in tree):,} tokens computed")
         for branch in tree:
             _show_branch(screen, branch)
 

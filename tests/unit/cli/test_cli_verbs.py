@@ -268,9 +268,9 @@ def test_format_shows_what_the_rows_of_a_step_share_once(
 ) -> None:
     long = "<|im_start|>system\nYou are Fern. " + "Answer the customer. " * 20 + "<|im_start|>user\n"
     tree = [
-        ShownBranch(0, 3, 82, 164, [(long, False)]),
-        ShownBranch(1, 2, 1, 1, [("Please", False)]),
-        ShownBranch(2, 1, 7, 0, [(" cancel\x1b[2J", False), ("Done.<|im_end|>", True)]),
+        ShownBranch(0, 3, 82, 82, 164, [(long, False)]),
+        ShownBranch(1, 2, 1, 1, 1, [("Please", False)]),
+        ShownBranch(2, 1, 7, 7, 0, [(" cancel\x1b[2J", False), ("Done.<|im_end|>", True)]),
     ]
     project.rows = ROWS
     project.batch = ShownBatch(3, 300, 90, False, False, [tree])
