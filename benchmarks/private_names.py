@@ -58,12 +58,12 @@ NOT_NAMES = (
 def run(overrides: Sequence[str] = ()) -> list[Figure]:
     """Recall by kind, precision over all, rows a second; and false finds in rows of a bank's customers."""
     del overrides
-    from tunesmith.errors import MissingExtra
+    from tunesmith.errors import InputError
     from tunesmith.privacy.name_finder import find_names, require_names
 
     try:
         require_names("this benchmark")
-    except MissingExtra as error:
+    except InputError as error:
         raise Skipped(str(error)) from error
     find_names([["My name is Anna Smith."]], KINDS)
     corpus = rows(EACH)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunesmith.errors import MissingExtra, TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.privacy.name_words import ENGLISH, GIVEN_NAMES, OTHER_LANGUAGES
 from tunesmith.privacy.names import Name, gathered, judged
 from tunesmith.privacy.plain_form import plain_form
@@ -41,10 +41,10 @@ _BATCH = 256
 
 
 def require_names(where: str) -> None:
-    """Refuse when the extra `names` is not installed. Nothing is loaded. Raises MissingExtra ``missing_extra``."""
+    """Refuse when the extra `names` is not installed. Nothing is loaded. Raises InputError ``missing_extra``."""
     missing = [name for name in ("presidio_analyzer", "spacy", MODEL) if find_spec(name) is None]
     if missing:
-        raise MissingExtra(
+        raise InputError(
             "missing_extra",
             f"to find names of people, organisations and places {missing[0].replace('_', '-')} is needed",
             where,
@@ -57,7 +57,7 @@ def find_names(
 ) -> list[tuple[Name, ...]]:
     """The names in the texts of each example. ``stay`` are the words that are none, as `staying` makes them.
 
-    Raises MissingExtra ``missing_extra``, and TunesmithError ``names_model_differs`` where the model is another one.
+    Raises InputError ``missing_extra``, and TunesmithError ``names_model_differs`` where the model is another one.
     """
     plain = [[plain_form(text[:MOST_CHARACTERS])[0] for text in texts] for texts in examples]
     pieces = [

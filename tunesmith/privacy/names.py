@@ -61,6 +61,7 @@ _PERSON_BEFORE = re.compile(
     r"|customer|client|patient|employee|sender|recipient|signature)\b[\s.,:=\"']{0,4})\Z",
     re.IGNORECASE,
 )
+_ARTICLE_BEFORE = re.compile(r"\b(?:the|a|an|this|these|our|your)\s\Z", re.IGNORECASE)
 _ALONE_BEFORE = re.compile(r"\n[ \t]*[-–—~]?[ \t]*\Z")
 _ALONE_AFTER = re.compile(r"[.!]?\s*\Z")
 _ORGANISATION_BEFORE = re.compile(
@@ -102,9 +103,17 @@ def judged(
         return "person", start, end
     if kind == "person" and _is_person(words, before, after, len(unknown) == len(words)):
         return kind, start, end
-    if kind == "place" and len(words[0]) > 3 and unknown and not words[0].isupper() and _PLACE_BEFORE.search(before):
+    if kind == "place" and _is_place(words, before, dictionary):
         return kind, start, end
     return None
+
+
+def _is_place(words: Sequence[str], before: str, dictionary: Container[str]) -> bool:
+    """Whether the model's place is one: after such a word as in, and no two words of the language that are no place."""
+    if len(words[0]) < 4 and len(words) == 1 or words[0].isupper() or not _PLACE_BEFORE.search(before):
+        return False
+    plain = [word.casefold() for word in words]
+    return len(words) == 1 or "_".join(plain) in dictionary or not all(word in dictionary for word in plain)
 
 
 def _is_capitalised(words: Sequence[str]) -> bool:
@@ -124,7 +133,7 @@ def _is_person(words: Sequence[str], before: str, after: str, unknown: bool) -> 
     if len(words) > 4 or any(word.isupper() and len(word) > 2 for word in words):
         return False
     if words[0].casefold() in GIVEN_NAMES:
-        return True
+        return not (_ARTICLE_BEFORE.search(before) and _GOES_ON.match(after))  # the Mary Jane shoes
     alone = bool(_ALONE_BEFORE.search(before) and _ALONE_AFTER.match(after))
     return len(words[-1]) > 2 and (alone or (unknown and len(words) > 1))
 

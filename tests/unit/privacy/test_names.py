@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunesmith.errors import MissingExtra, TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.privacy import name_finder
 from tunesmith.privacy.fake import fake
 from tunesmith.privacy.find import find
@@ -41,6 +41,7 @@ def test_a_find_counts_where_the_words_before_it_or_its_form_say_that_it_is_a_na
 def test_a_product_a_label_a_brand_or_a_word_of_the_sentence_does_not_count() -> None:
     assert judgement("my Galaxy Watch is dead", "Galaxy Watch") is None
     assert judgement("the Brown Betty teapot", "Brown Betty") is None
+    assert judgement("the Mary Jane shoes", "Mary Jane") is None
     assert judgement("is this Camtasia", "Camtasia") is None
     assert judgement("pay with Visa in PayPal", "PayPal", "place") is None
     assert judgement("in the Billing Portal", "Billing Portal", "place") is None
@@ -75,7 +76,7 @@ def test_a_name_is_one_placeholder_in_question_and_answer_and_one_fake() -> None
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(name_finder, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"clean\.private\.person: .* presidio-analyzer .*\[missing_extra\]") as told:
+    with pytest.raises(InputError, match=r"clean\.private\.person: .* presidio-analyzer .*\[missing_extra\]") as told:
         require_names("clean.private.person")
     assert "tunesmith[names]" in told.value.fix
 

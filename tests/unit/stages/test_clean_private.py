@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.stages.clean_project import LABELS, TEXT, TICKET, Made, cleaned, filler, row
-from tunesmith.errors import InputError, MissingExtra
+from tunesmith.errors import InputError
 from tunesmith.example import Example, Message, Source, make_example
 from tunesmith.example_parquet import read_rows
 from tunesmith.products import CleanSet, GoalSheet
@@ -192,5 +192,5 @@ def test_names_without_the_extra_are_refused_before_any_row_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tunesmith.privacy.name_finder.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"clean\.private\.place"):
+    with pytest.raises(InputError, match=r"clean\.private\.place"):
         cleaned(tmp_path, [*SOUND, NAMED], TEXT, private={"place": "mask"})
