@@ -110,7 +110,7 @@ def judged(
 
 def _is_place(words: Sequence[str], before: str, dictionary: Container[str]) -> bool:
     """Whether the model's place is one: after such a word as in, and no two words of the language that are no place."""
-    if len(words[0]) < 4 and len(words) == 1 or words[0].isupper() or not _PLACE_BEFORE.search(before):
+    if (len(words[0]) < 4 and len(words) == 1) or words[0].isupper() or not _PLACE_BEFORE.search(before):
         return False
     plain = [word.casefold() for word in words]
     return len(words) == 1 or "_".join(plain) in dictionary or not all(word in dictionary for word in plain)
