@@ -96,15 +96,16 @@ def test_the_model_finds_names_and_the_batch_does_not_change_what_it_finds() -> 
         ["Hi, I am Anna Schmidt and my order has not arrived.", "Dear Ms Schmidt, we have sent it."],
         ["Can I pay with Apple Pay or only with Visa?", "The Galaxy Watch does not pair with my Surface Pro."],
         ["Bitte rufen Sie Herrn Okonkwo an, er ist nicht da", "Das ist die Rechnung von Frau Schmidt"],
-        ["please tell my manager Rajesh Kumar that the shop in Rotterdam is closed\0\ud800"],
+        ["please tell my manager Rajesh Kumar that it is closed\0\ud800"],
+        ["Hi, this is Anna Schmidt from Acme GmbH in Berlin, my order has not arrived."],
     ]
     batch = find_names(texts, KINDS)
     assert texts_of(batch[0])[0] == ("person", "Anna Schmidt")
     assert texts_of(batch[1]) == texts_of(batch[2]) == []
     assert ("person", "Rajesh Kumar") in texts_of(batch[3])
-    assert ("place", "Rotterdam") in texts_of(batch[3])
+    assert set(texts_of(batch[4])) == {("person", "Anna Schmidt"), ("organisation", "Acme GmbH"), ("place", "Berlin")}
     assert [find_names([one], KINDS)[0] for one in texts] == batch
-    assert find_names(texts[3:], frozenset(("place",)))[0] == (Name("place", "Rotterdam", "rotterdam"),)
+    assert find_names(texts[4:], frozenset(("place",)))[0] == (Name("place", "Berlin", "berlin"),)
 
 
 @given(st.lists(st.text(max_size=60), max_size=3), st.sampled_from(["", "my name is Anna Kovač and the "]))
