@@ -16,6 +16,7 @@ NAMES = (
     "near_duplicates",
     "leaks",
     "private_data",
+    "private_names",
     "banking77",
     "examples",
     "training_chat",

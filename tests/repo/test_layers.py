@@ -41,7 +41,17 @@ ONE_AREA = {"ask": "project", "shown_batch": "project"}
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 
-HEAVY = {"accelerate", "llguidance", "peft", "safetensors", "tokenizers", "torch", "transformers"}
+HEAVY = {
+    "accelerate",
+    "llguidance",
+    "peft",
+    "presidio_analyzer",
+    "safetensors",
+    "spacy",
+    "tokenizers",
+    "torch",
+    "transformers",
+}
 HEAVY_AREAS = (
     "tunesmith.training",
     "tunesmith.similarity",
@@ -49,6 +59,7 @@ HEAVY_AREAS = (
     "tunesmith.engines",
     "tunesmith.workers",
     "tunesmith.sinks",
+    "tunesmith.privacy.name_finder",
 )
 
 MODULES = modules()

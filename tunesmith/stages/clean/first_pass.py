@@ -43,4 +43,8 @@ def marker(
     """What marks the rows of one group of the file, given its number."""
     steps = RowSteps(goal, settings, seed)
     sizes = group_sizes(source)
-    return lambda group: Marks.of(read_examples(source, groups=[group]), sizes[group], steps, decisions)
+
+    def marked(group: int) -> Marks:
+        return Marks.of(steps.prepared(read_examples(source, groups=[group])), sizes[group], steps, decisions)
+
+    return marked

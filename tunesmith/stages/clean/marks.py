@@ -41,7 +41,7 @@ class Marks:
     def of(cls, examples: Iterable[Example], rows: int, steps: RowSteps, decisions: Mapping[str, str]) -> Marks:
         """Check each of the ``rows`` examples and note what the later steps need."""
         marks = cls._blank(rows)
-        for row, example in enumerate(examples):
+        for row, example in enumerate(steps.prepared(examples)):
             checked = steps.check(example)
             fault = checked.fault
             marks.faulty[row] = fault is not None

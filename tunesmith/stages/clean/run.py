@@ -7,6 +7,7 @@ duplicates and conflicts are decided; the second writes. Memory is about 100 byt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tunesmith.stages.context import Context
 
 VERSION = 2
 FEWEST = 10
+#: Rows on which it is measured how long the search for names takes.
+SAMPLE = 128
 
 
 def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) -> dict[str, Any]:
@@ -38,11 +41,12 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
+    steps = RowSteps(goal, settings, context.seed)
+    _note_names(context, steps.seconds_for_names(list(islice(collection.examples(), SAMPLE)), rows), rows)
     progress = _Progress(context, rows)
     marks = first_pass(source, goal, settings, context.seed, context.decisions, progress.first_pass)
     _note_gone(context, int(marks.wanted.sum()))
     verdicts = decide(marks, goal, settings)
-    steps = RowSteps(goal, settings, context.seed)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
     with ledger, private:
@@ -53,6 +57,11 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     if goal.output == "label":
         _refuse_one_label(counts, collection, ledger, context.folder)
     return counts
+
+
+def _note_names(context: Context, seconds: float, rows: int) -> None:
+    if seconds >= 60:
+        context.note(f"names are looked for in {rows:,} rows: about {seconds / 60:.0f} minutes on one core")
 
 
 def _note_gone(context: Context, found: int) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from tunesmith.privacy.find import REGIONS
 from tunesmith.privacy.mask import CHOICES, Choice
-from tunesmith.privacy.span import KINDS, Kind
+from tunesmith.privacy.span import ALL_KINDS, KINDS, NAME_KINDS, Kind
 from tunesmith.settings import Settings
 
 
@@ -26,6 +26,13 @@ class PrivateSettings(Settings):
     api_key: Choice = Field("mask", description="API keys, tokens and private keys.")
     password: Choice = Field("mask", description="What is said to be a password.")
     url_credentials: Choice = Field("mask", description="User name and password in a URL.")
+    person: Choice = Field("keep", description="Names of people (the extra `names`; English).")
+    organisation: Choice = Field("keep", description="Names of companies and institutions (the extra `names`).")
+    place: Choice = Field("keep", description="Names of towns, regions and countries (the extra `names`).")
+    keep_names: list[str] = Field(
+        [],
+        description="Names that stay: of your products, of your own company. Labels and a schema's choices do anyway.",
+    )
     regions: list[str] = Field(
         list(REGIONS),
         description="Countries (two letters) whose phone numbers are known without their + too.",
@@ -43,7 +50,12 @@ class PrivateSettings(Settings):
 
     @property
     def choices(self) -> dict[Kind, Choice]:
-        return {kind: getattr(self, kind) for kind in KINDS}
+        return {kind: getattr(self, kind) for kind in ALL_KINDS}
+
+    @property
+    def names(self) -> frozenset[Kind]:
+        """The kinds of names that are looked for."""
+        return frozenset(kind for kind in NAME_KINDS if getattr(self, kind) != "keep")
 
 
 class CleanSettings(Settings):
@@ -65,7 +77,7 @@ class CleanSettings(Settings):
         default_factory=PrivateSettings,  # type: ignore[arg-type]
         description="What becomes of private data, by kind: `mask` puts a placeholder such as [EMAIL_1] in its place, "
         "`fake` something that looks like it, `set_aside` takes the row out, `keep` leaves it. "
-        "One of these words alone holds for all kinds.",
+        "One of these words alone holds for all kinds but names.",
     )
 
     @field_validator("private", mode="before")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -55,6 +55,10 @@ class Account:
         self._private = private
         self._names = names
         self._quotes = quotes
+
+    def prepared(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """The same examples, to be settled one after the other."""
+        return self._steps.prepared(examples)
 
     def settle(self, row: int, example: Example, before: str) -> Example | None:
         """Tell what became of a row. Returns the example to write when it is not the one that came in.
@@ -136,17 +140,19 @@ def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account
     notable = np.flatnonzero(~verdicts.untouched[start : start + batch.num_rows])
     rows = batch.take(pa.array(notable)).to_pylist() if len(notable) else []
     mended: dict[int, Example] = {}
-    for place, row in zip(notable.tolist(), rows, strict=True):
-        better = account.settle(start + place, example_from_row(row), row["messages"])
+    examples = account.prepared(map(example_from_row, rows))
+    for place, row, example in zip(notable.tolist(), rows, examples, strict=True):
+        better = account.settle(start + place, example, row["messages"])
         if better is not None:
             mended[place] = better
     if not mended:
         return batch
     columns = {name: batch.column(name) for name in EXAMPLES.names}
-    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected")}
+    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected", "tags")}
     for place, example in mended.items():
         changed["messages"][place] = messages_to_json(example.messages)
         changed["content_id"][place] = example.content_id
         changed["rejected"][place] = example.rejected
-    columns |= {name: pa.array(values, pa.string()) for name, values in changed.items()}
+        changed["tags"][place] = list(example.tags)
+    columns |= {name: pa.array(values, EXAMPLES.field(name).type) for name, values in changed.items()}
     return pa.record_batch(columns, schema=EXAMPLES)

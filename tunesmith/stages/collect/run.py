@@ -9,6 +9,7 @@ from tunesmith.artifact import for_owner, sha256_of, write_json
 from tunesmith.errors import InputError, TunesmithError, raise_all
 from tunesmith.events import Pace
 from tunesmith.example_parquet import SET_ASIDE_ROWS, ExampleWriter, RowWriter
+from tunesmith.privacy.mask import masked_text
 from tunesmith.stages.collect.faults import FaultList
 from tunesmith.stages.collect.files import DataFile, find_files
 from tunesmith.stages.collect.kept_columns import KeptColumns
@@ -139,7 +140,8 @@ def _tell(context: Context, file: DataFile, reading: Reading) -> None:
     how = ", ".join([reading.layout.shape, *(detail for detail in details if detail)])
     kept = KeptColumns.of(context.facts).names
     rest = [name for name in unused(reading.columns, reading.layout, file.source) if name not in kept]
-    left = f"; not used: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}" if rest else ""
+    shown = masked_text(", ".join(rest[:8]))  # a file without a header has values for names
+    left = f"; not used: {shown}{', …' if len(rest) > 8 else ''}" if rest else ""
     context.note(f"{file.uri}: {reading.layout.words} ({how}){left}")
     if reading.guessed_encoding:
         context.warn(
