@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import project_file
+from tunesmith import decisions, project_file
 from tunesmith.artifact import Store, hash_of, write_text
+from tunesmith.decisions import Decision, Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
+    from tunesmith.review import Review
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
-
-DECISIONS = "decisions.jsonl"
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -174,30 +176,16 @@ class Project:
             raise InputError("not_made", f"the stage {stage!r} was not made yet", fix=f"tunesmith run --to {stage}")
         return open_product(BY_NAME[stage], artifact, BY_NAME["test"])
 
-    def decisions(self) -> dict[str, str]:
-        """The user's decisions by example id, the last one for each."""
-        try:
-            lines = (self.root / DECISIONS).read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        decisions: dict[str, str] = {}
-        faults = []
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-                decisions[str(entry["id"])] = str(entry["decision"])
-            except (ValueError, KeyError, TypeError, RecursionError):
-                where, fix = f"{DECISIONS}:{number}", "mend or delete the line"
-                faults.append(InputError("broken_decision", "this line is not a decision", where, fix))
-        raise_all(faults)
-        return decisions
+    def decisions(self) -> Decisions:
+        """The user's decisions on rows and their rules by reason; of several on one the last."""
+        return decisions.read(self.root / decisions.FILE)
 
     def restore(self, ids: Sequence[str]) -> list[str]:
         """Decide that rows which `clean` took out stay in, by example id or by reason. Returns their ids."""
         lines = [line for line in self.product("clean").ledger() if line.state in ("merged", "set_aside")]
-        wanted: dict[str, str] = {}
+        wanted: dict[str, Decision] = {}
         for id in ids:
-            hits = [line.id for line in lines if id in (line.id, line.code)]
+            hits = [line for line in lines if id in (line.id, line.code)]
             if not hits:
                 codes = sorted({line.code for line in lines})
                 raise InputError(
@@ -205,12 +193,52 @@ class Project:
                     f"no row that was taken out has the id or reason {id!r}",
                     fix=f"see `tunesmith show clean`; reasons there: {', '.join(codes) or 'none'}",
                 )
-            wanted.update(dict.fromkeys(hits, "keep"))
+            wanted.update({line.id: Decision("keep", reason=line.code) for line in hits})
         with self.store.lock():
-            merged = {**self.decisions(), **wanted}
-            text = "".join(json.dumps({"id": id, "decision": merged[id]}) + "\n" for id in merged)
-            write_text(self.root / DECISIONS, text)
+            known = self.decisions()
+            decisions.write(self.root / decisions.FILE, Decisions({**known.rows, **wanted}, known.rules))
         return list(wanted)
+
+    def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Withdraw decisions by example id or by reason: the rule for it, and each row decided when shown for it.
+
+        Returns the ids of the rows and the reasons of the rules. Raises InputError ``nothing_to_undo``.
+        """
+        with self.store.lock():
+            known = self.decisions()
+            rows = [id for id, one in known.rows.items() if id in words or one.reason in words]
+            rules = [reason for reason in known.rules if reason in words]
+            hit = {*rows, *rules, *(known.rows[id].reason for id in rows)}
+            for word in words:
+                if word not in hit:
+                    raise InputError(
+                        "nothing_to_undo",
+                        f"no decision was made on a row or for a reason {word!r}",
+                        decisions.FILE,
+                        "name an id or a reason that stands there",
+                    )
+            left = {id: one for id, one in known.rows.items() if id not in rows}
+            other = {reason: action for reason, action in known.rules.items() if reason not in rules}
+            decisions.write(self.root / decisions.FILE, Decisions(left, other))
+        return rows, rules
+
+    def reviewing(self, *, again: bool = False) -> AbstractContextManager[Review]:
+        """The rows that `clean` changed, merged, set aside or flagged, to decide on; the project is locked meanwhile.
+
+        Rows that are decided are left out, unless ``again``.
+        """
+        from tunesmith.review import reviewing
+
+        return reviewing(self, again=again)
+
+    def forgetting(self, what: Sequence[str]) -> AbstractContextManager[Plan]:
+        """Look for rows by example id or by a text in them, and for all that holds them, while the project is locked.
+
+        ``carry_out`` of the plan removes them for good.
+        """
+        from tunesmith.forget.plan import planning
+
+        return planning(self, what)
 
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunesmith.decisions import Decisions
 from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
@@ -17,7 +18,8 @@ from tunesmith.stages.clean.settings import CleanSettings
 class Verdicts:
     """What becomes of each row ``[rows]``: kept, merged ``into`` another row, or set aside.
 
-    A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it.
+    A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it. ``dropped``
+    ones are set aside by the user's decision alone.
     """
 
     marks: Marks
@@ -27,24 +29,34 @@ class Verdicts:
     kept: Bools
     merged: Bools
     set_aside: Bools
+    dropped: Bools
     conflicts_stay: bool
 
     @property
     def untouched(self) -> Bools:
         """Kept rows that the ledger need not mention."""
-        return self.kept & ~(self.marks.fixed | self.marks.wanted | self.conflicts.rows)
+        marks = self.marks
+        return self.kept & ~(marks.fixed | marks.wanted | marks.pardoned | self.conflicts.rows | (self.into >= 0))
 
 
-def decide(marks: Marks, goal: GoalSheet, settings: CleanSettings) -> Verdicts:
-    """Merge duplicates, then set conflicts aside (for output text they are kept and flagged)."""
+def decide(marks: Marks, goal: GoalSheet, settings: CleanSettings, decisions: Decisions) -> Verdicts:
+    """Merge duplicates, set aside what the user drops, then conflicts (for output text they are kept and flagged).
+
+    A dropped row still stands for its duplicates, so that none of them comes up in its place.
+    """
     inputs = group_numbers(marks.given)
     answers = group_numbers(marks.given, marks.answered)
     nobody = np.full(len(inputs), -1, np.int64)
     into = merged_into(marks, answers) if "duplicate" in settings.drop else nobody
-    merged = (into >= 0) & ~marks.wanted
-    disputed = marks.standing & ~merged if "conflict" in settings.drop else np.zeros(len(inputs), np.bool_)
+    merged = (into >= 0) & ~marks.wanted & (decisions.rules.get("duplicate") != "keep")
+    dropped = marks.unwanted & marks.standing & ~merged
+    disputed = marks.standing & ~merged & ~dropped if "conflict" in settings.drop else np.zeros(len(inputs), np.bool_)
     conflicts = Conflicts.find(inputs, answers, disputed)
-    faulty = ~marks.standing
-    if goal.output != "text":  # prose may well answer in two ways
+    rule = decisions.rules.get("conflict")
+    stay = goal.output == "text"  # prose may well answer in two ways
+    if stay and rule == "drop":
+        dropped = dropped | (conflicts.rows & ~marks.decided)
+    faulty = ~marks.standing | dropped
+    if not stay and rule != "keep":
         faulty = faulty | (conflicts.rows & ~marks.wanted)
-    return Verdicts(marks, answers, into, conflicts, ~merged & ~faulty, merged, faulty, goal.output == "text")
+    return Verdicts(marks, answers, into, conflicts, ~merged & ~faulty, merged, faulty, dropped, stay)
