@@ -57,6 +57,7 @@ class Project:
         self.root = root.resolve()
         self.file = self.root / FILE
         self.store = Store(self.root / ".tunesmith")
+        self.finished_forgetting: Path | None = None  # the receipt of one that a kill had cut off
         default_cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tunesmith"
         self.cache = Path(os.environ.get("TUNESMITH_CACHE", default_cache)).expanduser()
 
@@ -94,7 +95,10 @@ class Project:
             here = Path.cwd()
             found = [parent for parent in (here, *here.parents) if (parent / FILE).exists()]
             project = cls(found[0] if found else here)
+        from tunesmith.forget.carry_out import finish_after_a_kill
+
         project.read()
+        project.finished_forgetting = finish_after_a_kill(project.root, project.store)
         return project
 
     @property
@@ -154,8 +158,10 @@ class Project:
         on_event: Sink = ignore,
     ) -> RunResult:
         """Make every stage that is not up to date, up to ``to``, and return the typed results."""
+        from tunesmith.forget.carry_out import finish_after_a_kill
         from tunesmith.pipeline.run import run
 
+        finish_after_a_kill(self.root, self.store)
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 

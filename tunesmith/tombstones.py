@@ -50,8 +50,8 @@ class Tombstones:
                 f"{len(hashes)} rows were forgotten in this project, and the key that tells them is gone: "
                 "they could come back from the sources",
                 str(folder / KEY),
-                f"copy {FOLDER}/{KEY} from where the rows were forgotten; or, when you are sure that none of them stands "
-                f"in a source any more, delete {folder / ROWS}",
+                f"copy {FOLDER}/{KEY} from where the rows were forgotten; or, when you are sure that none of them "
+                f"stands in a source any more, delete {folder / ROWS}",
             ) from None
 
     @classmethod

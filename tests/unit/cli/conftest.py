@@ -24,6 +24,7 @@ class FakeProject:
 
     root: Path
     name: str = "support-desk"
+    finished_forgetting: Path | None = None
     result: RunResult = field(default_factory=lambda: RunResult([], []))
     events: Sequence[Event] = ()
     products: dict[str, Any] = field(default_factory=dict)

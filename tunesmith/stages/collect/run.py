@@ -133,11 +133,8 @@ def _is_buried(item: Example | BadRow, tombstones: Tombstones) -> bool:
 
 def _tell_of_forgotten(context: Context, places: list[str]) -> None:
     shown = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
-    many = len(places) > 1
-    context.warn(
-        f"{len(places)} {'rows' if many else 'row'} that you had forgotten still {'stand' if many else 'stands'} in the "
-        f"sources, and {'were' if many else 'was'} left out; delete {'them' if many else 'it'} there: {shown}"
-    )
+    stand = "rows that you had forgotten still stand" if len(places) > 1 else "row that you had forgotten still stands"
+    context.warn(f"{len(places)} {stand} in the sources and was left out; delete it there: {shown}")
 
 
 def _entry(file: DataFile, reading: Reading, sha256: str) -> dict[str, Any]:
