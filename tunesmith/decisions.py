@@ -65,6 +65,13 @@ class Decisions:
         }
         return {"decisions": rows, **({"rules": dict(self.rules)} if self.rules else {})}
 
+    def after(self, lines: Iterable[Mapping[str, Any]]) -> Decisions:
+        """These with further lines of the file. Raises ValueError, KeyError or TypeError for what is no decision."""
+        rows, rules = dict(self.rows), dict(self.rules)
+        for line in lines:
+            _take(line, rows, rules)
+        return Decisions(rows, rules)
+
     def lines(self) -> list[dict[str, Any]]:
         """The shortest file that says the same."""
         rules = [{"rule": reason, "decision": action} for reason, action in self.rules.items()]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
 
+
 @dataclass(frozen=True)
 class Answer:
     """What a candidate ("base" or "tuned") says. ``handed_off``: it is for a person to answer."""

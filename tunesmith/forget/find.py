@@ -204,5 +204,3 @@ def ids_in(path: Path, column: str = "id") -> list[str]:
         return [str(id) for id in pq.read_table(path, columns=[column])[column].to_pylist()]
     except (pa.ArrowException, OSError):
         return []
-
-
