@@ -9,12 +9,11 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunesmith.cli.arguments import open_project
+from tunesmith.cli.keys import Keys, keys_at_once
 from tunesmith.cli.run import make
 from tunesmith.decisions import Decision, RuleAction
 from tunesmith.errors import InputError
@@ -49,7 +48,8 @@ def review(arguments: argparse.Namespace) -> int:
     with project.reviewing(again=arguments.again) as found:
         began = found.left
         try:
-            _walk(screen, found)
+            with keys_at_once(sys.stdin.fileno()) as keys:
+                _walk(screen, found, keys)
         except KeyboardInterrupt:
             screen.say()
             _conclude(screen, began, found)
@@ -65,24 +65,25 @@ def _is_shown_already(project: Project) -> bool:
     return clean.state == "made" or (clean.state == "stale" and changed <= {"decisions changed", "rules changed"})
 
 
-def _walk(screen: Screen, review: Review) -> None:
+def _walk(screen: Screen, review: Review, keys: Keys) -> None:
     while review.case is not None:
         _show(screen, review)
-        while (key := _read_key()) not in _keys(review):
+        known = _known_keys(review)
+        while (key := keys.read()) not in known:
             pass  # a key that means nothing here
         if key == "q":
             return
-        _act(screen, review, key)
+        _act(screen, review, keys, key)
 
 
-def _keys(review: Review) -> str:
+def _known_keys(review: Review) -> set[str]:
     """The keys that mean something for the case."""
     sides = min(len(review.rows()), SIDES)
     picks = "123456789"[:sides] if sides > 1 else ""
-    return picks + "kdeasbq"
+    return set(picks + "kdeasbq")
 
 
-def _act(screen: Screen, review: Review, key: str) -> None:
+def _act(screen: Screen, review: Review, keys: Keys, key: str) -> None:
     case, rows = review.case, review.rows()
     if case is None:
         return
@@ -92,9 +93,10 @@ def _act(screen: Screen, review: Review, key: str) -> None:
         if not review.back():
             screen.say("This is the first one.", "dim")
     elif key == "a":
-        _always(screen, review, case.reason)
+        _always(screen, review, keys, case.reason)
     elif key == "e":
-        _edit(screen, review, rows)
+        with keys.paused():
+            _edit(screen, review, rows)
     elif key in "kd":
         action: RuleAction = "keep" if key == "k" else "drop"
         review.decide({row.example.id: Decision(action, reason=case.reason) for row in rows})
@@ -108,12 +110,12 @@ def _act(screen: Screen, review: Review, key: str) -> None:
         )
 
 
-def _always(screen: Screen, review: Review, reason: str) -> None:
+def _always(screen: Screen, review: Review, keys: Keys, reason: str) -> None:
     """Ask what shall hold for every row of the reason from now on; any other key changes nothing."""
     left = review.left_by_reason()[reason]
     screen.say(f"From now on, for every row with the reason {reason} ({left:,} left here): [k]eep or [d]rop?", "bold")
     answers: dict[str, RuleAction] = {"k": "keep", "d": "drop"}
-    if (action := answers.get(_read_key())) is not None:
+    if (action := answers.get(keys.read())) is not None:
         review.always(action)
 
 
@@ -243,32 +245,3 @@ def _conclude(screen: Screen, began: int, review: Review) -> None:
     if review.left:
         screen.say("`tunesmith clean --review` goes on from here; `tunesmith clean --undo ID|REASON` withdraws.")
     screen.say("Next: tunesmith run makes again what follows from your decisions.")
-
-
-def _read_key() -> str:
-    """Wait for one key of the terminal, in lower case; Ctrl-C interrupts, Ctrl-D quits."""
-    with _keys_at_once(sys.stdin.fileno()) as terminal:
-        key = os.read(terminal, 1)
-        if key == b"\x1b":  # an arrow or the like: the rest of it is no key of ours
-            import select
-
-            while select.select([terminal], [], [], 0.02)[0]:
-                os.read(terminal, 64)
-            return ""
-    if key in (b"", b"\x04"):
-        return "q"
-    return key.decode("ascii", "replace").lower()
-
-
-@contextmanager
-def _keys_at_once(terminal: int) -> Iterator[int]:
-    """Give keys without a line's end and without an echo, while the block runs."""
-    import termios
-    import tty
-
-    before = termios.tcgetattr(terminal)
-    tty.setcbreak(terminal, termios.TCSADRAIN)
-    try:
-        yield terminal
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)

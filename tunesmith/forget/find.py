@@ -139,7 +139,7 @@ def _known_ids(tables: list[Path], words: Sequence[str]) -> set[str]:
 
 def _seeds(tables: list[Path], wanted: Wanted, decisions: Decisions) -> tuple[set[str], set[str]]:
     """The ids of the rows that are named or hold a named text, and the texts that were found."""
-    seeds, hits = set(wanted.ids), set()
+    seeds, hits = set(wanted.ids), set[str]()
     if not wanted.values:
         return seeds, hits
 
