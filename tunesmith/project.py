@@ -16,6 +16,7 @@ from tunesmith.decisions import Decision, Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
+from tunesmith.tombstones import FOLDER, PENDING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -96,10 +97,8 @@ class Project:
             here = Path.cwd()
             found = [parent for parent in (here, *here.parents) if (parent / FILE).exists()]
             project = cls(found[0] if found else here)
-        from tunesmith.forget.carry_out import finish_after_a_kill
-
         project.read()
-        project.finished_forgetting = finish_after_a_kill(project.root, project.store)
+        project._finish_forgetting()
         return project
 
     @property
@@ -159,10 +158,9 @@ class Project:
         on_event: Sink = ignore,
     ) -> RunResult:
         """Make every stage that is not up to date, up to ``to``, and return the typed results."""
-        from tunesmith.forget.carry_out import finish_after_a_kill
         from tunesmith.pipeline.run import run
 
-        finish_after_a_kill(self.root, self.store)
+        self._finish_forgetting()
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 
@@ -237,6 +235,13 @@ class Project:
         from tunesmith.review import reviewing
 
         return reviewing(self, again=again)
+
+    def _finish_forgetting(self) -> None:
+        """Finish a forgetting that a kill had cut off."""
+        if (self.root / FOLDER / PENDING).exists():
+            from tunesmith.forget.carry_out import finish_after_a_kill
+
+            self.finished_forgetting = finish_after_a_kill(self.root, self.store)
 
     def forgetting(self, what: Sequence[str]) -> AbstractContextManager[Plan]:
         """Look for rows by example id or by a text in them, and for all that holds them, while the project is locked.

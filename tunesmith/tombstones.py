@@ -23,8 +23,7 @@ from tunesmith.errors import InputError
 from tunesmith.example import Example
 from tunesmith.similarity.normal_form import fingerprint, normalise
 
-FOLDER, KEY, ROWS = "forgotten", "key", "rows"
-_IGNORED = ("key", "pending.json")
+FOLDER, KEY, ROWS, PENDING = "forgotten", "key", "rows", "pending.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def write_key(project: Path, key: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(folder / KEY)
     fsync(folder)
-    write_text(folder / ".gitignore", "".join(f"{name}\n" for name in _IGNORED))
+    write_text(folder / ".gitignore", "".join(f"{name}\n" for name in (KEY, PENDING)))
 
 
 def bury(project: Path, hashes: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""`tunesmith clean --forget`: nothing of the rows is left in any file, whatever is killed, and they do not come back."""
+"""`tunesmith clean --forget`: nothing of the rows is left in any file, kills or not, and they do not come back."""
 
 from __future__ import annotations
 

@@ -22,13 +22,17 @@ def forget(arguments: argparse.Namespace) -> int:
     from tunesmith.cli.screen import Screen
     from tunesmith.cli.words import near_path
 
+    if not (arguments.yes or sys.stdin.isatty()):
+        raise InputError(
+            "not_a_terminal", "rows are removed for good, and nobody can be asked", "--forget", "give --yes as well"
+        )
     screen = Screen()
     project = open_project(arguments)
     with ExitStack() as stack:
         with Screen(stderr=True).waiting("looking for the rows …"):
             plan = stack.enter_context(project.forgetting(arguments.forget))
         _tell(screen, plan)
-        if not (arguments.yes or _agreed(plan)):
+        if not (arguments.yes or _agreed()):
             screen.say("Nothing was removed.")
             return 0
         receipt = plan.carry_out()
@@ -65,14 +69,7 @@ def _tell_left(screen: Screen, plan: Plan) -> None:
     screen.say("Not reached: backups, snapshots, the history of version control, and copies outside this project.")
 
 
-def _agreed(plan: Plan) -> bool:
-    if not sys.stdin.isatty():
-        raise InputError(
-            "not_a_terminal",
-            f"{_rows(plan.rows)} would be removed for good, and nobody can be asked",
-            "--forget",
-            "give --yes as well",
-        )
+def _agreed() -> bool:
     return input("Remove for good? This cannot be undone. [y/N] ").strip().lower() in ("y", "yes")
 
 

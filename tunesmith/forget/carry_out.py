@@ -22,9 +22,9 @@ from tunesmith.decisions import Decisions
 from tunesmith.errors import Busy
 from tunesmith.forget import log
 from tunesmith.products import CERTIFICATE
-from tunesmith.tombstones import FOLDER, bury, write_key
+from tunesmith.tombstones import FOLDER, PENDING, bury, write_key
 
-PENDING, RECEIPTS = "pending.json", "receipts"
+RECEIPTS = "receipts"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,6 @@ def finish(project: Path, store: Store) -> Path | None:
 
 def finish_after_a_kill(project: Path, store: Store) -> Path | None:
     """The same, where nobody else is at it."""
-    if not (project / FOLDER / PENDING).exists():
-        return None
     try:
         with store.lock():
             return finish(project, store)
