@@ -213,9 +213,14 @@ class Review:
         return (self.clean.path / f"{name}.parquet" for name in ("set_aside", "merged", "examples"))
 
     def edited(self, example: Example, answer: str) -> tuple[str, str | None]:
-        """An answer as it would be kept: masked and mended; and what speaks against it, or None."""
-        checked = self._steps.check(example.with_answer(answer))
-        return checked.example.answer or "", checked.fault.evidence if checked.fault else None
+        """An answer as it would be kept: masked and mended; and what speaks against it, or None.
+
+        What spoke against the row before, such as a long input, is pardoned with an edit.
+        """
+        before, checked = self._steps.check(example).fault, self._steps.check(example.with_answer(answer))
+        fault = checked.fault
+        pardoned = fault is None or (fault == before and fault.code != "off_goal")
+        return checked.example.answer or "", None if pardoned or fault is None else fault.evidence
 
 
 @contextmanager

@@ -121,10 +121,12 @@ def _always(screen: Screen, review: Review, keys: Keys, reason: str) -> None:
 
 def _edit(screen: Screen, review: Review, rows: list[ShownRow]) -> None:
     """Take a new answer for the row. In a conflict it is the answer of the first row, and the others are dropped."""
+    from tunesmith.stages.clean.empty import is_blank
+
     first, reason = rows[0].example, review.case.reason if review.case else ""
     old = first.answer or ""
     new = _in_editor(old) if os.environ.get("VISUAL") or os.environ.get("EDITOR") else _in_line(screen, old)
-    if new is None or new == old:
+    if new is None or new == old or is_blank(new):
         screen.say("The answer is as it was; nothing is decided.", "dim")
         return
     answer, against = review.edited(first, new)
