@@ -107,7 +107,7 @@ def forget(project: Path, *words: str) -> dict[str, Any]:
     return dict(json.loads(receipt.read_text(encoding="utf-8")))
 
 
-def tested(project: Path) -> set[str]:
+def once_tested(project: Path) -> set[str]:
     split = Store(project / ".tunesmith").latest("split")
     assert split is not None
     return set(ids_in(split.path / "tested.parquet"))
@@ -121,8 +121,8 @@ def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> N
     hers = {row.id for row in Project.open(project).product("collect").examples() if NAME.lower() in row.input.lower()}
     learned = set(ids_in(next(made.glob(".tunesmith/artifacts/train-*")) / "examples.parquet"))
     assert learned & hers
-    assert tested(project) & hers
-    sound = tested(project) - hers
+    assert once_tested(project) & hers
+    sound = once_tested(project) - hers
 
     receipt = forget(project, NAME)
 
@@ -139,13 +139,13 @@ def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> N
     for path in project.glob(".tunesmith/artifacts/*/*.parquet"):
         if "/train-" not in str(path):
             assert not hers & set(ids_in(path)), path
-    assert tested(project) == sound
+    assert once_tested(project) == sound
     assert len(Project.open(project).decisions().rows) == 1
     assert stat.S_IMODE((project / "forgotten" / "key").stat().st_mode) == 0o600
 
 
 def test_forgotten_rows_do_not_come_back_and_the_model_is_trained_anew(project: Path) -> None:
-    sound = tested(project) - set(hers_in(project))
+    sound = once_tested(project) - set(hers_in(project))
     forget(project, NAME)
     assert {stage.state for stage in Project.open(project).status() if stage.stage in ("clean", "train", "test")} != {
         "made"
@@ -157,7 +157,7 @@ def test_forgotten_rows_do_not_come_back_and_the_model_is_trained_anew(project: 
     assert result.collect.counts["forgotten"] == len(SAID) + 6
     assert any("still stand" in event.data["text"] for event in told if event.kind == "warning")
     assert holding(project, NAME, MAIL)[0] == {"rows.jsonl"}
-    assert sound <= tested(project)
+    assert sound <= once_tested(project)
     shown = {row["id"] for row in read_rows(result.test.folder / "predictions.parquet")}  # type: ignore[union-attr]
     assert sound <= shown
     assert Project.open(project).run().made == []
