@@ -43,7 +43,7 @@ SET_ASIDE_ROWS = pa.schema(
 LEDGER = pa.schema(
     [
         ("id", pa.string()),
-        ("state", pa.string()),  # kept | changed | merged | set_aside
+        ("state", pa.string()),  # kept | flagged | changed | merged | set_aside
         ("code", pa.string()),
         ("evidence", pa.string()),
         ("into", pa.string()),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: What stands for the user's own decisions in the ledger: shown again only when asked for.
 OWN = ("restored", "dropped", "edited")
-_STATES = ("set_aside", "merged", "kept", "changed")
+_STATES = ("set_aside", "merged", "flagged", "kept", "changed")
 _WINDOW = 64
 
 

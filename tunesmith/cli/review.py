@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from tunesmith.project import Project
     from tunesmith.review import Review, ShownRow
 
-FATES = {"set_aside": "set aside", "merged": "merged", "changed": "changed", "kept": "kept, flagged"}
+FATES = {
+    "set_aside": "set aside",
+    "merged": "merged",
+    "flagged": "to look at",
+    "kept": "kept",
+    "changed": "changed",
+}
 #: Characters of a text that are shown; the editor shows all.
 SHOWN = 2000
 #: Sides of a conflict that a digit can pick.
@@ -230,7 +236,7 @@ def _cut(text: str) -> str:
 def _menu(rows: list[ShownRow], state: str) -> str:
     if len(rows) > 1:
         picks = f"1-{min(len(rows), SIDES)} keep this one, drop the others   [k]eep all   [d]rop all"
-    elif state in ("changed", "kept"):
+    elif state in ("changed", "flagged", "kept"):
         picks = "[k]eep as it is   [d]rop"
     else:
         picks = "[k]eep   [d]rop (leave it out)"

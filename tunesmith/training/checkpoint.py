@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.artifact import fsync, make_folder, sha256_of, write_json
+from tunesmith.errors import TunesmithError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,37 +140,52 @@ def _directories(folder: Path) -> list[Path]:
 
 
 def is_whole(directory: Path) -> bool:
-    """Whether every file of a checkpoint is what was written."""
+    """Whether every file of a checkpoint can be read and is what was written."""
+    with suppress(OSError):
+        return _is_as_written(directory)
+    return False
+
+
+def _is_as_written(directory: Path) -> bool:
+    """Compare every file with the manifest. Raises OSError when the disk does not give a file that is there."""
     try:
         hashes = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         return set(hashes) == FILES and all(sha256_of(directory / name) == hashes[name] for name in FILES)
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, TypeError, RecursionError):
         return False
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[Path]]:
-    """The newest whole checkpoint, or None, and the damaged ones that were passed over."""
+    """The newest whole checkpoint, or None, and the damaged ones that were passed over.
+
+    Raises TunesmithError when none is whole and one could not be read: it may yet be.
+    """
     damaged: list[Path] = []
+    unreadable: tuple[Path, OSError] | None = None
     for directory in reversed(_directories(folder)):
-        found = _read(directory)
-        if found is not None:
-            return found, damaged
+        try:
+            if _is_as_written(directory):
+                return _read(directory), damaged
+        except OSError as error:
+            unreadable = unreadable or (directory, error)
         damaged.append(directory)
+    if unreadable:
+        unread, why = unreadable
+        raise TunesmithError(
+            "checkpoint_not_read",
+            f"the disk does not give this checkpoint ({why.strerror}), and no other is whole",
+            str(unread),
+            "see to the disk and run again; `tunesmith run --from-scratch` gives the checkpoints up and trains anew",
+        ) from why
     return None, damaged
 
 
-def _read(directory: Path) -> Checkpoint | None:
-    """The checkpoint in a directory, or None where it is not what was written."""
-    from safetensors import SafetensorError
+def _read(directory: Path) -> Checkpoint:
+    """A whole checkpoint. Its tensors are copies: they do not hang on the files, which later checkpoints replace."""
     from safetensors.torch import load_file
 
-    if not is_whole(directory):
-        return None
-    with suppress(OSError, ValueError, SafetensorError):  # a disk that could be read a moment ago
-        # The copies do not hang on the files, which later checkpoints replace.
-        tensors = {
-            name: {key: value.clone() for key, value in load_file(directory / f"{name}.safetensors").items()}
-            for name in TENSORS
-        }
-        return Checkpoint(**tensors, state=json.loads((directory / STATE).read_text(encoding="utf-8")))
-    return None
+    tensors = {
+        name: {key: value.clone() for key, value in load_file(directory / f"{name}.safetensors").items()}
+        for name in TENSORS
+    }
+    return Checkpoint(**tensors, state=json.loads((directory / STATE).read_text(encoding="utf-8")))

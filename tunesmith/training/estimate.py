@@ -36,8 +36,8 @@ SHARE = 0.8
 PASSING = 0.25
 #: What the allocator holds of freed memory after many batches of different sizes, as a share of what one keeps.
 SLACK = 0.5
-#: float32 copies of what is trained: gradient, AdamW's two moments, the best step's, two for writing a checkpoint.
-COPIES = 1 + 2 + 1 + 2
+#: float32 copies of what is trained: gradient, AdamW's two moments, the best step's. A checkpoint is written from them.
+COPIES = 1 + 2 + 1
 #: Steps that are timed; at most so many seconds are spent on it, but for the first.
 TIMED, TIMED_SECONDS = 3, 6.0
 

@@ -95,6 +95,40 @@ def test_what_the_disk_refuses_is_told_with_the_size_and_where_the_run_goes_on(
         assert int(told.replace(",", "")) == pytest.approx(checkpoint.size_of(found), rel=0.01)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_checkpoint_that_the_disk_does_not_give_is_never_given_up_for_a_start_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It may be whole, once the disk reads again; only damage that is certain costs the training."""
+    for step in (1, 2):
+        checkpoint.save(tmp_path, at_step(step))
+    read = checkpoint.sha256_of
+    failing = {2}
+
+    def sha256_of(path: Path) -> str:
+        if int(path.parent.name[5:]) in failing:
+            raise OSError(number, os.strerror(number), str(path))
+        return read(path)
+
+    monkeypatch.setattr(checkpoint, "sha256_of", sha256_of)
+    found, passed_over = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert same(found, at_step(1))
+    assert [path.name for path in passed_over] == ["step-00000002"]
+    failing.add(1)
+    with pytest.raises(TunesmithError) as caught:
+        list(make_run(tmp_path))
+    assert caught.value.code == "checkpoint_not_read"
+    assert caught.value.where == str(tmp_path / "step-00000002")
+    assert os.strerror(number) in caught.value.what
+    assert "`tunesmith run --from-scratch`" in caught.value.fix
+    failing.clear()
+    found, passed_over = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert same(found, at_step(2))
+    assert passed_over == []
+
+
 def test_the_size_that_is_told_is_about_that_of_the_files(two: Two) -> None:
     written = sum(path.stat().st_size for path in (two.folder / two.newest).iterdir())
     assert 0.95 * written < checkpoint.size_of(two.newer) <= written

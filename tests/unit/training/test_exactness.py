@@ -6,7 +6,7 @@ transformers and peft on rows padded to the longest (textbook.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.stages.train.settings import TrainSettings
 from tunesmith.training.loop import Run
 from tunesmith.training.preference_trees import preference_trees
-from tunesmith.training.recipe import choose
+from tunesmith.training.recipe import Recipe, choose
 from tunesmith.training.tree_packing import trees
 
 BETA = 0.3
@@ -85,12 +85,20 @@ def trainable_of(variant: Variant) -> CausalLM:
     if variant.way == "fused adapters":
         assert fuse(model) == 14
     base = BaseModel("tiny", "causal_lm", Path(), 0, 64, "Apache-2.0", ("en",), "test", "", "")
-    recipe = {"method": variant.method, "precision": "float32", "dropout": 0.0, "beta": BETA}
-    recipe["activation_checkpointing"] = False
     row = EncodedRow("first", [1, 2, 3], [False, True, True], None, 1.0, 1)
-    made = CausalLM(model, base, GoalSheet("text", "text", ""), recipe, [row] if variant.way == "own layers" else [])
+    own = [row] if variant.way == "own layers" else []
+    recipe = asdict(replace(recipe_of([row]), method=variant.method, objective=variant.objective))
+    made = CausalLM(model, base, GoalSheet("text", "text", ""), recipe, own)
     assert (made.layers is not None) == (variant.way == "own layers")
     return made
+
+
+def recipe_of(rows: list[EncodedRow]) -> Recipe:
+    """One step over all rows, whose gradients are not clipped."""
+    given = TrainSettings(
+        batch_size=len(rows), epochs=1, max_grad_norm=1e30, dropout=0.0, precision="float32", beta=BETA
+    )
+    return replace(choose(given, "causal_lm", rows, 0), steps=1)
 
 
 @dataclass(frozen=True)
@@ -137,8 +145,7 @@ def conversations(draw: st.DrawFn) -> list[EncodedRow]:
 
 def step_of(model: CausalLM, rows: list[EncodedRow], objective: str, budget: int, workers: int) -> tuple[float, Any]:
     """The loss that the loop tells of one step over these rows, and the gradients that its optimizer is given."""
-    chosen = choose(TrainSettings(batch_size=len(rows), epochs=1, max_grad_norm=1e30), "causal_lm", rows, 0)
-    recipe = replace(chosen, steps=1, workers=workers, objective=objective)
+    recipe = replace(recipe_of(rows), workers=workers, objective=objective)
     maker: Any = preference_trees if objective == "dpo" else trees
     run = Run(model, rows, [], partial(maker, budget=budget, workers=workers), recipe, Path("no checkpoint is written"))
     parameters = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]

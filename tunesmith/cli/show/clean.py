@@ -11,7 +11,13 @@ from tunesmith.cli.words import counts_in_words
 from tunesmith.products import CleanSet, LedgerLine
 
 EXAMPLES_A_REASON = 3
-STATES = {"set_aside": "set aside", "merged": "merged", "changed": "fixed", "kept": "kept by your decision"}
+STATES = {
+    "set_aside": "set aside",
+    "merged": "merged",
+    "changed": "fixed",
+    "flagged": "to look at",
+    "kept": "kept by your decision",
+}
 
 
 def show(clean: CleanSet, screen: Screen) -> None:

@@ -43,4 +43,4 @@ class DecidedSteps(RowSteps):
 def codes_of(checked: Checked) -> list[str]:
     """The reasons for which a row is shown: what speaks against it, what was mended, what it is flagged for."""
     fault = [checked.fault] if checked.fault else []
-    return [remark.code for remark in (*fault, *checked.fixes, *getattr(checked, "flags", ()))]
+    return [remark.code for remark in (*fault, *checked.fixes, *checked.flags)]

@@ -23,7 +23,7 @@ class Ledger(RowWriter):
 
     def line(self, id: str, state: str, code: str, evidence: str, into: str | None = None) -> None:
         self.by_code[code] += 1
-        if state != "kept":
+        if state not in ("kept", "flagged"):
             self.first_out.setdefault(code, (id, evidence))
         self.write({"id": id, "state": state, "code": code, "evidence": evidence, "into": into})
 

@@ -26,8 +26,9 @@ class Marks:
     """One entry a row, in file order. ``given`` and ``answered`` are fingerprints ``[rows, 2]``.
 
     ``faulty`` rows have a fault of their own, ``broken`` ones no usable structure, ``fixed`` ones were
-    mended, ``decided`` ones the user decided on one by one. Of these and of those with a rule, ``wanted`` ones are kept
-    whatever speaks against them, the fault of ``pardoned`` ones does not count, and ``unwanted`` ones are set aside.
+    mended, ``flagged`` ones have something to look at, ``decided`` ones the user decided on one by one. Of these and of
+    those with a rule, ``wanted`` ones are kept whatever speaks against them, the fault of ``pardoned`` ones does not
+    count, and ``unwanted`` ones are set aside.
     """
 
     given: Prints
@@ -35,6 +36,7 @@ class Marks:
     faulty: Bools
     broken: Bools
     fixed: Bools
+    flagged: Bools
     decided: Bools
     wanted: Bools
     pardoned: Bools
@@ -52,6 +54,7 @@ class Marks:
             marks.faulty[row] = fault is not None
             marks.broken[row] = fault is not None and fault.code == "structure"
             marks.fixed[row] = bool(checked.fixes)
+            marks.flagged[row] = bool(checked.flags)
             marks._note_decision(row, example, checked, steps.decisions)
             marks.weight[row] = example.weight
             marks.part_rank[row] = PART_RANK[example.part]
@@ -69,6 +72,7 @@ class Marks:
             faulty=np.zeros(rows, np.bool_),
             broken=np.zeros(rows, np.bool_),
             fixed=np.zeros(rows, np.bool_),
+            flagged=np.zeros(rows, np.bool_),
             decided=np.zeros(rows, np.bool_),
             wanted=np.zeros(rows, np.bool_),
             pardoned=np.zeros(rows, np.bool_),

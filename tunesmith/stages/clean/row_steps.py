@@ -29,6 +29,7 @@ class Remark:
 class Checked:
     """A row after the steps: ``fixes`` made it what it is now, ``fault`` speaks against keeping it.
 
+    ``flags`` are what a person should look at; they change nothing.
     ``value`` is the answer as parsed, for output json. ``private`` is the row after masking alone.
     """
 
@@ -37,6 +38,7 @@ class Checked:
     fault: Remark | None = None
     value: Any = None
     private: MaskedRow | None = None
+    flags: tuple[Remark, ...] = ()
 
 
 class RowSteps:

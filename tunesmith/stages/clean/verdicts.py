@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
 from tunesmith.stages.clean.marks import Bools, Ints, Marks, group_numbers
+from tunesmith.stages.clean.row_steps import Remark
 from tunesmith.stages.clean.settings import CleanSettings
 
 
@@ -19,7 +22,8 @@ class Verdicts:
     """What becomes of each row ``[rows]``: kept, merged ``into`` another row, or set aside.
 
     A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it. ``dropped``
-    ones are set aside by the user's decision alone.
+    ones are set aside by the user's decision alone. ``flags`` are what only a look at the whole set finds in kept
+    rows, by row.
     """
 
     marks: Marks
@@ -31,12 +35,29 @@ class Verdicts:
     set_aside: Bools
     dropped: Bools
     conflicts_stay: bool
+    flags: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def untouched(self) -> Bools:
         """Kept rows that the ledger need not mention."""
         marks = self.marks
-        return self.kept & ~(marks.fixed | marks.wanted | marks.pardoned | self.conflicts.rows | (self.into >= 0))
+        notable = marks.fixed | marks.flagged | marks.wanted | marks.pardoned | self.conflicts.rows | (self.into >= 0)
+        notable[list(self.flags)] = True
+        return self.kept & ~notable
+
+    def with_flags(self, flags: Mapping[int, tuple[Remark, ...]], decisions: Decisions) -> Verdicts:
+        """The same with what a look at the whole set found. A rule that drops a reason holds for flagged rows too."""
+        ruled = {row: decisions.rule(flag.code for flag in found) for row, found in flags.items()}
+        hit = [row for row, rule in ruled.items() if rule and rule[1] == "drop" and not self.marks.decided[row]]
+        dropped = np.zeros(len(self.kept), np.bool_)
+        dropped[hit] = self.kept[hit]
+        return replace(
+            self,
+            flags=flags,
+            kept=self.kept & ~dropped,
+            set_aside=self.set_aside | dropped,
+            dropped=self.dropped | dropped,
+        )
 
 
 def decide(marks: Marks, goal: GoalSheet, settings: CleanSettings, decisions: Decisions) -> Verdicts:

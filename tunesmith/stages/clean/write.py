@@ -84,6 +84,8 @@ class Account:
         if checked.fixes:
             known = None if masked else before
             self._ledger.change(example.id, [(fix.code, fix.evidence) for fix in checked.fixes], known)
+        for flag in (*checked.flags, *verdicts.flags.get(row, ())):
+            self._ledger.line(example.id, "flagged", flag.code, flag.evidence)
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
             self._ledger.line(example.id, "kept", *against)
             against = None
@@ -111,7 +113,8 @@ class Account:
             return "your decision"
         copies = ["duplicate"] if self._verdicts.into[row] >= 0 else []
         sides = ["conflict"] if self._verdicts.conflicts.group[row] >= 0 else []
-        codes = [*codes_of(checked), *copies, *sides]
+        flags = [flag.code for flag in self._verdicts.flags.get(row, ())]
+        codes = [*codes_of(checked), *copies, *sides, *flags]
         return "your rule for " + next(code for code in codes if decisions.rules.get(code) == action)
 
     def _duplicate(self, row: int) -> tuple[str, str]:

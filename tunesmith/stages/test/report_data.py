@@ -59,6 +59,8 @@ class ReportData:
     rows: int
     verdict: Mapping[str, Any]
     hand_off: str
+    slices: Sequence[tuple[str, ...]]
+    slices_words: str
     primary: MetricRow
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
@@ -125,6 +127,8 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         rows=measured.facts["rows"],
         verdict=measured.verdict,
         hand_off=hand_off["words"] if hand_off else "",
+        slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
+        slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},

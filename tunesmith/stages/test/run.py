@@ -33,11 +33,12 @@ from tunesmith.stages.test.rivals import Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
+from tunesmith.stages.test.slices import as_facts, in_words, slices, training_inputs
 from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdict
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 3
+VERSION = 4
 
 
 def run(
@@ -69,12 +70,22 @@ def run(
     compared = differences(scored, rival.name, **draw)
     primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
     judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival)
+    row_metric = TEXT_METRICS[0] if texts else ROW_METRIC[goal.output]
+    cut = slices(
+        rows,
+        scored[TUNED].by_row,
+        scored[rival.name].by_row,
+        goal,
+        training_inputs(inputs["clean"], split),
+        context.seed,
+    )
     worst = worst_rows(scored[TUNED].by_row, scored[rival.name].by_row, settings.worst)
     facts = {
         "rows": len(rows),
         "not_asked": len(locked) - len(rows),
         "primary": primary,
-        "row_metric": TEXT_METRICS[0] if texts else ROW_METRIC[goal.output],
+        "row_metric": row_metric,
+        "slices": {"words": in_words(cut, row_metric, rival.short), "found": as_facts(cut)},
         "test_sha256": split.test_sha256,
         "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
         "worst": [rows[index].id for index in worst],

@@ -144,8 +144,9 @@ def _expected(model: Any, rows: Rows, recipe: Recipe, batches: BatchMaker, conte
     path, ranks = context.folder / ESTIMATE, context.ranks
     told: dict[str, float] | None = None
     if ranks.first and path.exists():
-        with suppress(InputError):
-            told = dict(read_json(path))
+        with suppress(InputError, KeyError, TypeError, ValueError):  # damaged: it is measured again
+            read = read_json(path)
+            told = {name: float(read[name]) for name in ("seconds", "memory_bytes")}
     told = ranks.tell(told)
     if told is not None:
         return told
@@ -153,6 +154,8 @@ def _expected(model: Any, rows: Rows, recipe: Recipe, batches: BatchMaker, conte
     if recipe.refit:  # the whole training once more, with the validation rows
         found = replace(found, training=found.training * (2 + len(rows.validation) / len(rows.train)))
     took = f"at most about {duration(found.seconds)} and {found.memory_bytes / 1e9:.1f} GB of memory"
+    if recipe.grows:
+        took += f" for {recipe.steps:,} steps"
     context.note(f"{took}, by a trial of the first step")
     told = {"seconds": found.seconds, "memory_bytes": found.memory_bytes}
     if ranks.first:
