@@ -95,7 +95,8 @@ def find_rows(store: Store, words: Sequence[str], decisions: Decisions, tombston
             "nothing_to_forget",
             f"no row has this id, and none holds this text: {', '.join(map(repr, _as_given(words, missing)))}",
             str(store.artifacts),
-            "see the ids in `tunesmith show clean`; a text is found without regard to case and spaces",
+            "rows that no run has collected yet are found after `tunesmith collect`; the ids of others are in "
+            "`tunesmith show clean`, and a text is found without regard to case and spaces",
         )
     rows = Rows(ids=seeds)
     as_they_came = [path for path in tables if _holds_originals(path)]

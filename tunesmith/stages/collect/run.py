@@ -133,8 +133,8 @@ def _is_buried(item: Example | BadRow, tombstones: Tombstones) -> bool:
 
 def _tell_of_forgotten(context: Context, places: list[str]) -> None:
     shown = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
-    stand = "rows that you had forgotten still stand" if len(places) > 1 else "row that you had forgotten still stands"
-    context.warn(f"{len(places)} {stand} in the sources and was left out; delete it there: {shown}")
+    told = "rows that you had forgotten still stand" if len(places) > 1 else "row that you had forgotten still stands"
+    context.warn(f"{len(places)} {told} in the sources; left out here, to be deleted there: {shown}")
 
 
 def _entry(file: DataFile, reading: Reading, sha256: str) -> dict[str, Any]:
