@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import decisions, project_file
 from tunesmith.artifact import Store, hash_of, write_text
-from tunesmith.decisions import Decision, Decisions
+from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
@@ -187,45 +187,18 @@ class Project:
 
     def restore(self, ids: Sequence[str]) -> list[str]:
         """Decide that rows which `clean` took out stay in, by example id or by reason. Returns their ids."""
-        lines = [line for line in self.product("clean").ledger() if line.state in ("merged", "set_aside")]
-        wanted: dict[str, Decision] = {}
-        for id in ids:
-            hits = [line for line in lines if id in (line.id, line.code)]
-            if not hits:
-                codes = sorted({line.code for line in lines})
-                raise InputError(
-                    "nothing_to_restore",
-                    f"no row that was taken out has the id or reason {id!r}",
-                    fix=f"see `tunesmith show clean`; reasons there: {', '.join(codes) or 'none'}",
-                )
-            wanted.update({line.id: Decision("keep", reason=line.code) for line in hits})
-        with self.store.lock():
-            known = self.decisions()
-            decisions.write(self.root / decisions.FILE, Decisions({**known.rows, **wanted}, known.rules))
-        return list(wanted)
+        from tunesmith.decide import restore
+
+        return restore(self, ids)
 
     def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Withdraw decisions by example id or by reason: the rule for it, and each row decided when shown for it.
 
         Returns the ids of the rows and the reasons of the rules. Raises InputError ``nothing_to_undo``.
         """
-        with self.store.lock():
-            known = self.decisions()
-            rows = [id for id, one in known.rows.items() if id in words or one.reason in words]
-            rules = [reason for reason in known.rules if reason in words]
-            hit = {*rows, *rules, *(known.rows[id].reason for id in rows)}
-            for word in words:
-                if word not in hit:
-                    raise InputError(
-                        "nothing_to_undo",
-                        f"no decision was made on a row or for a reason {word!r}",
-                        decisions.FILE,
-                        "name an id or a reason that stands there",
-                    )
-            left = {id: one for id, one in known.rows.items() if id not in rows}
-            other = {reason: action for reason, action in known.rules.items() if reason not in rules}
-            decisions.write(self.root / decisions.FILE, Decisions(left, other))
-        return rows, rules
+        from tunesmith.decide import undo
+
+        return undo(self, words)
 
     def reviewing(self, *, again: bool = False) -> AbstractContextManager[Review]:
         """The rows that `clean` changed, merged, set aside or flagged, to decide on; the project is locked meanwhile.

@@ -89,6 +89,7 @@ def write_key(project: Path, key: bytes) -> None:
     make_folder(folder)
     if read_key(project) == key:
         return
+    write_text(folder / ".gitignore", "".join(f"{name}\n" for name in (KEY, PENDING)))
     temporary = folder / f".{KEY}.{os.getpid()}.tmp"
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
@@ -97,7 +98,6 @@ def write_key(project: Path, key: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(folder / KEY)
     fsync(folder)
-    write_text(folder / ".gitignore", "".join(f"{name}\n" for name in (KEY, PENDING)))
 
 
 def bury(project: Path, hashes: Iterable[str]) -> None:

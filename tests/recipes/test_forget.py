@@ -270,5 +270,6 @@ def test_a_kill_amid_a_forgetting_is_finished_by_the_next_command(
         else:
             assert left == holding(made, NAME, MAIL)[0], copy.name
         assert not list(copy.rglob("pending.json"))
+        assert not pending or not list(copy.rglob(".*.tmp"))
         shutil.rmtree(copy)
     assert begun >= 8

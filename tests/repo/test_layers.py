@@ -31,13 +31,13 @@ LAYERS = (
     # tunesmith.yaml, composed of the stages' own settings.
     ("project_file",),
     ("pipeline",),
-    # Project is what users hold; ask.py, shown_batch.py, review.py and forget/ are methods of it in files of their own.
+    # Project is what users hold; the areas of ONE_AREA are methods of it in files of their own.
     ("project",),
     ("tunesmith", "cli", "server", "studio"),
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = {"ask": "project", "shown_batch": "project", "review": "project", "forget": "project"}
+ONE_AREA = dict.fromkeys(("ask", "decide", "forget", "review", "shown_batch"), "project")
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

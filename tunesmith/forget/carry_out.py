@@ -22,7 +22,7 @@ from tunesmith.decisions import Decisions
 from tunesmith.errors import Busy
 from tunesmith.forget import log
 from tunesmith.products import CERTIFICATE
-from tunesmith.tombstones import FOLDER, PENDING, bury, write_key
+from tunesmith.tombstones import FOLDER, KEY, PENDING, ROWS, bury, write_key
 
 RECEIPTS = "receipts"
 
@@ -84,6 +84,14 @@ def carry_out(project: Path, store: Store, intent: Intent) -> Path:
     for name in intent.removed:
         _remove(project / name)
     receipt = _write_receipt(project, intent)
+    for folder in (
+        project,
+        store.root,
+        project / FOLDER,
+        receipt.parent,
+        *(project / name for name in intent.rewritten),
+    ):
+        _sweep(folder)
     (project / FOLDER / PENDING).unlink()
     fsync(project / FOLDER)
     return receipt
@@ -115,10 +123,15 @@ def _rewrite_split(folder: Path, ids: set[str]) -> None:
     write_json(folder / MANIFEST, manifest)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a kill left of files that were being written."""
+    for name in ("*.json", "*.jsonl", "*.parquet", ROWS, KEY):
+        for left in folder.glob(f".{name}.*.tmp"):
+            left.unlink()
+
+
 def _replace_table(path: Path, table: Any) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        left.unlink()
     pq.write_table(table, temporary, compression="zstd")
     fsync(temporary)
     temporary.replace(path)

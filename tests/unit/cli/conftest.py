@@ -77,6 +77,10 @@ class FakeProject:
         self.calls.append(("ask", text))
         return self.answers
 
+    def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        self.calls.append(("undo", list(words)))
+        return ["a1"], ["conflict"]
+
     def restore(self, ids: Sequence[str]) -> list[str]:
         self.calls.append(("restore", list(ids)))
         return list(ids)
