@@ -115,7 +115,7 @@ def once_tested(project: Path) -> set[str]:
 
 def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> None:
     before, searched = holding(project, NAME, MAIL)
-    assert stages_of(before) == {"collect", "clean", "test"}
+    assert stages_of(before) == {"collect", "clean", "format", "test"}
     assert {"decisions.jsonl", "rows.jsonl"} < before
     assert searched >= 40
     hers = {row.id for row in Project.open(project).product("collect").examples() if NAME.lower() in row.input.lower()}
@@ -249,7 +249,7 @@ while True:
 def test_a_kill_amid_a_forgetting_is_finished_by_the_next_command(
     made: Path, tmp_path: Path, bases_cache: Path
 ) -> None:
-    words = [sys.executable, "-c", KILLER, str(made), str(tmp_path), NAME, "9"]
+    words = [sys.executable, "-c", KILLER, str(made), str(tmp_path), NAME, "5"]
     done = subprocess.run(words, env=environment(bases_cache), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     last, code = json.loads(done.stdout)

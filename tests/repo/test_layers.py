@@ -144,6 +144,7 @@ def test_only_the_order_knows_the_order_of_the_stages():
         "tunesmith.stages.base.run",  # check, fingerprint, refetch
         "tunesmith.stages.goal.run",  # check, schema_of
         "tunesmith.stages.goal.infer",
+        "tunesmith.stages.clean.row_steps",  # review: which rows are in conflict, and what an edit becomes
         "tunesmith.stages.collect.fingerprint",
         "tunesmith.stages.collect.look",
         "tunesmith.stages.collect.settings",
