@@ -6,20 +6,19 @@ duplicates and conflicts are decided; the second writes. Memory is about 100 byt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tunesmith.artifact import write_json
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
-from tunesmith.example import Example
 from tunesmith.example_parquet import count_rows, read_examples
 from tunesmith.products import LEDGER_SUM, Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
 from tunesmith.stages.clean.decided import DecidedSteps
+from tunesmith.stages.clean.first_pass import first_pass
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
-from tunesmith.stages.clean.marks import Marks
 from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
@@ -40,11 +39,11 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
-    steps = DecidedSteps(goal, settings, context.seed, context.decisions)
     progress = _Progress(context, rows)
-    marks = Marks.of(progress.over(collection.examples()), rows, steps)
+    marks = first_pass(source, goal, settings, context.seed, context.decisions, progress.first_pass)
     _note_gone(context, int(marks.decided.sum()))
     verdicts = decide(marks, goal, settings, context.decisions)
+    steps = DecidedSteps(goal, settings, context.seed, context.decisions)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
     with ledger, private:
@@ -74,11 +73,9 @@ class _Progress:
         self._rows = rows
         self._pace = Pace(rows)
 
-    def over(self, examples: Iterator[Example]) -> Iterator[Example]:
-        for row, example in enumerate(examples):
-            if row % 256 == 0 and self._pace.due():
-                self._tell(int(row * self.FIRST))
-            yield example
+    def first_pass(self, done: int) -> None:
+        if self._pace.due():
+            self._tell(int(done * self.FIRST))
 
     def second_pass(self, done: int) -> None:
         if self._pace.due() or done == self._rows:
