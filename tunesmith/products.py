@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunesmith.artifact import Artifact, read_json
-from tunesmith.errors import InputError, TestPartLocked
+from tunesmith.errors import InputError, TestPartLocked, TunesmithError
 from tunesmith.example import Example, Score, Source
-from tunesmith.example_parquet import example_from_row, read_examples, read_rows
+from tunesmith.example_parquet import count_rows, example_from_row, read_examples, read_rows
 
 Part = Literal["train", "validation", "test"]
 #: Files of a split: what no part leaks to another, and what any round so far has tested.
@@ -129,8 +129,8 @@ class LedgerLine:
     before: str | None = None
 
 
-#: The one file of a clean set that holds private data.
-PRIVATE_FILE = "private.parquet"
+#: The one file of a clean set that holds private data, and the one with the sum of its ledger.
+PRIVATE_FILE, LEDGER_SUM = "private.parquet", "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,26 @@ class CleanSet:
         """The rows in which private data was found, with it: for their owner alone."""
         for row in read_rows(self.path / PRIVATE_FILE):
             yield PrivateRow(example_from_row(row), row["state"], tuple(row["found"]))
+
+    def ledger_sum(self) -> dict[str, int] | None:
+        """The sum that the stage checked and stored: in, kept (changed ones among them), merged and set_aside.
+
+        None for a clean set of an earlier version. It is added up again from the files. Raises TunesmithError
+        ``ledger_broken`` when it is not what they hold.
+        """
+        if not (self.path / LEDGER_SUM).exists():
+            return None
+        told: dict[str, int] = read_json(self.path / LEDGER_SUM)
+        files = {"kept": "examples.parquet", "merged": "merged.parquet", "set_aside": "set_aside.parquet"}
+        found = {state: count_rows(self.path / name) for state, name in files.items()}
+        if any(told[state] != number for state, number in found.items()) or told["in"] != sum(found.values()):
+            raise TunesmithError(
+                "ledger_broken",
+                f"the ledger's sum is {told}, and its files hold {found}",
+                str(self.path),
+                "`tunesmith run --to clean --from-scratch` makes it again",
+            )
+        return told
 
     def ledger(self) -> Iterator[LedgerLine]:
         for row in read_rows(self.path / "ledger.parquet"):

@@ -287,6 +287,14 @@ def test_format_shows_what_the_rows_of_a_step_share_once(
     assert "\x1b[1;32mDone.<|im_end|>" in command("format", "--show", "1").out
 
 
+def test_clean_withdraws_decisions(project: Any, command: Command) -> None:
+    ended = command("clean", "--undo", "a1", "conflict")
+    assert ended.code == 0
+    assert project.calls[-1] == ("undo", ["a1", "conflict"])
+    assert "1 decision is withdrawn." in ended.out
+    assert "Rules withdrawn: conflict" in ended.out
+
+
 def test_clean_restores_rows(project: Any, command: Command) -> None:
     ended = command("clean", "--restore", "a1", "duplicate")
     assert ended.code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import chain
 
 from tunesmith.cli.screen import Screen, brief
@@ -29,6 +30,8 @@ def show(clean: CleanSet, screen: Screen) -> None:
         if counts[key] <= EXAMPLES_A_REASON:
             first.setdefault(key, []).append(line)
     screen.say(counts_in_words(clean.counts))
+    if told := clean.ledger_sum():
+        screen.say(_sum_in_words(told))
     if not counts:
         screen.say("Nothing was fixed or taken out.")
         return
@@ -38,6 +41,14 @@ def show(clean: CleanSet, screen: Screen) -> None:
             if its_state == state:
                 _show_reason(screen, state, code, count, first[its_state, code], texts)
     _show_way_back(screen, counts)
+
+
+def _sum_in_words(told: Mapping[str, int]) -> str:
+    changed = f" ({told['changed']:,} of them changed)" if told["changed"] else ""
+    return (
+        f"The ledger adds up: {told['in']:,} in = {told['kept']:,} kept{changed} + {told['merged']:,} merged + "
+        f"{told['set_aside']:,} set aside."
+    )
 
 
 def _texts(clean: CleanSet, lines: list[LedgerLine]) -> dict[str, str]:
@@ -67,3 +78,4 @@ def _show_way_back(screen: Screen, counts: Counter[tuple[str, str]]) -> None:
         screen.say(
             f"To keep rows that were taken out: tunesmith clean --restore ID…, or by reason: --restore {codes[0]}"
         )
+    screen.say("To decide row by row: tunesmith clean --review")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from tunesmith.decisions import Decisions
 from tunesmith.example_parquet import group_sizes, read_examples
 from tunesmith.processes import Processes, cores
 from tunesmith.products import GoalSheet
+from tunesmith.stages.clean.decided import DecidedSteps
 from tunesmith.stages.clean.marks import Marks
-from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 
 #: For fewer rows than this other processes are not worth their start.
@@ -21,7 +22,7 @@ def first_pass(
     goal: GoalSheet,
     settings: CleanSettings,
     seed: int,
-    decisions: Mapping[str, str],
+    decisions: Decisions,
     told: Callable[[int], None],
 ) -> Marks:
     """Check every row of the file. ``told`` is called with the number of rows that are done, again and again."""
@@ -38,13 +39,13 @@ def first_pass(
 
 
 def marker(
-    source: Path, goal: GoalSheet, settings: CleanSettings, seed: int, decisions: Mapping[str, str]
+    source: Path, goal: GoalSheet, settings: CleanSettings, seed: int, decisions: Decisions
 ) -> Callable[[int], Marks]:
     """What marks the rows of one group of the file, given its number."""
-    steps = RowSteps(goal, settings, seed)
+    steps = DecidedSteps(goal, settings, seed, decisions)
     sizes = group_sizes(source)
 
     def marked(group: int) -> Marks:
-        return Marks.of(steps.prepared(read_examples(source, groups=[group])), sizes[group], steps, decisions)
+        return Marks.of(steps.prepared(read_examples(source, groups=[group])), sizes[group], steps)
 
     return marked

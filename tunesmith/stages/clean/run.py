@@ -11,22 +11,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tunesmith.artifact import write_json
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
 from tunesmith.example_parquet import count_rows, read_examples
-from tunesmith.products import Collection, GoalSheet
+from tunesmith.products import LEDGER_SUM, Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
+from tunesmith.stages.clean.decided import DecidedSteps
 from tunesmith.stages.clean.first_pass import first_pass
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
 from tunesmith.stages.clean.private_data import PrivateFile
-from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
 from tunesmith.stages.clean.verdicts import decide
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 FEWEST = 10
 #: Rows on which it is measured how long the search for names takes.
 SAMPLE = 128
@@ -41,18 +42,19 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
-    steps = RowSteps(goal, settings, context.seed)
+    steps = DecidedSteps(goal, settings, context.seed, context.decisions)
     _note_names(context, steps.seconds_for_names(list(islice(collection.examples(), SAMPLE)), rows), rows)
     progress = _Progress(context, rows)
     marks = first_pass(source, goal, settings, context.seed, context.decisions, progress.first_pass)
-    _note_gone(context, int(marks.wanted.sum()))
-    verdicts = decide(marks, goal, settings)
+    _note_gone(context, int(marks.decided.sum()))
+    verdicts = decide(marks, goal, settings, context.decisions)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
     with ledger, private:
         account = Account(verdicts, steps, ledger, private, Names(source), answers)
         write_all(source, context.folder, verdicts, account, progress.second_pass)
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
+    write_json(context.folder / LEDGER_SUM, {key: value for key, value in counts.items() if key != "by_code"})
     _refuse_too_few(counts, collection, ledger, context.folder)
     if goal.output == "label":
         _refuse_one_label(counts, collection, ledger, context.folder)
@@ -65,9 +67,9 @@ def _note_names(context: Context, seconds: float, rows: int) -> None:
 
 
 def _note_gone(context: Context, found: int) -> None:
-    gone = sum(decision == "keep" for decision in context.decisions.values()) - found
+    gone = len(context.decisions.rows) - found
     if gone > 0:
-        context.note(f"{gone} rows that you decided to keep are no longer in the data")
+        context.note(f"{gone} rows that you decided on are no longer in the data")
 
 
 class _Progress:

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from tunesmith.errors import TunesmithError
 from tunesmith.example import Example, messages_to_json
 from tunesmith.example_parquet import EXAMPLES, ROWS_PER_GROUP, example_from_row
+from tunesmith.stages.clean.decided import DecidedSteps, codes_of
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger
 from tunesmith.stages.clean.private_data import PrivateFile
-from tunesmith.stages.clean.row_steps import Checked, RowSteps
+from tunesmith.stages.clean.row_steps import Checked
 from tunesmith.stages.clean.shorten import writable
 from tunesmith.stages.clean.verdicts import Verdicts
 
@@ -43,7 +44,7 @@ class Account:
     def __init__(
         self,
         verdicts: Verdicts,
-        steps: RowSteps,
+        steps: DecidedSteps,
         ledger: Ledger,
         private: PrivateFile,
         names: Names,
@@ -75,6 +76,10 @@ class Account:
             self._ledger.line(example.id, "merged", *self._duplicate(row), self._names.id(int(verdicts.into[row])))
             return masked.example if masked else None
         against = self._against(row, checked)
+        if verdicts.dropped[row]:
+            told = self._because(row, example, checked, "drop")
+            self._ledger.line(example.id, "set_aside", "dropped", f"set aside by {told}")
+            return masked.example if masked else None
         if verdicts.set_aside[row]:
             if against is None:
                 raise TunesmithError("ledger_broken", "a row is set aside without a reason", example.source.where)
@@ -88,9 +93,10 @@ class Account:
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
             self._ledger.line(example.id, "kept", *against)
             against = None
-        if verdicts.marks.wanted[row]:
+        if verdicts.marks.wanted[row] or against:
             reason = f"without that: {against[0]}, {against[1]}" if against else "nothing speaks against it"
-            self._ledger.line(example.id, "kept", "restored", f"kept by your decision; {reason}")
+            told = self._because(row, example, checked, "keep")
+            self._ledger.line(example.id, "kept", "restored", f"kept by {told}; {reason}")
         return checked.example if checked.fixes else None
 
     def _against(self, row: int, checked: Checked) -> tuple[str, str] | None:
@@ -103,6 +109,17 @@ class Account:
         if verdicts.conflicts.group[row] >= 0:
             return "conflict", verdicts.conflicts.evidence(row, verdicts.answers, self._quotes, self._names)
         return None
+
+    def _because(self, row: int, example: Example, checked: Checked, action: str) -> str:
+        """Whose doing it is that a row is kept or dropped: a decision on it, or a rule."""
+        decisions = self._steps.decisions
+        if example.id in decisions.rows:
+            return "your decision"
+        copies = ["duplicate"] if self._verdicts.into[row] >= 0 else []
+        sides = ["conflict"] if self._verdicts.conflicts.group[row] >= 0 else []
+        flags = [flag.code for flag in self._verdicts.flags.get(row, ())]
+        codes = [*codes_of(checked), *copies, *sides, *flags]
+        return "your rule for " + next(code for code in codes if decisions.rules.get(code) == action)
 
     def _duplicate(self, row: int) -> tuple[str, str]:
         into = int(self._verdicts.into[row])

@@ -25,6 +25,8 @@ _CODES = {
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
     **{f"private_{kind}": f"private data: {kind.replace('_', ' ')}" for kind in ALL_KINDS},
+    "dropped": "taken out by your decision",
+    "edited": "the answer that you gave",
     "document": "a text without a question",
     "structure": "not a conversation that ends with an answer",
     "too_like_a_train_row": "nearly equal to a row that you put in the training part",
