@@ -170,7 +170,9 @@ def decided(draw: st.DrawFn) -> tuple[GoalSheet, list[Example], Decisions, dict[
 
 
 @given(decided())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_the_ledger_adds_up_whatever_is_decided(
     tmp_path: Path, mixture: tuple[GoalSheet, list[Example], Decisions, dict[str, Any]]
 ) -> None:
