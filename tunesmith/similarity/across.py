@@ -2,7 +2,7 @@
 
 Where the work allows it every pair is compared (a product of sparse matrices), so that nothing can be missed. Beyond
 that, candidates come from MinHash bands of hash functions other than those of `near_duplicates`: a pair that one
-missed by chance is missed by the other with a chance of 0.3% again.
+missed by chance is hardly missed by the other too (of pairs at 0.7, two in 100,000).
 """
 
 from __future__ import annotations
