@@ -17,6 +17,7 @@ from typing import Any
 from tunesmith.artifact import for_owner
 from tunesmith.example import Example, Message, Part, content_hash
 from tunesmith.example_parquet import PRIVATE, RowWriter, example_row
+from tunesmith.privacy.find import may_hold
 from tunesmith.privacy.mask import Change, ExampleMasker, Masker
 from tunesmith.privacy.name_finder import find_names, require_names
 from tunesmith.privacy.names import Name, staying
@@ -115,7 +116,10 @@ class PrivateData:
         """Replace the private values in the messages, the rejected answer and the tags. A label stays as it is."""
         if not self._on:
             return MaskedRow(example)
-        masker = self._masker.example(_texts(example), self._names_in(example))
+        names = self._names_in(example)
+        if not names and not any(_may_hold(text) for text in _texts(example)):
+            return MaskedRow(example)
+        masker = self._masker.example(_texts(example), names)
         last = len(example.messages) - 1
         changes: list[tuple[str, Change]] = []
         messages = []
@@ -222,6 +226,11 @@ def choices(schema: Any) -> Iterator[str]:
             waiting += part.values()
         elif isinstance(part, list):
             waiting += part
+
+
+def _may_hold(text: str) -> bool:
+    """Whether a private value may be in a text, or in one of the values where it is JSON."""
+    return "\\u" in text or may_hold(text)
 
 
 def _mask_message(masker: ExampleMasker, message: Message) -> tuple[Message, list[Change]]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tunesmith.errors import InputError
 from tunesmith.example import Example
+from tunesmith.json_schema import SIMPLER, SlowPattern
 from tunesmith.products import GoalSheet
 from tunesmith.similarity.normal_form import fingerprint, normalise
 from tunesmith.stages.clean import empty, structure, too_long
@@ -115,6 +117,8 @@ class RowSteps:
             fault = self._fault("off_goal", self._schema.fault(value))
         except RecursionError:
             return Checked(example, fault=self._fault("off_goal", "the answer is nested too deeply"))
+        except SlowPattern as slow:
+            raise InputError("slow_pattern", f"{slow} in the answer", example.source.where, SIMPLER) from None
         return Checked(example.with_answer(text) if fixes else example, fixes, fault, value)
 
     def _mend_json(self, value: dict[str, Any], text: str) -> tuple[dict[str, Any], str, tuple[Remark, ...]]:

@@ -77,6 +77,14 @@ def _scores(report: ReportData) -> str:
                 [tuple(map(inline, row)) for row in report.slices],
             ),
         ]
+    if report.calibration:
+        lines += ["### Confidence of the tuned model", inline(report.calibration)]
+    if report.bins:
+        bins = [
+            (f"{one.n:,}", f"{one.confidence:.1%}", f"{one.right:.1%} ({one.low:.1%} to {one.high:.1%})")
+            for one in report.bins
+        ]
+        lines.append(table(("Rows", "Mean confidence", "Right"), bins))
     if report.mix_ups:
         lines.append("### Most frequent mix-ups of the tuned model")
         rows = [(inline(one.reference), inline(one.answer), str(one.count)) for one in report.mix_ups]
