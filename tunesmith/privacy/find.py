@@ -17,15 +17,15 @@ PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in ALL_KINDS)})
 _DIGIT = re.compile("[0-9]")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[ ()./+-]{0,3}[0-9]){6}")
 _LIKE_IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]")
-_LIKE_STREET = re.compile(r"[A-ZÀ-ÞŁŚŻ]")
+_LIKE_STREET = re.compile(r"[A-ZÀ-ÞĀ-ȟ]")
 
 
 #: What a text without digits must hold that has any of the kinds in it: something of an address, of the first line of
 #: a private key, or the beginning of a word for a password.
 _WITHOUT_DIGITS = re.compile(
-    r"@|:[^:]*:|-[^-]*-|[a-f]\.[a-f]{4}\.[a-f]|pass[cpwo]|pass['\"]?\s{0,3}[:=]|palavra-passe|identified\sby|adgangskode|jelszó"
-    r"|pwd|kennwort|mot de p|contrase[nñ]a|senha|wachtwoord"
-    r"|l[öo]senord|has[lł]o|пароль|parola|heslo|salasana|şifre|密[码碼]|パスワード|비밀번호"
+    r"@|:[^:]*:|-[^-]*-|[a-f]\.[a-f]{4}\.[a-f]|pass[cpwo]|pass['\"]?\s{0,3}[:=]|identified\sby|adgangskode|jelszó"
+    r"|pwd|kennwort|mot de p|palavra-p|contrase[nñ]a|senha|wachtwoord|l[öo]senord|has[lł]o|пароль|parola|heslo"
+    r"|salasana|şifre|密[码碼]|パスワード|비밀번호"
 )
 
 

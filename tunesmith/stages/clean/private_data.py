@@ -114,8 +114,10 @@ class PrivateData:
 
     def mask(self, example: Example) -> MaskedRow:
         """Replace the private values in the messages, the rejected answer and the tags. A label stays as it is."""
-        names = self._names_in(example) if self._on else ()
-        if not self._on or not (names or any(_may_hold(text) for text in _texts(example))):
+        if not self._on:
+            return MaskedRow(example)
+        names = self._names_in(example)
+        if not names and not any(_may_hold(text) for text in _texts(example)):
             return MaskedRow(example)
         masker = self._masker.example(_texts(example), names)
         last = len(example.messages) - 1
