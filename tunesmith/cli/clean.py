@@ -19,10 +19,19 @@ def add_parser(verbs: Any) -> None:
         action="extend",
         help="keep rows that were taken out, by their id or by the reason (such as duplicate)",
     )
+    parser.add_argument(
+        "--fix",
+        metavar="CODE",
+        nargs="+",
+        action="extend",
+        help="write fixes into clean.fix: what `show clean` proposes (such as quotes), or markup",
+    )
     add_making_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.fix:
+        return _fix(arguments)
     if arguments.restore:
         return _restore(arguments)
     return make_and_show(arguments, "clean")
@@ -36,4 +45,14 @@ def _restore(arguments: argparse.Namespace) -> int:
     screen = Screen()
     screen.say(f"{len(ids):,} {'row is' if len(ids) == 1 else 'rows are'} kept from now on: {shown}")
     screen.say("Next: tunesmith run makes again what follows from it.")
+    return 0
+
+
+def _fix(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+
+    fixes = open_project(arguments).fix(arguments.fix)
+    screen = Screen()
+    screen.say(f"tunesmith.yaml: clean.fix is now [{', '.join(fixes)}]")
+    screen.say("Next: tunesmith run applies it; what it changes is recorded, before and after.")
     return 0

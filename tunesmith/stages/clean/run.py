@@ -1,7 +1,8 @@
 """The stage `clean`: fixed and deduplicated; what was taken out, and why.
 
-Two passes over the collection. The first checks each row alone and keeps its fingerprints; then
-duplicates and conflicts are decided; the second writes. Memory is about 100 bytes a row.
+A survey of some rows tells what is usual in the set. Then there are two passes over the collection. The first checks
+each row and keeps its fingerprints; then duplicates and conflicts are decided; the second writes. Memory is about
+100 bytes a row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tunesmith.errors import InputError
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.example_parquet import count_rows, read_examples
+from tunesmith.language import can_tell
 from tunesmith.products import Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
@@ -22,11 +24,12 @@ from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
+from tunesmith.stages.clean.survey import spread, write_survey
 from tunesmith.stages.clean.verdicts import decide
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 FEWEST = 10
 
 
@@ -40,6 +43,8 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
     steps = RowSteps(goal, settings, context.seed)
+    write_survey(context.folder, rows, steps.survey(spread(source, rows)))
+    _note_no_language(context, settings)
     progress = _Progress(context, rows)
     marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
     _note_gone(context, int(marks.wanted.sum()))
@@ -60,6 +65,11 @@ def _note_gone(context: Context, found: int) -> None:
     gone = sum(decision == "keep" for decision in context.decisions.values()) - found
     if gone > 0:
         context.note(f"{gone} rows that you decided to keep are no longer in the data")
+
+
+def _note_no_language(context: Context, settings: CleanSettings) -> None:
+    if "language" in (*settings.flag, *settings.drop) and not can_tell():
+        context.note("the language of rows is not looked at: pycld2 is not installed")
 
 
 class _Progress:
