@@ -351,7 +351,7 @@ class TrainedExample:
 @dataclass(frozen=True)
 class GroupGain:
     """What training brought a group of ``n`` validation rows: their mean loss before it and at the kept step, the
-    95% interval of what it fell by (None for a single row), and the share of their tokens (or labels, or pairs)
+    95% interval of what it fell by (None for very few rows), and the share of their tokens (or labels, or pairs)
     that were right. ``kind``: tag, label, source, or the name of a field; an empty ``name`` stands for all groups
     that are too small to be told apart."""
 
