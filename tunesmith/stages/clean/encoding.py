@@ -15,8 +15,9 @@ from tunesmith.stages.clean.shorten import listed, writable
 MOST_CHARACTERS = 200_000
 #: A text about broken characters shows some. What they would be mended to is what it says they are not.
 _ABOUT_IT = re.compile(
-    r"\b(?:instead of|rather than|turn(?:s|ed)? into|(?:show(?:s|n|ed)?|appear(?:s|ed)?|display(?:s|ed)?|render(?:s|ed)?) "
-    r"(?:up )?(?:as|like)|encod(?:ed|ing)|utf-?8|charset|mojibake|garbled|"
+    r"\b(?:instead of|rather than|turn(?:s|ed)? into|"
+    r"(?:show(?:s|n|ed)?|appear(?:s|ed)?|display(?:s|ed)?|render(?:s|ed)?) (?:up )?(?:as|like)|"
+    r"encod(?:ed|ing)|utf-?8|charset|mojibake|garbled|"
     r"statt|anstatt|wird zu|werden zu|au lieu de|en lugar de|en vez de|invece di|em vez de)\b",
     re.IGNORECASE,
 )
