@@ -20,7 +20,7 @@ _PAIRED = (
 )
 _ATTRIBUTES = r"(?:\s+[\w:-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))?)*\s*"
 _TAG = re.compile(rf"<(/?)({_PAIRED}|br|hr|img|script|style)\b({_ATTRIBUTES})/?>", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--.{0,2000}?-->|<!DOCTYPE[^<>]*>|<!\[CDATA\[.{0,2000}?\]\]>", re.DOTALL | re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.{0,1000}?-->|<!DOCTYPE[^<>]*>|<!\[CDATA\[.{0,1000}?\]\]>", re.DOTALL | re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _BBCODE = re.compile(
     r"\[(b|i|u|s|url|img|quote|code|color|size|list)(?:=[^\]\n]{0,200})?\].{0,2000}?\[/\1\]", re.I | re.S

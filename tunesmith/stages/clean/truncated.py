@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from tunesmith.stages.clean.texts import Key, RowTexts
 
 #: Nearly all answers end like this; then one that does not is unfinished.
-USUAL = 0.95
+USUAL = 0.9
 FEWEST = 50
 #: Shorter answers are values and headings.
 FEWEST_WORDS = 5
@@ -18,6 +18,9 @@ CUT_TOGETHER = 5
 CUT_ABOVE_NEIGHBOURS = 10
 FEWEST_BESIDE = 0.4
 CUT_SHORTEST = 100
+
+#: How many characters of an end are looked at.
+END = 100
 
 _FENCE = re.compile(r"^\s{0,3}(```+|~~~+)", re.MULTILINE)
 _CLOSERS = "\"'”’»›)]}*_`>　 "
@@ -113,7 +116,7 @@ def is_finished(text: str) -> bool:
 
 def hangs(text: str) -> bool:
     """Whether the text stops where no sentence does: after a comma, an article, an "and"."""
-    return _HANGING.search(text.rstrip()) is not None
+    return _HANGING.search(text.rstrip()[-END:]) is not None
 
 
 def unclosed(text: str) -> str | None:
@@ -142,7 +145,7 @@ def _ends_otherwise(text: str) -> bool:
     """Links, numbers, signs, lists, headings, tables and names below a letter end without a full stop."""
     lines = text.rstrip().splitlines()
     last = lines[-1].strip() if lines else ""
-    if _SYMBOL_END.search(last) or _LIST_LINE.match(last):
+    if _SYMBOL_END.search(last[-END:]) or _LIST_LINE.match(last):
         return True
     return len(lines) > 1 and len(last.split()) <= FEWEST_WORDS and not hangs(last)
 
