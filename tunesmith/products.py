@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError, TestPartLocked
-from tunesmith.example import Example, Score
+from tunesmith.example import Example, Score, Source
 from tunesmith.example_parquet import example_from_row, read_examples, read_rows
 
 Part = Literal["train", "validation", "test"]
@@ -214,6 +214,11 @@ class CleanSet:
 
     def examples(self, ids: Ids[str] | None = None) -> Iterator[Example]:
         return read_examples(self.path / "examples.parquet", ids)
+
+    def places(self, ids: Ids[str]) -> dict[str, str]:
+        """Where these rows came from, by id, in file order."""
+        rows = read_rows(self.path / "examples.parquet", ["id", "uri", "row"])
+        return {row["id"]: Source(row["uri"], row["row"]).where for row in rows if row["id"] in ids}
 
     def set_aside(self) -> Iterator[Example]:
         return read_examples(self.path / "set_aside.parquet")

@@ -120,8 +120,7 @@ class Project:
         for path in paths:
             target = Path(path).resolve()
             if target in known:
-                fix = f"see collect in {self.file}"
-                faults.append(InputError("already_added", "this source was added before", path, fix))
+                faults.append(self._already_added(path))
                 continue
             known.add(target)
             entry = {"path": self._relative(target), **given}
@@ -133,12 +132,17 @@ class Project:
         raise_all([*faults, *(fault for found in looks for fault in found.stopping)])
 
         def change(document: Any) -> None:
+            now = {(self.root / source.path).resolve() for source in self.settings.collect}
+            raise_all([self._already_added(entry["path"]) for entry in entries if self.root / entry["path"] in now])
             if not document.get("collect"):
                 document["collect"] = []
             document["collect"].extend(entries)
 
         project_file.edit(self.file, change)
         return looks
+
+    def _already_added(self, path: str) -> InputError:
+        return InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)

@@ -12,12 +12,11 @@ from typing import Any
 import regex
 
 from tunesmith.errors import InputError
+from tunesmith.json_schema import PATTERN_SECONDS
 from tunesmith.language import is_other, known_languages, language_of
 from tunesmith.products import Rule
 from tunesmith.scoring.words import words
 
-#: Processor time that one pattern may take on one answer. A pattern that needs more gets worse with every character.
-SECONDS_A_PATTERN = 1.0
 SHOWN = 40
 
 _Check = Callable[[str], str | None]
@@ -140,11 +139,11 @@ def _matches(written: str, where: str, wanted: bool) -> _Check:
 
     def check(text: str) -> str | None:
         try:
-            found = pattern.search(text, timeout=SECONDS_A_PATTERN)
+            found = pattern.search(text, timeout=PATTERN_SECONDS)
         except TimeoutError:
             raise InputError(
                 "slow_pattern",
-                f"this pattern takes more than {SECONDS_A_PATTERN:g} s on one answer of {len(text):,} characters",
+                f"this pattern takes more than {PATTERN_SECONDS:g} s on one answer of {len(text):,} characters",
                 f"tunesmith.yaml: {where}",
                 "a repetition within a repetition, such as (a+)+, does that: write it with one",
             ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tunesmith.products import CleanSet, GoalSheet, Rule, UnevenFormat
 from tunesmith.stages.clean import boilerplate, markup
 from tunesmith.stages.clean.copied import share_copied
 from tunesmith.stages.clean.encoding import mended
+from tunesmith.stages.clean.row_steps import RowSteps
+from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.survey import spread
 from tunesmith.stages.clean.truncated import is_finished, unclosed
 
@@ -515,3 +518,13 @@ def test_of_the_rows_of_the_examples_none_is_flagged(
     assert len(rows) > 350
     made = cleaned(tmp_path, rows, TEXT)
     assert [line for line in made.ledger if line.state == "flagged" or line.code == "encoding"] == []
+
+
+def test_what_a_survey_taught_reaches_other_processes_whole(tmp_path: Path) -> None:
+    given_rows = [*usual(), row("Ich möchte bitte mein Geld zurück, das Zelt kam ohne Heringe an.", "We pay the", 99)]
+    chosen = CleanSettings(fix=["quotes", "letter_case"])
+    steps = RowSteps(TEXT, chosen)
+    steps.survey(given_rows)
+    there = RowSteps(TEXT, chosen, 0, pickle.loads(pickle.dumps(steps.learned)))
+    assert [there.check(example) for example in given_rows] == [steps.check(example) for example in given_rows]
+    assert [flag.code for flag in there.check(given_rows[-1]).flags] == ["language"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,13 @@ class Marks:
                 marks.given[row] = np.frombuffer(given, np.uint64)
                 marks.answered[row] = np.frombuffer(answered, np.uint64)
         return marks
+
+    @classmethod
+    def joined(cls, parts: Sequence[Marks]) -> Marks:
+        """The marks of rows that follow each other."""
+        empty = cls._blank(0)
+        columns = ([getattr(part, one.name) for part in (empty, *parts)] for one in fields(cls))
+        return cls(*(np.concatenate(column) for column in columns))
 
     @classmethod
     def _blank(cls, rows: int) -> Marks:

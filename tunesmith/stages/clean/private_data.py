@@ -15,6 +15,7 @@ from typing import Any
 from tunesmith.artifact import for_owner
 from tunesmith.example import Example, Message, Part, content_hash
 from tunesmith.example_parquet import PRIVATE, RowWriter, example_row
+from tunesmith.privacy.find import may_hold
 from tunesmith.privacy.mask import Change, ExampleMasker, Masker
 from tunesmith.privacy.span import Kind
 from tunesmith.products import PRIVATE_FILE, GoalSheet
@@ -68,7 +69,7 @@ class PrivateData:
 
     def mask(self, example: Example) -> MaskedRow:
         """Replace the private values in the messages and in the rejected answer. A label stays as it is."""
-        if not self._on:
+        if not self._on or not any(_may_hold(text) for text in _texts(example)):
             return MaskedRow(example)
         masker = self._masker.example(_texts(example))
         last = len(example.messages) - 1
@@ -124,6 +125,11 @@ class PrivateData:
 def _texts(example: Example) -> Iterator[str]:
     yield from (part.text or "" for message in example.messages for part in message.parts)
     yield example.rejected or ""
+
+
+def _may_hold(text: str) -> bool:
+    """Whether a private value may be in a text, or in one of the values where it is JSON."""
+    return "\\u" in text or may_hold(text)
 
 
 def _mask_message(masker: ExampleMasker, message: Message) -> tuple[Message, list[Change]]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tunesmith.errors import InputError
 from tunesmith.example import Example
+from tunesmith.json_schema import SIMPLER, SlowPattern
 from tunesmith.products import GoalSheet, UnevenFormat
 from tunesmith.scoring.rules import RuleCheck
 from tunesmith.similarity.normal_form import fingerprint, normalise
@@ -41,10 +43,18 @@ class Checked:
     flags: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a survey taught: other processes are given it, and judge the same."""
+
+    looks: Looks
+    uneven: Uneven
+
+
 class RowSteps:
     """The row-by-row steps for one goal and its settings. The same row always gives the same result."""
 
-    def __init__(self, goal: GoalSheet, settings: CleanSettings, seed: int = 0) -> None:
+    def __init__(self, goal: GoalSheet, settings: CleanSettings, seed: int = 0, learned: Learned | None = None) -> None:
         self._goal = goal
         self._private = PrivateData(goal, settings, seed)
         self._drop = frozenset(settings.drop)
@@ -55,8 +65,8 @@ class RowSteps:
         self._labels = LabelCheck(goal.labels)
         self._schema = SchemaCheck(goal.schema if goal.output == "json" else None)
         self._rules = RuleCheck(goal.rules if "rules" in self._drop else (), goal.output == "json")
-        self._looks = Looks(settings)
-        self._uneven = Uneven(settings)
+        self.learned = learned or Learned(Looks(settings), Uneven(settings))
+        self._looks, self._uneven = self.learned.looks, self.learned.uneven
         self._mender = Mender(goal, settings, self._looks.markup, self._uneven)
         self._surveying = False
 
@@ -153,6 +163,8 @@ class RowSteps:
             fault = self._fault("off_goal", self._schema.fault(value))
         except RecursionError:
             return Checked(example, fault=self._fault("off_goal", "the answer is nested too deeply"))
+        except SlowPattern as slow:
+            raise InputError("slow_pattern", f"{slow} in the answer", example.source.where, SIMPLER) from None
         return Checked(example.with_answer(text) if fixes else example, fixes, fault, value)
 
     def fingerprints(self, checked: Checked) -> tuple[bytes, bytes]:

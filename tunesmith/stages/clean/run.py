@@ -7,19 +7,18 @@ each row and keeps its fingerprints; then duplicates and conflicts are decided; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
-from tunesmith.example import Example
 from tunesmith.example_parquet import count_rows, read_examples
 from tunesmith.language import can_tell
 from tunesmith.products import Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
+from tunesmith.stages.clean.first_pass import first_pass
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
-from tunesmith.stages.clean.marks import Marks
 from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
@@ -46,7 +45,7 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     write_survey(context.folder, rows, steps.survey(spread(source, rows)))
     _note_no_language(context, settings)
     progress = _Progress(context, rows)
-    marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
+    marks = first_pass(source, goal, settings, context.seed, context.decisions, steps.learned, progress.first_pass)
     _note_gone(context, int(marks.wanted.sum()))
     verdicts = decide(marks, goal, settings)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
@@ -82,11 +81,9 @@ class _Progress:
         self._rows = rows
         self._pace = Pace(rows)
 
-    def over(self, examples: Iterator[Example]) -> Iterator[Example]:
-        for row, example in enumerate(examples):
-            if row % 256 == 0 and self._pace.due():
-                self._tell(int(row * self.FIRST))
-            yield example
+    def first_pass(self, done: int) -> None:
+        if self._pace.due():
+            self._tell(int(done * self.FIRST))
 
     def second_pass(self, done: int) -> None:
         if self._pace.due() or done == self._rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
+from functools import partial
 
 from tunesmith.stages.clean.texts import Key, RowTexts
 
@@ -43,7 +44,7 @@ class TruncatedLook:
         self._prose: Counter[Key] = Counter()
         self._finished: Counter[Key] = Counter()
         self._lengths: defaultdict[Key, Counter[int]] = defaultdict(Counter)
-        self._cut_ends: defaultdict[Key, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._cut_ends: defaultdict[Key, defaultdict[int, set[str]]] = defaultdict(partial(defaultdict, set))
         self._cuts: dict[Key, dict[int, int]] = {}
 
     def note(self, row: RowTexts) -> None:

@@ -125,9 +125,10 @@ def write_all(source: Path, folder: Path, verdicts: Verdicts, account: Account, 
 def _batches(source: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
     start = 0
     with pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            yield start, batch
-            start += batch.num_rows
+        for group in range(file.num_row_groups):  # a group has few rows where they are long
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, row_groups=[group]):
+                yield start, batch
+                start += batch.num_rows
 
 
 def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account: Account) -> pa.RecordBatch:

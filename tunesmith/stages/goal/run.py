@@ -12,6 +12,7 @@ from jsonschema.exceptions import SchemaError
 
 from tunesmith.artifact import write_json
 from tunesmith.errors import InputError, raise_all
+from tunesmith.json_schema import bad_patterns, uses
 from tunesmith.stages.context import Context
 from tunesmith.stages.goal.settings import GoalSettings
 
@@ -126,6 +127,14 @@ def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
         raise InputError(
             "broken_schema", f"this is not a JSON Schema: {error.message}", f"{where} {place}".strip(), "mend it"
         ) from error
+    raise_all([InputError("broken_schema", f"the pattern {bad}", where, "mend it") for bad in bad_patterns(schema)])
+    if uses(schema, "patternProperties") and uses(schema, "unevaluatedProperties"):
+        raise InputError(
+            "broken_schema",
+            "unevaluatedProperties beside patternProperties cannot be checked in bounded time",
+            where,
+            "use additionalProperties",
+        )
     if not isinstance(schema, dict) or schema.get("type") != "object" or not schema.get("properties"):
         raise InputError(
             "schema_not_object",
