@@ -33,6 +33,26 @@ class Criterion:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """What every answer must keep to; what is not given asks for nothing.
+
+    ``field`` names one field of a JSON answer; without it the rule is about the whole answer.
+    """
+
+    field: str | None = None
+    contains: tuple[str, ...] = ()
+    never_contains: tuple[str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    ends_with: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    matches: str | None = None
+    never_matches: str | None = None
+    at_least_words: int | None = None
+    at_most_words: int | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
 class GoalSheet:
     """What the model should do. ``schema`` is a JSON Schema; ``labels`` are in a fixed order."""
 
@@ -45,13 +65,20 @@ class GoalSheet:
     unknown: Literal["answer", "hand_off"] = "answer"
     confidence: float = 0.5
     inferred: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @classmethod
     def open(cls, artifact: Artifact) -> GoalSheet:
         data = artifact.read_json("goal.json")
         success = tuple(Criterion(**item) for item in data.pop("success"))
         labels, inferred = tuple(data.pop("labels")), tuple(data.pop("inferred"))
-        return cls(**data, success=success, labels=labels, inferred=inferred)
+        rules = tuple(_rule(item) for item in data.pop("rules", ()))
+        return cls(**data, success=success, labels=labels, inferred=inferred, rules=rules)
+
+
+def _rule(item: dict[str, Any]) -> Rule:
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return Rule(**given)
 
 
 @dataclass(frozen=True)
@@ -143,6 +170,38 @@ class PrivateRow:
 
 
 @dataclass(frozen=True)
+class UnevenFormat:
+    """Something that the answers write in several ways: how often each, of the rows that were looked at.
+
+    ``wanted`` is the form that would make it one, None where no rule is safe. ``firsts`` has a text for each form.
+    """
+
+    code: str
+    where: str
+    forms: dict[str, int]
+    wanted: str | None
+    firsts: dict[str, str]
+
+    @property
+    def exceptions(self) -> int:
+        """The rows that are not in the commonest form, or not in the wanted one."""
+        return sum(self.forms.values()) - self.forms.get(self.wanted or "", max(self.forms.values()))
+
+
+#: What `clean` saw in a look at the whole set.
+SURVEY_FILE = "survey.json"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at the whole set showed: ``looked_at`` of ``rows`` rows, evenly spread."""
+
+    rows: int = 0
+    looked_at: int = 0
+    uneven: tuple[UnevenFormat, ...] = ()
+
+
+@dataclass(frozen=True)
 class CleanSet:
     """The examples that stay, those set aside, and the ledger (rows kept untouched have no line)."""
 
@@ -192,6 +251,14 @@ class CleanSet:
     def ledger(self) -> Iterator[LedgerLine]:
         for row in read_rows(self.path / "ledger.parquet"):
             yield LedgerLine(**row)
+
+    @property
+    def survey(self) -> Survey:
+        """What the look at the whole set showed; nothing for a set that was made before there was one."""
+        if not (self.path / SURVEY_FILE).exists():
+            return Survey()
+        data = read_json(self.path / SURVEY_FILE)
+        return Survey(**{**data, "uneven": tuple(UnevenFormat(**one) for one in data["uneven"])})
 
 
 @dataclass(frozen=True, slots=True)

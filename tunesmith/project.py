@@ -229,6 +229,25 @@ class Project:
 
         return planning(self, what)
 
+    def fix(self, codes: Sequence[str]) -> list[str]:
+        """Add fixes to `clean.fix` in tunesmith.yaml. Returns all that are there now."""
+        settings = self.settings
+        known = settings.clean.known_fixes()
+        unknown = [code for code in codes if code not in known]
+        if unknown:
+            raise InputError(
+                "unknown_fix", f"there is no fix {unknown[0]!r}", "--fix", f"known fixes: {', '.join(known)}"
+            )
+        wanted = list(dict.fromkeys([*settings.clean.fix, *codes]))
+
+        def change(document: Any) -> None:
+            if document.get("clean") is None:
+                document["clean"] = {}
+            document["clean"]["fix"] = wanted
+
+        project_file.edit(self.file, change)
+        return wanted
+
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""
         file = FILE

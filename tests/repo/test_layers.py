@@ -16,7 +16,7 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
     ("launch",),
-    ("errors", "events", "memory", "settings", "threads", "version", "workers"),
+    ("errors", "events", "language", "memory", "settings", "threads", "version", "workers"),
     ("artifact", "example", "json_schema", "processes"),
     ("example_parquet", "decisions"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),

@@ -41,6 +41,13 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--again", action="store_true", help="with --review: rows that are decided are shown too")
     parser.add_argument("--yes", action="store_true", help="with --forget: do not ask")
+    choice.add_argument(
+        "--fix",
+        metavar="CODE",
+        nargs="+",
+        action="extend",
+        help="write fixes into clean.fix: what `show clean` proposes (such as quotes), or markup",
+    )
     add_making_options(parser)
 
 
@@ -53,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         from tunesmith.cli.forget import forget
 
         return forget(arguments)
+    if arguments.fix:
+        return _fix(arguments)
     if arguments.restore:
         return _restore(arguments)
     if arguments.undo:
@@ -81,4 +90,14 @@ def _undo(arguments: argparse.Namespace) -> int:
     if rules:
         screen.say(f"Rules withdrawn: {', '.join(rules)}")
     screen.say("Next: tunesmith run makes again what follows from it.")
+    return 0
+
+
+def _fix(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+
+    fixes = open_project(arguments).fix(arguments.fix)
+    screen = Screen()
+    screen.say(f"tunesmith.yaml: clean.fix is now [{', '.join(fixes)}]")
+    screen.say("Next: tunesmith run applies it; what it changes is recorded, before and after.")
     return 0

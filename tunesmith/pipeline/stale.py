@@ -35,7 +35,8 @@ def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
     """What a stage depends on in another's artifact."""
     if needed == "goal":
         goal = artifact.read_json("goal.json")
-        return hash_of(goal if stage.whole_goal else {key: goal[key] for key in TASK})
+        keys = (*TASK, "rules") if stage.name == "clean" else TASK
+        return hash_of(goal if stage.whole_goal else {key: goal.get(key) for key in keys})
     if needed == "base":
         base = artifact.read_json("base.json")
         return hash_of([base["name"], base["sha256"], base["source"]])

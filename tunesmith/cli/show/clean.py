@@ -8,7 +8,7 @@ from itertools import chain
 
 from tunesmith.cli.screen import Screen, brief
 from tunesmith.cli.words import counts_in_words
-from tunesmith.products import CleanSet, LedgerLine
+from tunesmith.products import CleanSet, LedgerLine, Survey, UnevenFormat
 
 EXAMPLES_A_REASON = 3
 STATES = {
@@ -32,14 +32,17 @@ def show(clean: CleanSet, screen: Screen) -> None:
     screen.say(counts_in_words(clean.counts))
     if told := clean.ledger_sum():
         screen.say(_sum_in_words(told))
+    survey = clean.survey
     if not counts:
         screen.say("Nothing was fixed or taken out.")
+        _show_uneven(screen, survey)
         return
     texts = _texts(clean, [line for lines in first.values() for line in lines])
     for state in STATES:
         for (its_state, code), count in counts.most_common():
             if its_state == state:
                 _show_reason(screen, state, code, count, first[its_state, code], texts)
+    _show_uneven(screen, survey)
     _show_way_back(screen, counts)
 
 
@@ -49,6 +52,30 @@ def _sum_in_words(told: Mapping[str, int]) -> str:
         f"The ledger adds up: {told['in']:,} in = {told['kept']:,} kept{changed} + {told['merged']:,} merged + "
         f"{told['set_aside']:,} set aside."
     )
+
+
+def _show_uneven(screen: Screen, survey: Survey) -> None:
+    """One finding for all that the answers write in several ways, with the rule that would make it one."""
+    if not survey.uneven:
+        return
+    screen.say()
+    of = f" of {survey.rows:,}, evenly spread" if survey.looked_at < survey.rows else ""
+    screen.heading(f"to look at: uneven format of the answers [uneven], in {survey.looked_at:,} rows{of}")
+    for one in survey.uneven:
+        forms = ", ".join(f"{form} {times:,}" for form, times in one.forms.items())
+        screen.say(f"  {one.code}: {one.where}: {forms}")
+        for form, text in one.firsts.items():
+            screen.say(f"      {form}: {text}", "dim")
+        screen.say(f"      {_rule(one)}", "dim")
+    codes = list(dict.fromkeys(one.code for one in survey.uneven if one.wanted))
+    if codes:
+        screen.say(f"To write all of them in one way: tunesmith clean --fix {' '.join(codes)}")
+
+
+def _rule(one: UnevenFormat) -> str:
+    if one.wanted is None:
+        return "proposed: nothing; no rule is safe here"
+    return f"proposed: {one.wanted}; {one.exceptions:,} {'changes' if one.exceptions == 1 else 'change'}"
 
 
 def _texts(clean: CleanSet, lines: list[LedgerLine]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from tunesmith.decisions import Decisions
 from tunesmith.example import Example
 from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.private_data import MaskedRow
-from tunesmith.stages.clean.row_steps import Checked, Remark, RowSteps
+from tunesmith.stages.clean.remark import Remark
+from tunesmith.stages.clean.row_steps import Checked, Learned, RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import shorten
 
@@ -16,8 +17,15 @@ from tunesmith.stages.clean.shorten import shorten
 class DecidedSteps(RowSteps):
     """The steps, on rows with the answers that the user gave them."""
 
-    def __init__(self, goal: GoalSheet, settings: CleanSettings, seed: int, decisions: Decisions) -> None:
-        super().__init__(goal, settings, seed)
+    def __init__(
+        self,
+        goal: GoalSheet,
+        settings: CleanSettings,
+        seed: int,
+        decisions: Decisions,
+        learned: Learned | None = None,
+    ) -> None:
+        super().__init__(goal, settings, seed, learned)
         self.decisions = decisions
 
     def check(self, example: Example) -> Checked:

@@ -11,6 +11,7 @@ from tunesmith.processes import Processes, cores
 from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.decided import DecidedSteps
 from tunesmith.stages.clean.marks import Marks
+from tunesmith.stages.clean.row_steps import Learned
 from tunesmith.stages.clean.settings import CleanSettings
 
 #: For fewer rows than this other processes are not worth their start.
@@ -23,6 +24,7 @@ def first_pass(
     settings: CleanSettings,
     seed: int,
     decisions: Decisions,
+    learned: Learned,
     told: Callable[[int], None],
 ) -> Marks:
     """Check every row of the file. ``told`` is called with the number of rows that are done, again and again."""
@@ -30,7 +32,7 @@ def first_pass(
     count = min(cores(), len(sizes)) if sum(sizes) >= FEWEST_ROWS else 1
     parts: list[Marks] = []
     done = 0
-    with Processes(count, f"{__name__}:marker", source, goal, settings, seed, decisions) as processes:
+    with Processes(count, f"{__name__}:marker", source, goal, settings, seed, decisions, learned) as processes:
         for marks, rows in zip(processes.map(range(len(sizes))), sizes, strict=True):
             parts.append(marks)
             done += rows
@@ -39,10 +41,10 @@ def first_pass(
 
 
 def marker(
-    source: Path, goal: GoalSheet, settings: CleanSettings, seed: int, decisions: Decisions
+    source: Path, goal: GoalSheet, settings: CleanSettings, seed: int, decisions: Decisions, learned: Learned
 ) -> Callable[[int], Marks]:
     """What marks the rows of one group of the file, given its number."""
-    steps = DecidedSteps(goal, settings, seed, decisions)
+    steps = DecidedSteps(goal, settings, seed, decisions, learned)
     sizes = group_sizes(source)
 
     def marked(group: int) -> Marks:

@@ -1,7 +1,8 @@
 """The stage `clean`: fixed and deduplicated; what was taken out, and why.
 
-Two passes over the collection. The first checks each row alone and keeps its fingerprints; then
-duplicates and conflicts are decided; the second writes. Memory is about 100 bytes a row.
+A survey of some rows tells what is usual in the set. Then there are two passes over the collection. The first checks
+each row and keeps its fingerprints; then duplicates and conflicts are decided; the second writes. Memory is about
+100 bytes a row.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tunesmith.artifact import write_json
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
 from tunesmith.example_parquet import count_rows, read_examples
+from tunesmith.language import can_tell
 from tunesmith.products import LEDGER_SUM, Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
 from tunesmith.stages.clean.decided import DecidedSteps
@@ -23,6 +25,7 @@ from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settl
 from tunesmith.stages.clean.private_data import PrivateFile
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
+from tunesmith.stages.clean.survey import spread, write_survey
 from tunesmith.stages.clean.verdicts import decide
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
@@ -44,8 +47,10 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     rows = count_rows(source)
     steps = DecidedSteps(goal, settings, context.seed, context.decisions)
     _note_names(context, steps.seconds_for_names(list(islice(collection.examples(), SAMPLE)), rows), rows)
+    write_survey(context.folder, rows, steps.survey(steps.prepared(spread(source, rows))))
+    _note_no_language(context, settings)
     progress = _Progress(context, rows)
-    marks = first_pass(source, goal, settings, context.seed, context.decisions, progress.first_pass)
+    marks = first_pass(source, goal, settings, context.seed, context.decisions, steps.learned, progress.first_pass)
     _note_gone(context, int(marks.decided.sum()))
     verdicts = decide(marks, goal, settings, context.decisions)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
@@ -70,6 +75,11 @@ def _note_gone(context: Context, found: int) -> None:
     gone = len(context.decisions.rows) - found
     if gone > 0:
         context.note(f"{gone} rows that you decided on are no longer in the data")
+
+
+def _note_no_language(context: Context, settings: CleanSettings) -> None:
+    if "language" in (*settings.flag, *settings.drop) and not can_tell():
+        context.note("the language of rows is not looked at: pycld2 is not installed")
 
 
 class _Progress:

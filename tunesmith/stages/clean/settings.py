@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -61,14 +61,50 @@ class PrivateSettings(Settings):
 class CleanSettings(Settings):
     """Fixed, masked and deduplicated; what was taken out can come back."""
 
-    drop: list[Literal["empty", "too_long", "duplicate", "conflict", "off_goal"]] = Field(
-        ["empty", "too_long", "duplicate", "conflict", "off_goal"],
+    drop: list[
+        Literal[
+            "empty",
+            "too_long",
+            "duplicate",
+            "conflict",
+            "off_goal",
+            "rules",
+            "markup",
+            "boilerplate",
+            "truncated",
+            "copied",
+            "language",
+        ]
+    ] = Field(
+        ["empty", "too_long", "duplicate", "conflict", "off_goal", "rules"],
         description="What is taken out: empty sides, over-long rows, duplicates, conflicts (same input, "
-        "different answers; for output: text both are kept), answers that break the goal's labels or schema.",
+        "different answers; for output: text both are kept), answers that break the goal's labels, schema or rules. "
+        "What `flag` names can be put here instead.",
     )
-    fix: list[Literal["label_spelling", "json_layout"]] = Field(
-        ["label_spelling", "json_layout"],
-        description="What is mended with a record: case and spaces of labels and enum values, layout of JSON.",
+    flag: list[Literal["markup", "boilerplate", "truncated", "copied", "language", "uneven"]] = Field(
+        ["markup", "boilerplate", "truncated", "copied", "language", "uneven"],
+        description="What is kept and shown to be looked at: left-over HTML, boilerplate and refusals of other models, "
+        "answers that stop in the middle or copy the question, another language than the rest, uneven format.",
+    )
+    fix: list[
+        Literal[
+            "encoding",
+            "label_spelling",
+            "json_layout",
+            "markup",
+            "spaces",
+            "quotes",
+            "bullets",
+            "money",
+            "decimals",
+            "full_stop",
+            "dates",
+            "letter_case",
+        ]
+    ] = Field(
+        ["encoding", "label_spelling", "json_layout"],
+        description="What is mended with a record: broken encodings, case and spaces of labels and enum values, layout "
+        "of JSON. On request: HTML in prose, and uneven format of answers, written as most of them are.",
     )
     max_characters: int = Field(
         20_000, ge=1, description="Rows with a message longer than this many characters are set aside."
@@ -84,3 +120,9 @@ class CleanSettings(Settings):
     @classmethod
     def _one_for_all(cls, value: Any) -> Any:
         return dict.fromkeys(KINDS, value) if value in CHOICES else value
+
+    @classmethod
+    def known_fixes(cls) -> tuple[str, ...]:
+        """The codes that `fix` may name."""
+        (codes,) = get_args(cls.model_fields["fix"].annotation)
+        return get_args(codes)

@@ -13,7 +13,7 @@ from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
 from tunesmith.stages.clean.marks import Bools, Ints, Marks, group_numbers
-from tunesmith.stages.clean.row_steps import Remark
+from tunesmith.stages.clean.remark import Remark
 from tunesmith.stages.clean.settings import CleanSettings
 
 

@@ -16,7 +16,7 @@ from tunesmith.json_schema import bad_patterns, uses
 from tunesmith.stages.context import Context
 from tunesmith.stages.goal.settings import GoalSettings
 
-VERSION = 1
+VERSION = 2
 
 METRICS = {
     "label": ("accuracy", "macro_f1"),
@@ -39,6 +39,7 @@ def run(inputs: Mapping[str, Any], settings: GoalSettings, context: Context) -> 
         "success": [criterion.model_dump() for criterion in settings.success],
         "unknown": settings.unknown,
         "confidence": settings.confidence,
+        "rules": [rule.given for rule in settings.rules],
         "inferred": [] if settings.system else ["system"],
     }
     write_json(context.folder / "goal.json", sheet)
@@ -73,6 +74,7 @@ def check(settings: GoalSettings, root: Path) -> None:
                 "set goal.output: json, or take the schema out",
             )
         )
+    faults += _rule_faults(settings, (schema or {}).get("properties", {}))
     known = METRICS[settings.output]
     for criterion in settings.success:
         name, _, field = criterion.metric.partition(".")
@@ -88,6 +90,19 @@ def check(settings: GoalSettings, root: Path) -> None:
                 )
             )
     raise_all(faults)
+
+
+def _rule_faults(settings: GoalSettings, properties: Mapping[str, Any]) -> list[InputError]:
+    """Rules about fields that no answer has."""
+    faults = []
+    for number, rule in enumerate(settings.rules):
+        if rule.field is None or (settings.output == "json" and (not properties or rule.field in properties)):
+            continue
+        of_json = settings.output == "json"
+        what = f"the schema has no field {rule.field!r}" if of_json else f"output: {settings.output} has no fields"
+        fix = f"fields: {', '.join(properties)}" if of_json else "take `field` out: the rule is about the whole answer"
+        faults.append(InputError("unknown_field", what, f"tunesmith.yaml: goal.rules.{number}.field", fix))
+    return faults
 
 
 def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
