@@ -1,6 +1,6 @@
 """The goal's own rules for answers: words that must or must not be there, length, form, language.
 
-Examples are held against them by `clean`, and a model's answers can be.
+Examples are held against them by `clean`, a model's answers by `test`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import regex
 
 from tunesmith.errors import InputError
 from tunesmith.json_schema import PATTERN_SECONDS
 from tunesmith.language import is_other, known_languages, language_of
 from tunesmith.products import Rule
+from tunesmith.scoring.statistic import Mean, Statistic
 from tunesmith.scoring.words import words
 
 SHOWN = 40
@@ -56,6 +58,25 @@ class RuleCheck:
             yield "", "\n".join(map(_written, value.values()))
         else:
             yield "", answer
+
+
+def measure_rules(answers: Sequence[str], rules: Sequence[Rule], *, is_json: bool) -> dict[str, Statistic]:
+    """``rules_kept``: the share of answers that break none of the rules.
+
+    A pattern that takes too long is not kept, nor is anything by what should be a JSON object and is none.
+    """
+    check = RuleCheck(rules, is_json)
+
+    def keeps(answer: str) -> bool:
+        value = _parsed(answer) if is_json else None
+        if is_json and not isinstance(value, dict):
+            return False
+        try:
+            return not check.faults(answer, value)
+        except InputError:  # the rule was fast on every example: it is this answer that it cannot read
+            return False
+
+    return {"rules_kept": Mean(np.array([float(keeps(answer)) for answer in answers]))}
 
 
 def _parsed(answer: str) -> Any:

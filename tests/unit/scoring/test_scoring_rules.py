@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tunesmith import Project
 from tunesmith.errors import Faults, InputError
 from tunesmith.products import Rule
+from tunesmith.scoring.measure import measure, metrics_of
 from tunesmith.scoring.rules import RuleCheck
 
 
@@ -67,6 +68,22 @@ def test_any_answer_can_be_held_against_any_words(answer: str, words: str) -> No
     rule = Rule(contains=texts, starts_with=texts, ends_with=texts, one_of=texts, at_least_words=1, at_most_words=3)
     assert all(isinstance(fault, str) for fault in faults(answer, rule))
     assert faults(words, Rule(contains=texts)) == []
+
+
+def test_the_share_of_answers_that_keep_the_rules_is_measured() -> None:
+    rules = [Rule(never_contains=("asap",)), Rule(at_most_words=3)]
+    found = measure("text", ["x"] * 4, ["Soon.", "ASAP!", "one two three four", "a b c"], rules=rules)["rules_kept"]
+    assert (found.estimate(), found.rows) == (0.5, 4)
+    answers = ['{"reply": "Soon."}', "no JSON", '{"reply": "ASAP."}', '"Soon."']
+    about = [Rule(field="reply", never_contains=("asap",))]
+    assert measure("json", ['{"reply": "x"}'] * 4, answers, rules=about)["rules_kept"].estimate() == 0.25
+    assert metrics_of("json", ['{"reply": "x"}'], rules=about)[-1] == "rules_kept"
+    assert "rules_kept" not in measure("text", ["x"], ["y"])
+
+
+def test_a_pattern_that_an_answer_makes_run_wild_counts_as_not_kept() -> None:
+    found = measure("text", ["x", "x"], ["aaa", "a" * 60 + "b"], rules=[Rule(matches=r"(a|aa)+$")])["rules_kept"]
+    assert found.estimate() == 0.5
 
 
 def project(tmp_path: Path, goal: str) -> Project:

@@ -14,7 +14,7 @@ from tunesmith.settings import Settings
 MOST_PATTERN = 2000
 METRICS = (
     "accuracy, macro_f1 (label); valid_json, schema_valid, exact_match, field_f1, field_f1.NAME (json); "
-    "exact_match, rouge_l, chrf (text); token_accuracy (texts without a question)"
+    "exact_match, rouge_l, chrf (text); token_accuracy (texts without a question); rules_kept (where there are rules)"
 )
 
 

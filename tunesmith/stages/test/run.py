@@ -124,7 +124,7 @@ def _measure_answers(
     """Ask each candidate for an answer to each row, and score it."""
     goal, base, split, tuned = inputs["goal"], inputs["base"], inputs["split"], inputs["train"]
     references = [row.answer or "" for row in rows]
-    check_criteria(goal, metrics_of(goal.output, references, goal.schema))
+    check_criteria(goal, metrics_of(goal.output, references, goal.schema, goal.rules))
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     predict = learner.predict.predict
