@@ -16,6 +16,7 @@ NAMES = (
     "near_duplicates",
     "leaks",
     "private_data",
+    "wrong_labels",
     "banking77",
     "examples",
     "training_chat",

@@ -168,6 +168,11 @@ class CleanSet:
         for row in read_rows(self.path / "ledger.parquet"):
             yield LedgerLine(**row)
 
+    def coverage(self) -> dict[str, Any] | None:
+        """How much of the goal the examples cover, and what to collect next; None in a set of an earlier version."""
+        path = self.path / "coverage.json"
+        return read_json(path) if path.exists() else None
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:

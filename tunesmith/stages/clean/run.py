@@ -1,7 +1,8 @@
 """The stage `clean`: fixed and deduplicated; what was taken out, and why.
 
 Two passes over the collection. The first checks each row alone and keeps its fingerprints; then
-duplicates and conflicts are decided; the second writes. Memory is about 100 bytes a row.
+duplicates and conflicts are decided, and all rows are looked at together; the second writes. Memory is about 100 bytes
+a row, and 1 kB for each row that is compared by its meaning (`clean.encoder_rows`).
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
 from tunesmith.stages.clean.verdicts import decide
+from tunesmith.stages.clean.whole_set import look_at_whole_set
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 FEWEST = 10
 
 
@@ -43,7 +45,7 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     progress = _Progress(context, rows)
     marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
     _note_gone(context, int(marks.wanted.sum()))
-    verdicts = decide(marks, goal, settings)
+    verdicts = look_at_whole_set(source, decide(marks, goal, settings), steps, goal, settings, context)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
     with ledger, private:

@@ -49,14 +49,41 @@ class PrivateSettings(Settings):
 class CleanSettings(Settings):
     """Fixed, masked and deduplicated; what was taken out can come back."""
 
-    drop: list[Literal["empty", "too_long", "duplicate", "conflict", "off_goal"]] = Field(
+    drop: list[Literal["empty", "too_long", "duplicate", "near_duplicate", "conflict", "off_goal"]] = Field(
         ["empty", "too_long", "duplicate", "conflict", "off_goal"],
         description="What is taken out: empty sides, over-long rows, duplicates, conflicts (same input, "
-        "different answers; for output: text both are kept), answers that break the goal's labels or schema.",
+        "different answers; for output: text both are kept), answers that break the goal's labels or schema. "
+        "near_duplicate, when it is named, makes one of rows that are nearly the same.",
     )
-    fix: list[Literal["label_spelling", "json_layout"]] = Field(
+    fix: list[Literal["label_spelling", "json_layout", "wrong_label"]] = Field(
         ["label_spelling", "json_layout"],
-        description="What is mended with a record: case and spaces of labels and enum values, layout of JSON.",
+        description="What is mended with a record: case and spaces of labels and enum values, layout of JSON. "
+        "wrong_label, when it is named, puts the likelier label in place of one that looks wrong.",
+    )
+    flag: list[Literal["wrong_label", "same_meaning", "far", "near_duplicate"]] = Field(
+        ["wrong_label", "same_meaning", "far"],
+        description="What is kept and shown, to be looked at: labels that look wrong, inputs that mean the same, rows "
+        "far from all others (these three need the encoder), near-duplicates.",
+    )
+    encoder: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether rows are compared by their meaning, with the encoder all-MiniLM-L6-v2 (English): always "
+        "fetches it where it is not here (84 MB, once); auto: where it is the base anyhow.",
+    )
+    encoder_rows: int = Field(
+        20_000,
+        ge=0,
+        description="With more rows than this, none are compared by meaning: the time grows with their square; "
+        "20,000 short ones take some minutes on two cores.",
+    )
+    same_meaning: float = Field(
+        0.9, gt=0, le=1, description="From this cosine of two inputs' embeddings on, they mean nearly the same."
+    )
+    near: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="From this Jaccard similarity of their 5-letter pieces on, two texts are near-duplicates.",
     )
     max_characters: int = Field(
         20_000, ge=1, description="Rows with a message longer than this many characters are set aside."

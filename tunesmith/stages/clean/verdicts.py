@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
+from tunesmith.stages.clean.json_layout import canonical, parse
 from tunesmith.stages.clean.marks import Bools, Ints, Marks, group_numbers
 from tunesmith.stages.clean.row_steps import Remark
 from tunesmith.stages.clean.settings import CleanSettings
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Other values for a row's label (its name is empty) or fields, and what was wrong with its own."""
+
+    values: Mapping[str, str]
+    fixes: tuple[Remark, ...]
+    schema: Mapping[str, Any] | None = None
+
+    def answer(self, answer: str) -> str:
+        """The row's answer with these values in it."""
+        if "" in self.values:
+            return self.values[""]
+        return canonical({**parse(answer), **self.values}, self.schema)
 
 
 @dataclass(frozen=True)
@@ -21,7 +38,8 @@ class Verdicts:
     """What becomes of each row ``[rows]``: kept, merged ``into`` another row, or set aside.
 
     A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it.
-    ``flags`` are what only a look at the whole set finds in kept rows, by row.
+    ``flags`` are what only a look at the whole set finds in kept rows, by row; ``mended`` the values that it
+    puts in place of theirs; ``near`` how similar a row is to the one that it was merged into as nearly the same.
     """
 
     marks: Marks
@@ -33,13 +51,15 @@ class Verdicts:
     set_aside: Bools
     conflicts_stay: bool
     flags: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict)
+    mended: Mapping[int, Mended] = field(default_factory=dict)
+    near: Mapping[int, float] = field(default_factory=dict)
 
     @cached_property
     def untouched(self) -> Bools:
         """Kept rows that the ledger need not mention."""
         marks = self.marks
         notable = marks.fixed | marks.flagged | marks.wanted | self.conflicts.rows
-        notable[list(self.flags)] = True
+        notable[[*self.flags, *self.mended]] = True
         return self.kept & ~notable
 
 
