@@ -40,6 +40,7 @@ def cluster(vectors: Vectors) -> Clusters | None:
     """K-means over unit vectors ``[rows, dimensions]``; the same rows give the same clusters. None for too few rows."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
+    from threadpoolctl import threadpool_limits
 
     sizes = [size for size in SIZES if size * ROWS_A_CLUSTER <= len(vectors)]
     if not sizes:
@@ -47,8 +48,9 @@ def cluster(vectors: Vectors) -> Clusters | None:
     draw = np.random.default_rng(0).permutation(len(vectors))
     fitted = vectors[np.sort(draw[:FITTED])].astype(np.float32)
     judged = fitted[:: max(1, len(fitted) // JUDGED)]
-    models = [KMeans(size, n_init=2, random_state=0).fit(fitted) for size in sizes]
-    scores = [silhouette_score(judged, model.predict(judged)) for model in models]
+    with threadpool_limits(1):  # its threads spin while they wait, and sums in another order give other clusters
+        models = [KMeans(size, n_init=2, random_state=0).fit(fitted) for size in sizes]
+        scores = [silhouette_score(judged, model.predict(judged)) for model in models]
     centres = models[int(np.argmax(scores))].cluster_centers_.astype(np.float32)
     return _by_size(vectors, centres)
 

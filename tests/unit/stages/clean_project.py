@@ -73,6 +73,14 @@ class Made:
     def ledger(self) -> list[LedgerLine]:
         return list(CleanSet(self.folder, self.counts).ledger())
 
+    def lines(self, code: str) -> dict[str, LedgerLine]:
+        """The lines with this code, by example."""
+        return {line.id: line for line in self.ledger if line.code == code}
+
+    @property
+    def coverage(self) -> Any:
+        return CleanSet(self.folder, self.counts).coverage()
+
     def line(self, example: Example) -> LedgerLine:
         """The one line of an example."""
         lines = [line for line in self.ledger if line.id == example.id]
@@ -91,6 +99,7 @@ def cleaned(
     goal: GoalSheet = LABELS,
     decisions: Mapping[str, str] | None = None,
     collected: int | None = None,
+    facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Made:
     """Run `clean` on examples written the way `collect` writes them."""
@@ -102,7 +111,8 @@ def cleaned(
     counts = {"examples": len(examples) if collected is None else collected}
     collection = Collection(source, ({"path": "rows.csv"},), counts)
     events: list[Event] = []
-    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, decisions=decisions or {})
+    known = {"decisions": decisions or {}, "facts": facts or {}}
+    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, **known)
     made = clean.run({"collect": collection, "goal": goal}, CleanSettings(**settings), context)
     return Made(folder, made, events)
 

@@ -47,13 +47,18 @@ class Look:
 
 
 def look_at_whole_set(
-    source: Path, verdicts: Verdicts, steps: RowSteps, goal: GoalSheet, settings: CleanSettings, context: Context
+    source: Path,
+    verdicts: Verdicts,
+    steps: RowSteps,
+    goal: GoalSheet,
+    settings: CleanSettings,
+    names: Names,
+    context: Context,
 ) -> Verdicts:
     """The verdicts with what all rows together show: near-duplicates, wrong labels, equal meaning, rows far from all.
 
     Writes coverage.json, and embeddings.parquet where the encoder is at hand.
     """
-    names = Names(source)
     flags: defaultdict[int, list[Remark]] = defaultdict(list)
     if near_duplicate.CODE in (*settings.drop, *settings.flag):
         found = near_duplicate.find(source, verdicts, steps, goal, settings.near)
@@ -97,16 +102,19 @@ def _by_meaning(kept: int, settings: CleanSettings, context: Context) -> dict[st
 
 def _measured(rows: KeptRows, locked: Bools, context: Context) -> Look:
     """Vectors, nearest neighbours and out-of-fold predictions of the rows; from ``locked`` ones nothing is learned."""
+    from threadpoolctl import threadpool_limits
+
     vectors = vectors_of(rows, context)
     if vectors is None:
         return Look(rows)
-    neighbours = nearest(vectors, NEIGHBOURS, lambda done: context.check())
     predicted = {}
-    for name, values in rows.targets.items():
-        context.check()
-        found = out_of_fold.predict(vectors, values, locked)
-        if found is not None:
-            predicted[name] = found
+    with threadpool_limits(1, "blas"):  # its threads spin while they wait: beside a busy process twenty times slower
+        neighbours = nearest(vectors, NEIGHBOURS, lambda done: context.check())
+        for name, values in rows.targets.items():
+            context.check()
+            found = out_of_fold.predict(vectors, values, locked)
+            if found is not None:
+                predicted[name] = found
     return Look(rows, vectors, neighbours, predicted, locked)
 
 
