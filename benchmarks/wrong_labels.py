@@ -81,8 +81,8 @@ def found(noisy: Rows, planted: set[int], true: Rows) -> list[Figure]:
     named = sum(f'rows like it are "{true[place[line["id"]]][1]}"' in line["evidence"] for line in lines)
     recall, precision = proportion(len(hits), len(planted)), proportion(len(hits), len(flagged))
     return [
-        at_least("wrong labels found", recall[0], "%", RECALL, recall[1], 4),
-        at_least("precision of what is flagged", precision[0], "%", PRECISION, precision[1], 4),
+        at_least("wrong labels found", recall[0], "%", RECALL, recall[1]),
+        at_least("precision of what is flagged", precision[0], "%", PRECISION, precision[1]),
         Figure("flagged rows told their true label", 100 * named / max(1, len(lines)), "%", note=f"of {len(lines):,}"),
         *agreed,
         Figure("time of the stage clean", seconds, "s", note=f"{len(noisy):,} rows, {measured.megabytes:,.0f} MB"),
@@ -155,7 +155,7 @@ def mending(noisy: Rows, test: Rows) -> list[Figure]:
     ]
     value, met = 100 * apart.value, apart.low > 0
     note += f"p = {apart.p:.2g}"
-    return [*figures, Figure("mended less noisy", value, "points", "interval above 0", met, note, 4)]
+    return [*figures, Figure("mended less noisy", value, "points", "interval above 0", met, note)]
 
 
 def proportion_of(values: Sequence[bool]) -> tuple[float, str, str, None, str]:

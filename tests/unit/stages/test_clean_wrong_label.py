@@ -52,15 +52,25 @@ def test_planted_wrong_labels_are_found_with_the_label_they_should_have(seed):
     assert all(word in first.evidence for word in (first.given, first.better, f"1 of {len(found)}"))
 
 
+def test_with_two_labels_they_are_found_too():
+    vectors, true = blobs(300)
+    two = [LABELS[LABELS.index(value) % 2] for value in true]
+    wrong = set(np.random.default_rng(1).choice(300, 30, replace=False).tolist())
+    noisy = [LABELS[1 - LABELS.index(value)] if at in wrong else value for at, value in enumerate(two)]
+    found = suspicions(predict(vectors, noisy, unlocked(noisy)))
+    assert len({one.row for one in found} & wrong) >= 24
+    assert len({one.row for one in found} - wrong) <= 12
+
+
 def test_where_labels_are_right_nobody_is_accused():
     vectors, true = blobs(400)
     assert suspicions(predict(vectors, true, unlocked(true))) == []
 
 
-def test_where_nothing_can_be_learned_hardly_anybody_is_accused():
+def test_where_nothing_can_be_learned_nobody_is_accused():
     vectors, _ = blobs(400)
     by_chance = [LABELS[at] for at in np.random.default_rng(5).integers(0, 4, 400)]
-    assert len(suspicions(predict(vectors, by_chance, unlocked(by_chance)))) <= 0.05 * 400
+    assert suspicions(predict(vectors, by_chance, unlocked(by_chance))) == []
 
 
 def test_the_same_rows_give_the_same_suspicions():
