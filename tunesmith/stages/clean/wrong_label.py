@@ -80,8 +80,8 @@ def suspicions(found: OutOfFold) -> list[Suspicion]:
 def times_likelier(labels: int, wrong: float) -> float:
     """How many times likelier the other label must be, when this share of the labels is ``wrong``.
 
-    Errors that fall on any label alike leave a right prediction with ``wrong / (labels - 1)`` for each other label: of few
-    labels none can be ten times likelier. A quarter of that ratio leaves room for chance.
+    Errors that fall on any label alike leave a right prediction with ``wrong / (labels - 1)`` for each other label: of
+    few labels none can be ten times likelier. A quarter of that ratio leaves room for chance.
     """
     ratio = (labels - 1) * (1 - wrong) / (4 * wrong) if wrong > 0 else TIMES_LIKELIER
     return min(TIMES_LIKELIER, max(TIMES_AT_LEAST, ratio))
