@@ -76,7 +76,7 @@ class _Encoder:
         self._model: Any = AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         ).eval()
-        use_fast_linears(self._model)
+        use_fast_linears(self._model, timed=False)
         self.dimensions = int(self._model.config.hidden_size)
         self._most = min(MOST_TOKENS, int(getattr(self._model.config, "max_position_embeddings", MOST_TOKENS)))
 

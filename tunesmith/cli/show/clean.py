@@ -47,6 +47,8 @@ def show(clean: CleanSet, screen: Screen) -> None:
 def _texts(clean: CleanSet, lines: list[LedgerLine], ids: list[str]) -> dict[str, str]:
     """What the rows of these lines and ids say. A merged row is gone; the one that it went into says the same."""
     wanted = {id for line in lines for id in (line.id, line.into) if id} | set(ids)
+    if not wanted:
+        return {}
     aside = (example for example in clean.set_aside() if example.id in wanted)
     return {example.id: brief(example.input) for example in chain(aside, clean.examples(wanted))}
 

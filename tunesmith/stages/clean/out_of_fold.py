@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,8 @@ from tunesmith.stages.clean.marks import Bools, Ints
 FOLDS = 5
 #: Fewer rows than this tell nothing.
 FEWEST_ROWS = 30
+#: More rows times labels than this would take many minutes.
+MOST_CELLS = 8_000_000
 #: The inverse of the regularisation's strength; from 3 to 30 the wrong labels found in Banking77 were about the same.
 STRENGTH = 10.0
 _ITERATIONS = 100
@@ -64,9 +66,12 @@ class OutOfFold:
         return self.probabilities[np.arange(len(self.labels)), self.labels]
 
 
-def predict(vectors: Vectors, values: Sequence[str | None], locked: Bools) -> OutOfFold | None:
-    """Predict each row's value by logistic regression on the other folds' vectors; None where there are too few rows.
+def predict(
+    vectors: Vectors, values: Sequence[str | None], locked: Bools, step: Callable[[int], None] = lambda done: None
+) -> OutOfFold | None:
+    """Predict each row's value by logistic regression on the other folds' vectors.
 
+    None where there are too few rows, or `MOST_CELLS` are not enough. ``step`` is told how many folds are done.
     From ``locked`` rows ``[rows]``, those of a given test part, nothing is learned: they are predicted alone.
     Stratified; the same rows give the same predictions.
     """
@@ -76,7 +81,7 @@ def predict(vectors: Vectors, values: Sequence[str | None], locked: Bools) -> Ou
     names = tuple(sorted(name for name, count in learned.items() if count >= FOLDS))
     number = {name: at for at, name in enumerate(names)}
     rows = np.array([at for at, value in enumerate(values) if value in number], np.int64)
-    if len(names) < 2 or int((~locked[rows]).sum()) < FEWEST_ROWS:
+    if len(names) < 2 or int((~locked[rows]).sum()) < FEWEST_ROWS or len(rows) * len(names) > MOST_CELLS:
         return None
     labels = np.array([number[str(values[at])] for at in rows.tolist()], np.int64)
     chosen, free = vectors[rows].astype(np.float32), ~locked[rows]
@@ -89,6 +94,7 @@ def predict(vectors: Vectors, values: Sequence[str | None], locked: Bools) -> Ou
         half = rest[_every_other(labels[rest])]
         by_half = _fit_and_predict(chosen[half], labels[half], chosen[out], len(names))
         right_by_half[out] = by_half.argmax(axis=1) == labels[out]
+        step(held + 1)
     return OutOfFold(rows, names, labels, probabilities, right_by_half)
 
 

@@ -111,8 +111,7 @@ def _measured(rows: KeptRows, locked: Bools, context: Context) -> Look:
     with threadpool_limits(1, "blas"):  # its threads spin while they wait: beside a busy process twenty times slower
         neighbours = nearest(vectors, NEIGHBOURS, lambda done: context.check())
         for name, values in rows.targets.items():
-            context.check()
-            found = out_of_fold.predict(vectors, values, locked)
+            found = out_of_fold.predict(vectors, values, locked, lambda done: context.check())
             if found is not None:
                 predicted[name] = found
     return Look(rows, vectors, neighbours, predicted, locked)
