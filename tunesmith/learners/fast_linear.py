@@ -28,7 +28,8 @@ TRIALS = 7
 def use_fast_linears(model: nn.Module, *, timed: bool = True) -> bool:
     """Switch the float32 linear layers of a model in evaluation over, if that pays. Returns whether it did.
 
-    Without ``timed`` they are switched over wherever oneDNN can do it, so that every run gives the same numbers. A layer's own weight is given up, so that memory does not grow; a weight that is used elsewhere too (an
+    Without ``timed`` they are switched over wherever oneDNN can do it, so that every run gives the same numbers.
+    A layer's own weight is given up, so that memory does not grow; a weight that is used elsewhere too (an
     output head tied to the embeddings) is kept. The model can afterwards predict, and nothing else.
     """
     layers = [layer for layer in model.modules() if type(layer) is nn.Linear and layer.weight.dtype == torch.float32]
