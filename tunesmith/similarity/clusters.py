@@ -21,7 +21,7 @@ ROWS_A_CLUSTER = 10
 #: The centres are found on at most this many rows, the silhouette on this many.
 FITTED, JUDGED = 4000, 1000
 #: A typical word has so many times the share of the cluster's words that it has of all: "the" names no kind of input.
-TYPICAL = 2.0
+TYPICAL = 1.5
 _WORD = re.compile(r"[^\W\d_]{3,}")
 #: A word that fewer texts of a cluster have names nobody's cluster, and may be a person's name.
 TEXTS_WITH_WORD = 3

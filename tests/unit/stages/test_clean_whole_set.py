@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from clean_project import LABELS, TEXT, TICKET, cleaned, filler, row, rows
 
-from tests.recipes.small_project import rows as tickets
-from tunesmith.errors import InputError
 from tunesmith.example import Example
 from tunesmith.products import BaseModel, GoalSheet
 from tunesmith.stages.clean.coverage import is_untidy
@@ -26,16 +24,30 @@ def encoder(minilm: BaseModel) -> dict[str, Any]:
     return {"encoder": {"name": minilm.name, "folder": minilm.folder, "sha256": minilm.sha256}, "earlier_clean": None}
 
 
+THINGS = {
+    "payroll": ("payslip", "overtime pay", "salary", "holiday bonus", "wage tax statement", "pension payment"),
+    "printing": ("laser printer", "copier", "toner cartridge", "paper tray", "scanner glass", "ink of the plotter"),
+    "network": ("wifi", "VPN connection", "ethernet cable", "internet access", "network switch", "router"),
+    "expenses": ("hotel bill", "taxi receipt", "train ticket", "mileage allowance", "dinner invoice", "flight refund"),
+    "hardware": ("laptop battery", "keyboard", "second monitor", "webcam", "docking station", "computer mouse"),
+}
+SAID = (
+    "Can somebody look at the {}?",
+    "I have a question about my {}.",
+    "Since Monday there is a problem with the {}.",
+    "Who is responsible for the {} in our office?",
+)
+
+
 def desk() -> tuple[list[Example], set[int]]:
-    """115 tickets of five teams, eight of them with the label of another team, and which these are."""
-    given = [one for one in tickets() if one["team"] in TEAMS.labels]
-    given = list({one["text"]: one for one in given if len(one["text"]) > 30}.values())
-    wrong = set(random.Random(4).sample(range(len(given)), 8))
-    teams = list(TEAMS.labels[:5])
-    examples = []
-    for at, one in enumerate(given):
-        team = teams[(teams.index(one["team"]) + 2) % 5] if at in wrong else one["team"]
-        examples.append(row(one["text"], team, at + 2))
+    """120 tickets of five teams, twelve of them with the label of another team, and which these are."""
+    given = [(said.format(thing), team) for said in SAID for team, things in THINGS.items() for thing in things]
+    wrong = set(random.Random(4).sample(range(len(given)), 12))
+    teams = list(THINGS)
+    examples = [
+        row(text, teams[(teams.index(team) + 2) % 5] if at in wrong else team, at + 2)
+        for at, (text, team) in enumerate(given)
+    ]
     return examples, wrong
 
 
@@ -44,8 +56,8 @@ def test_planted_wrong_labels_are_flagged_and_stay_as_they_are(tmp_path: Path, e
     made = cleaned(tmp_path, examples, TEAMS, facts=encoder)
     flagged = made.lines("wrong_label")
     hits = [at for at in wrong if examples[at].id in flagged]
-    assert len(hits) >= 5
-    assert len(flagged) <= 2 * len(wrong)
+    assert len(hits) >= 7
+    assert len(flagged) <= len(wrong) + 4
     assert {line.state for line in flagged.values()} == {"flagged"}
     assert made.kept == examples
     assert made.counts["changed"] == 0
@@ -134,7 +146,7 @@ def test_coverage_tells_kinds_of_input_what_is_missing_and_whether_it_is_enough(
     assert told["rows"] == told["looked_at"] == len(examples)
     assert sum(one["rows"] for one in told["clusters"]) == len(examples)
     assert {one["example"] for one in told["clusters"]} <= {example.id for example in examples}
-    assert any("print" in word for one in told["clusters"] for word in one["words"])
+    assert any(one["words"] for one in told["clusters"])
     [answers] = told["answers"]
     assert answers["missing"] == ["unused"]
     assert told["enough"]["begin"] == "yes"
@@ -252,8 +264,3 @@ def test_of_too_many_rows_coverage_is_told_from_a_sample(tmp_path: Path, monkeyp
     monkeypatch.setattr(whole_set, "SAMPLE", 6)
     told = cleaned(tmp_path, SOUND).coverage
     assert (told["rows"], told["looked_at"]) == (12, 6)
-
-
-def test_the_stage_stops_when_asked_to_while_it_looks(tmp_path: Path, encoder: dict[str, Any]) -> None:
-    with pytest.raises(InputError):
-        cleaned(tmp_path, SOUND[:3], facts=encoder)
