@@ -20,7 +20,7 @@ from benchmarks.command import environment, made, measure, run_project, shared, 
 from benchmarks.figure import Failed, Figure, at_least
 from benchmarks.overrides import numbers
 from benchmarks.peers import environment as peers
-from tunesmith.example_parquet import read_examples, read_rows
+from tunesmith.example_parquet import read_rows
 from tunesmith.scoring.intervals import wilson
 
 SHARE = 0.1
@@ -72,7 +72,10 @@ def found(noisy: Rows, planted: set[int], true: Rows) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tunesmith-wrong-labels-") as name:
         folder = project(Path(name), noisy, SETTINGS)
         measured = measure(tunesmith("clean", "--project", name))
-        place = {example.id: example.source.row - 2 for example in read_examples(artifact(folder) / "examples.parquet")}
+        # by their order: a row's place is its line in the file, and some rows have line breaks in them
+        place = {
+            row["id"]: at for at, row in enumerate(read_rows(artifact(folder, "collect") / "examples.parquet", ["id"]))
+        }
         lines = [row for row in read_rows(artifact(folder) / "ledger.parquet") if row["code"] == "wrong_label"]
         seconds = made(folder, "clean")["seconds"]
         agreed = beside_cleanlab(artifact(folder), noisy, place)
