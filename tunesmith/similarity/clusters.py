@@ -74,7 +74,8 @@ def typical_words(texts: Sequence[str], of: Ints, count: int = 4) -> list[list[s
     """The words that set each cluster's texts apart from the others, the most typical first.
 
     Class-based TF-IDF: a word's share of the cluster's words times log(1 + average words a cluster / its count in all)
-    (M. Grootendorst, "BERTopic", arXiv:2203.05794, section 3.3).
+    (M. Grootendorst, "BERTopic", arXiv:2203.05794, section 3.3), here times the logarithm of how many times its
+    share of all words that is, so that "the" stays behind.
     """
     size = int(of.max()) + 1 if len(of) else 0
     words: list[Counter[str]] = [Counter() for _ in range(size)]
@@ -89,10 +90,10 @@ def typical_words(texts: Sequence[str], of: Ints, count: int = 4) -> list[list[s
     named = []
     for own, held in zip(words, holders, strict=True):
         total = max(1, sum(own.values()))
-        weights = {
-            word: number / total * np.log1p(average / everywhere[word])
-            for word, number in own.items()
-            if held[word] >= TEXTS_WITH_WORD and number / total >= TYPICAL * everywhere[word] / overall
-        }
+        weights = {}
+        for word, number in own.items():
+            times = number / total / (everywhere[word] / overall)
+            if held[word] >= TEXTS_WITH_WORD and times >= TYPICAL:
+                weights[word] = number / total * np.log1p(average / everywhere[word]) * np.log(times)
         named.append(sorted(weights, key=lambda word: (-weights[word], word))[:count])
     return named
