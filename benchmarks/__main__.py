@@ -17,6 +17,7 @@ NAMES = (
     "leaks",
     "private_data",
     "private_names",
+    "wrong_labels",
     "banking77",
     "examples",
     "training_chat",

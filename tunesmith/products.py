@@ -260,6 +260,11 @@ class CleanSet:
         data = read_json(self.path / SURVEY_FILE)
         return Survey(**{**data, "uneven": tuple(UnevenFormat(**one) for one in data["uneven"])})
 
+    def coverage(self) -> dict[str, Any] | None:
+        """How much of the goal the examples cover, and what to collect next; None in a set of an earlier version."""
+        path = self.path / "coverage.json"
+        return read_json(path) if path.exists() else None
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:

@@ -13,6 +13,7 @@ from benchmarks.figure import Skipped
 TORCH = "torch==2.13.0"
 PACKAGES = {
     "datasketch": ("datasketch==2.0.0",),
+    "cleanlab": ("cleanlab==2.9.0",),
     "trl": (TORCH, "trl==1.16.0", "peft==0.21.2", "transformers==5.23.0"),
     "llamafactory": (TORCH, "llamafactory==0.9.5"),
     "setfit": (TORCH, "setfit==1.2.0", "transformers==5.23.0", "accelerate==1.15.0"),

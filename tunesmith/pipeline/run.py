@@ -18,6 +18,7 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
+from tunesmith.pipeline import encoder
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import earlier_split, facts, recipe
@@ -147,6 +148,10 @@ def _run(
             wanted = recipe(project, current, stage, made)
             id = hash_of(wanted)
             artifact = None if from_scratch else project.store.find(name, id, full=True)
+            if artifact is None and name == "clean" and encoder.fetch(project, current, sink):
+                wanted = recipe(project, current, stage, made)
+                id = hash_of(wanted)
+                artifact = None if from_scratch else project.store.find(name, id, full=True)
             if artifact is not None:
                 project.store.mark_latest(artifact)
                 sink(Event("stage_skipped", name, {"why": "up to date", "counts": dict(artifact.counts)}))
@@ -219,6 +224,8 @@ def _make(
             "made": {name: made[name].id for name in stage.needs},
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
+            "encoder": encoder.given(project, settings) if stage.name == "clean" else None,
+            "earlier_clean": _folder_of_latest(project, "clean"),
         },
         ranks=ranks,
     )
@@ -237,6 +244,11 @@ def _make(
         raise
     sink(Event("stage_finished", stage.name, {"counts": counts, "seconds": seconds}))
     return artifact
+
+
+def _folder_of_latest(project: Project, name: str) -> Path | None:
+    latest = project.store.latest(name)
+    return latest.path if latest else None
 
 
 @contextmanager

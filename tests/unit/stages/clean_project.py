@@ -74,6 +74,14 @@ class Made:
     def ledger(self) -> list[LedgerLine]:
         return list(CleanSet(self.folder, self.counts).ledger())
 
+    def lines(self, code: str) -> dict[str, LedgerLine]:
+        """The lines with this code, by example."""
+        return {line.id: line for line in self.ledger if line.code == code}
+
+    @property
+    def coverage(self) -> Any:
+        return CleanSet(self.folder, self.counts).coverage()
+
     def line(self, example: Example) -> LedgerLine:
         """The one line of an example."""
         lines = [line for line in self.ledger if line.id == example.id]
@@ -92,6 +100,7 @@ def cleaned(
     goal: GoalSheet = LABELS,
     decisions: Decisions | Mapping[str, RuleAction] | None = None,
     collected: int | None = None,
+    facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Made:
     """Run `clean` on examples written the way `collect` writes them."""
@@ -104,7 +113,7 @@ def cleaned(
     collection = Collection(source, ({"path": "rows.csv"},), counts)
     events: list[Event] = []
     chosen = decisions if isinstance(decisions, Decisions) else Decisions.of(decisions or {})
-    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, decisions=chosen)
+    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, decisions=chosen, facts=facts or {})
     made = clean.run({"collect": collection, "goal": goal}, CleanSettings(**settings), context)
     return Made(folder, made, events)
 

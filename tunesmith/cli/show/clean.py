@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from tunesmith.cli.screen import Screen, brief
+from tunesmith.cli.show.coverage import show_coverage
 from tunesmith.cli.words import counts_in_words
 from tunesmith.products import CleanSet, LedgerLine, Survey, UnevenFormat
 
@@ -30,19 +31,20 @@ def show(clean: CleanSet, screen: Screen) -> None:
         if counts[key] <= EXAMPLES_A_REASON:
             first.setdefault(key, []).append(line)
     screen.say(counts_in_words(clean.counts))
-    if told := clean.ledger_sum():
-        screen.say(_sum_in_words(told))
-    survey = clean.survey
+    if added := clean.ledger_sum():
+        screen.say(_sum_in_words(added))
+    told, survey = clean.coverage(), clean.survey
+    central = [cluster["example"] for cluster in told["clusters"]] if told else []
+    texts = _texts(clean, [line for lines in first.values() for line in lines], central)
     if not counts:
         screen.say("Nothing was fixed or taken out.")
-        _show_uneven(screen, survey)
-        return
-    texts = _texts(clean, [line for lines in first.values() for line in lines])
     for state in STATES:
         for (its_state, code), count in counts.most_common():
             if its_state == state:
                 _show_reason(screen, state, code, count, first[its_state, code], texts)
     _show_uneven(screen, survey)
+    if told:
+        show_coverage(told, texts, screen)
     _show_way_back(screen, counts)
 
 
@@ -78,9 +80,11 @@ def _rule(one: UnevenFormat) -> str:
     return f"proposed: {one.wanted}; {one.exceptions:,} {'changes' if one.exceptions == 1 else 'change'}"
 
 
-def _texts(clean: CleanSet, lines: list[LedgerLine]) -> dict[str, str]:
-    """What the rows of these lines say, by id. A merged row is gone; the one that it went into says the same."""
-    wanted = {id for line in lines for id in (line.id, line.into) if id}
+def _texts(clean: CleanSet, lines: list[LedgerLine], ids: list[str]) -> dict[str, str]:
+    """What the rows of these lines and ids say. A merged row is gone; the one that it went into says the same."""
+    wanted = {id for line in lines for id in (line.id, line.into) if id} | set(ids)
+    if not wanted:
+        return {}
     aside = (example for example in clean.set_aside() if example.id in wanted)
     return {example.id: brief(example.input) for example in chain(aside, clean.examples(wanted))}
 

@@ -115,6 +115,33 @@ def refetch(
     return [fetch.fetch(name, source, parameters, context, outside, again=True).folder for source in copies]
 
 
+def here(name: str, cache: Path, project: Path) -> tuple[Path, str] | None:
+    """Folder and sha256 of a base of the catalogue, where no network is needed for it; else None."""
+    entry = catalog.find(name)
+    if (own := _env_folder(entry)) is not None:
+        check_form(own)
+        return own, hash_of(_listing(own))  # its files' names and sizes: weights are long to hash
+    pinned = read_pins(project).bases.get(name)
+    for source in entry.sources:
+        if isinstance(source, LocalSource) or (pinned and pinned.source != source.id):
+            continue
+        folder = cached.folder_of(cache, name, source.digest)
+        if folder.is_dir():
+            return folder.absolute(), str(read_record(folder)["weights_sha256"])
+    return None
+
+
+def fetch_named(name: str, cache: Path, project: Path, sink: Sink, outside: Outside = OUTSIDE) -> Path:
+    """The folder of a base of the catalogue, verified, fetched where it is not here yet. Nothing is pinned.
+
+    Raises InputError ``base_unavailable`` where no source can be had.
+    """
+    entry = catalog.find(name)
+    context = Context("clean", project, cache, cache, sink=sink)
+    pinned = read_pins(project).bases.get(name)
+    return fetch.obtain(name, entry.sources, entry.parameters, context, outside, pinned).folder
+
+
 def _sources_of_copies(named: Named, cache: Path) -> list[fetch.Remote]:
     """The sources that the cached copies were made from, a branch replaced by the commit that it was then."""
     sources: list[fetch.Remote] = []

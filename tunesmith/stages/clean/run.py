@@ -1,8 +1,9 @@
 """The stage `clean`: fixed and deduplicated; what was taken out, and why.
 
 A survey of some rows tells what is usual in the set. Then there are two passes over the collection. The first checks
-each row and keeps its fingerprints; then duplicates and conflicts are decided; the second writes. Memory is about
-100 bytes a row.
+each row and keeps its fingerprints; then duplicates and conflicts are decided, and all rows are looked at together;
+the second writes. Memory is about 100 bytes a row, and 1 kB for each row that is compared by its meaning
+(`clean.encoder_rows`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
 from tunesmith.stages.clean.survey import spread, write_survey
 from tunesmith.stages.clean.verdicts import decide
+from tunesmith.stages.clean.whole_set import look_at_whole_set
 from tunesmith.stages.clean.write import Account, Names, write_all
 from tunesmith.stages.context import Context
 
@@ -52,11 +54,12 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     progress = _Progress(context, rows)
     marks = first_pass(source, goal, settings, context.seed, context.decisions, steps.learned, progress.first_pass)
     _note_gone(context, int(marks.decided.sum()))
-    verdicts = decide(marks, goal, settings, context.decisions)
+    verdicts, names = decide(marks, goal, settings, context.decisions), Names(source)
+    verdicts = look_at_whole_set(source, verdicts, steps, goal, settings, names, context)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
     with ledger, private:
-        account = Account(verdicts, steps, ledger, private, Names(source), answers)
+        account = Account(verdicts, steps, ledger, private, names, answers)
         write_all(source, context.folder, verdicts, account, progress.second_pass)
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
     write_json(context.folder / LEDGER_SUM, {key: value for key, value in counts.items() if key != "by_code"})

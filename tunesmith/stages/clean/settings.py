@@ -66,6 +66,7 @@ class CleanSettings(Settings):
             "empty",
             "too_long",
             "duplicate",
+            "near_duplicate",
             "conflict",
             "off_goal",
             "rules",
@@ -79,12 +80,28 @@ class CleanSettings(Settings):
         ["empty", "too_long", "duplicate", "conflict", "off_goal", "rules"],
         description="What is taken out: empty sides, over-long rows, duplicates, conflicts (same input, "
         "different answers; for output: text both are kept), answers that break the goal's labels, schema or rules. "
-        "What `flag` names can be put here instead.",
+        "What `flag` names can be put here instead (not uneven, nor what the encoder finds); near_duplicate, when it "
+        "is named, makes one of rows that are nearly the same.",
     )
-    flag: list[Literal["markup", "boilerplate", "truncated", "copied", "language", "uneven"]] = Field(
-        ["markup", "boilerplate", "truncated", "copied", "language", "uneven"],
+    flag: list[
+        Literal[
+            "markup",
+            "boilerplate",
+            "truncated",
+            "copied",
+            "language",
+            "uneven",
+            "wrong_label",
+            "same_meaning",
+            "far",
+            "near_duplicate",
+        ]
+    ] = Field(
+        ["markup", "boilerplate", "truncated", "copied", "language", "uneven", "wrong_label", "same_meaning", "far"],
         description="What is kept and shown to be looked at: left-over HTML, boilerplate and refusals of other models, "
-        "answers that stop in the middle or copy the question, another language than the rest, uneven format.",
+        "answers that stop in the middle or copy the question, another language than the rest, uneven format; "
+        "labels that look wrong, inputs that mean the same, rows far from all others (these three need the encoder); "
+        "near-duplicates.",
     )
     fix: list[
         Literal[
@@ -100,11 +117,33 @@ class CleanSettings(Settings):
             "full_stop",
             "dates",
             "letter_case",
+            "wrong_label",
         ]
     ] = Field(
         ["encoding", "label_spelling", "json_layout"],
         description="What is mended with a record: broken encodings, case and spaces of labels and enum values, layout "
-        "of JSON. On request: HTML in prose, and uneven format of answers, written as most of them are.",
+        "of JSON. On request: HTML in prose, and uneven format of answers, written as most of them are; "
+        "wrong_label puts the likelier label in place of one that looks wrong.",
+    )
+    encoder: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether rows are compared by their meaning, with the encoder all-MiniLM-L6-v2 (English): always "
+        "fetches it where it is not here (84 MB, once); auto: where it is the base anyhow.",
+    )
+    encoder_rows: int = Field(
+        20_000,
+        ge=0,
+        description="With more rows than this, none are compared by meaning: the time grows with their square; "
+        "20,000 short ones take some minutes on two cores.",
+    )
+    same_meaning: float = Field(
+        0.9, gt=0, le=1, description="From this cosine of two inputs' embeddings on, they mean nearly the same."
+    )
+    near: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="From this Jaccard similarity of their 5-letter pieces on, two texts are near-duplicates.",
     )
     max_characters: int = Field(
         20_000, ge=1, description="Rows with a message longer than this many characters are set aside."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,25 @@ from tunesmith.decisions import Decisions
 from tunesmith.products import GoalSheet
 from tunesmith.stages.clean.conflicts import Conflicts
 from tunesmith.stages.clean.duplicates import merged_into
+from tunesmith.stages.clean.json_layout import canonical, parse
 from tunesmith.stages.clean.marks import Bools, Ints, Marks, group_numbers
 from tunesmith.stages.clean.remark import Remark
 from tunesmith.stages.clean.settings import CleanSettings
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Other values for a row's label (its name is empty) or fields, and what was wrong with its own."""
+
+    values: Mapping[str, str]
+    fixes: tuple[Remark, ...]
+    schema: Mapping[str, Any] | None = None
+
+    def answer(self, answer: str) -> str:
+        """The row's answer with these values in it."""
+        if "" in self.values:
+            return self.values[""]
+        return canonical({**parse(answer), **self.values}, self.schema)
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,8 @@ class Verdicts:
 
     A row that the user wants kept is kept; ``into`` and ``conflicts`` still tell what spoke against it. ``dropped``
     ones are set aside by the user's decision alone. ``flags`` are what only a look at the whole set finds in kept
-    rows, by row.
+    rows, by row; ``mended`` the values that it puts in place of theirs; ``near`` how similar a row is to the one that
+    it was merged into as nearly the same.
     """
 
     marks: Marks
@@ -36,13 +54,15 @@ class Verdicts:
     dropped: Bools
     conflicts_stay: bool
     flags: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict)
+    mended: Mapping[int, Mended] = field(default_factory=dict)
+    near: Mapping[int, float] = field(default_factory=dict)
 
     @cached_property
     def untouched(self) -> Bools:
         """Kept rows that the ledger need not mention."""
         marks = self.marks
         notable = marks.fixed | marks.flagged | marks.wanted | marks.pardoned | self.conflicts.rows | (self.into >= 0)
-        notable[list(self.flags)] = True
+        notable[[*self.flags, *self.mended]] = True
         return self.kept & ~notable
 
     def with_flags(self, flags: Mapping[int, tuple[Remark, ...]], decisions: Decisions) -> Verdicts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from tunesmith.errors import TunesmithError
 from tunesmith.example import Example, messages_to_json
 from tunesmith.example_parquet import EXAMPLES, ROWS_PER_GROUP, example_from_row
+from tunesmith.stages.clean import near_duplicate
 from tunesmith.stages.clean.decided import DecidedSteps, codes_of
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger
 from tunesmith.stages.clean.private_data import PrivateFile
@@ -67,7 +69,7 @@ class Account:
         What is kept is mended; what is taken out is as it was, but for the private values in it.
         """
         verdicts = self._verdicts
-        checked = self._steps.check(example)
+        checked = self._mended(row, self._steps.check(example))
         masked = checked.private
         if masked:
             state = "merged" if verdicts.merged[row] else "set_aside" if verdicts.set_aside[row] else "changed"
@@ -99,6 +101,14 @@ class Account:
             self._ledger.line(example.id, "kept", "restored", f"kept by {told}; {reason}")
         return checked.example if checked.fixes else None
 
+    def _mended(self, row: int, checked: Checked) -> Checked:
+        """The row with the answer that the look at the whole set put in place of its own."""
+        better = self._verdicts.mended.get(row)
+        if better is None:
+            return checked
+        example = checked.example.with_answer(better.answer(checked.example.answer or ""))
+        return replace(checked, example=example, fixes=(*checked.fixes, *better.fixes))
+
     def _against(self, row: int, checked: Checked) -> tuple[str, str] | None:
         """The code and evidence of what speaks against a row, or None."""
         verdicts = self._verdicts
@@ -123,6 +133,8 @@ class Account:
 
     def _duplicate(self, row: int) -> tuple[str, str]:
         into = int(self._verdicts.into[row])
+        if row in self._verdicts.near:
+            return "near_duplicate", near_duplicate.evidence(self._verdicts.near[row], self._names(into))
         return "duplicate", f"the same input and answer as {self._names(into)}"
 
 

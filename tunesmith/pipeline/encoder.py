@@ -1,0 +1,67 @@
+"""The encoder that `clean` looks at rows with: whether a project wants it, where it is, and fetching it once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.errors import InputError
+from tunesmith.events import Event, Sink
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project
+    from tunesmith.project_file import ProjectSettings
+
+#: Small, and the one encoder of the catalogue that was fetched and checked.
+NAME = "all-minilm-l6-v2"
+
+
+def wanted(settings: ProjectSettings) -> bool:
+    """Whether `clean` looks at rows by their meaning; by itself only where the encoder is the base anyhow.
+
+    That follows from the settings alone, so that what another project has fetched makes nothing stale.
+    """
+    if settings.clean.encoder != "auto":
+        return settings.clean.encoder == "always"
+    is_base = settings.base.model == NAME or (settings.base.model == "auto" and settings.goal.output == "label")
+    return is_base and not settings.base.from_scratch
+
+
+def fact(project: Project, settings: ProjectSettings) -> dict[str, Any]:
+    """What `clean` depends on: the sha256 of the encoder's weights, None where it is not here. Empty: not wanted."""
+    if not wanted(settings):
+        return {}
+    found = _here(project)
+    return {"encoder": found[1] if found else None}
+
+
+def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
+    """What the stage is given: name, folder and sha256 of the encoder; None where it is not wanted or not here."""
+    found = _here(project) if wanted(settings) else None
+    return {"name": NAME, "folder": found[0], "sha256": found[1]} if found else None
+
+
+def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> bool:
+    """Fetch the encoder where it is wanted and not here. Returns whether it came; why it did not is told in a note."""
+    from tunesmith.stages.base import run as base
+
+    if not wanted(settings) or _here(project):
+        return False
+    try:
+        base.fetch_named(NAME, project.cache, project.root, sink)
+    except (InputError, OSError) as error:
+        why = error.what if isinstance(error, InputError) else str(error)
+        text = f"rows are not looked at by their meaning, since the encoder cannot be had ({why})"
+        sink(Event("note", "clean", {"text": text}))
+        return False
+    return True
+
+
+def _here(project: Project) -> tuple[Path, str] | None:
+    """Folder and sha256 of the encoder's weights, or None where it is neither given by the user nor cached."""
+    from tunesmith.stages.base import run as base
+
+    try:
+        return base.here(NAME, project.cache, project.root)
+    except (InputError, OSError):  # damaged: `tunesmith base --refetch` mends it
+        return None
