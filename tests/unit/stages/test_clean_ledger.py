@@ -295,7 +295,8 @@ def test_the_same_collection_makes_the_same_bytes(
     goal, examples, decisions, chosen = mixture
     one, other = (cleaned(tmp_path, examples, goal, decisions, **chosen) for _ in range(2))
     names = sorted(path.name for path in one.folder.iterdir())
-    assert names == ["examples.parquet", "ledger.parquet", "merged.parquet", "private.parquet", "set_aside.parquet"]
+    tables = ["examples.parquet", "ledger.parquet", "merged.parquet", "private.parquet", "set_aside.parquet"]
+    assert names == ["coverage.json", *tables]
     for name in names:
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
