@@ -48,7 +48,7 @@ class TrainedProjection:
     def backward(
         self, gradient: Tensor, x: Tensor, inner: Tensor, needs_input: bool = True
     ) -> tuple[Any, list[Tensor]]:
-        """The gradient of the input (None when not needed) and of what is trained: dx = g W, dW = g' x, db = sum of g."""
+        """The gradient of the input (None when not needed) and of what is trained: dx = g W, dW = g' x, db = sum g."""
         to_trained = list((gradient.T @ x).to(self.joined.dtype).split_with_sizes(self.sizes))
         if self.bias is not None:
             to_trained += gradient.sum(0, dtype=self.joined.dtype).split_with_sizes(self.sizes)
@@ -59,9 +59,7 @@ class TrainedProjection:
         return self
 
 
-def trained_projection_of(
-    layers: Sequence[Any], dtype: torch.dtype, biased: bool = False
-) -> TrainedProjection | None:
+def trained_projection_of(layers: Sequence[Any], dtype: torch.dtype, biased: bool = False) -> TrainedProjection | None:
     """Plain linear layers that share an input as one projection; None where one is not plain or is not trained.
 
     All have a bias, or none has, as ``biased`` says. Their weights become views of the joined one, so that memory does

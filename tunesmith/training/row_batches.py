@@ -30,10 +30,6 @@ def _cut(lengths: Sequence[int], padded: int, tokens: int) -> list[int]:
     starts: list[int] = []
     before = [0, *accumulate(lengths)]
     for place, length in enumerate(lengths):  # ascending, so a row's length is the padded length of its batch
-        if (
-            not starts
-            or before[place + 1] - before[starts[-1]] > tokens
-            or (place - starts[-1] + 1) * length > padded
-        ):
+        if not starts or before[place + 1] - before[starts[-1]] > tokens or (place - starts[-1] + 1) * length > padded:
             starts.append(place)
     return starts

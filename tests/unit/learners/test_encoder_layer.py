@@ -39,9 +39,15 @@ def double():
         attn_implementation="eager",
     )
     model = BertForSequenceClassification(config).double()
-    for parameter in model.parameters():  # a fresh model has biases of nought and attention that is nearly even
-        nn.init.normal_(parameter, std=0.3)
+    spread_out(model)
     return Network(model, 0)
+
+
+def spread_out(model: nn.Module) -> None:
+    """A fresh model has biases of nought, attention that is nearly even, and features that are nearly alike."""
+    generator = torch.Generator().manual_seed(4)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3, generator=generator)
 
 
 TEXTBOOK, OURS = double(), double()
@@ -51,7 +57,9 @@ OURS.use_own_layers(tiny.labelled_rows(3), torch.float64)
 def encoded(lengths: list[int]) -> list[EncodedRow]:
     generator = torch.Generator().manual_seed(sum(lengths))
     return [
-        EncodedRow(str(number), torch.randint(1, tiny.VOCABULARY, (length,), generator=generator).tolist(), [], 0, 1.0, 1)
+        EncodedRow(
+            str(number), torch.randint(1, tiny.VOCABULARY, (length,), generator=generator).tolist(), [], 0, 1.0, 1
+        )
         for number, length in enumerate(lengths)
     ]
 
@@ -120,6 +128,8 @@ def test_bfloat16_is_kept_to_and_what_is_trained_stays_float32(by: str) -> None:
     found = {}
     for precision in ("float32", "bfloat16"):
         model = tiny.classifier(dropout=0.0, precision=precision)
+        spread_out(model.model)
+        model.train(False)
         assert model.network.layers is not None
         assert model.network.layers[0].dtype == getattr(torch, precision)
         if by == "transformers":

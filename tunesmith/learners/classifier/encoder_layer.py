@@ -39,7 +39,9 @@ class Norm:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The output [M, D], and for the gradient mean and 1 / standard deviation [M, 1] in at least float32."""
-        out, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], self.weight.detach(), self.bias.detach(), self.epsilon)
+        out, mean, rstd = torch.native_layer_norm(
+            x, x.shape[-1:], self.weight.detach(), self.bias.detach(), self.epsilon
+        )
         return out, mean, rstd
 
     def backward(self, gradient: Tensor, x: Tensor, mean: Tensor, rstd: Tensor) -> tuple[Tensor, list[Tensor]]:
