@@ -123,7 +123,7 @@ class LayerFunction(torch.autograd.Function):
             to_normed.add_(to_sum), first_sum, first_mean, first_rstd
         )
         to_attended, to_2 = layer.out_of_attention.backward(to_first_sum, attended, none)
-        to_mixed = attend_backward(to_attended, attended, layer.heads, stacks, split, shares)
+        to_mixed = attend_backward(to_attended, layer.heads, stacks, split, shares)
         to_x, to_1 = layer.into_attention.backward(to_mixed, x, none, ctx.needs_input_grad[0])
         if to_x is not None:
             add_firsts(to_x, to_first_sum, stacks) if ctx.only_firsts else to_x.add_(to_first_sum)

@@ -51,32 +51,24 @@ def attend(
 
 
 def attend_backward(
-    gradient: Tensor,
-    attended: Tensor,
-    heads: Heads,
-    stacks: Sequence[Stack],
-    split: Sequence[Tensor],
-    kept: Sequence[Tensor],
+    gradient: Tensor, heads: Heads, stacks: Sequence[Stack], split: Sequence[Tensor], kept: Sequence[Tensor]
 ) -> Tensor:
-    """The gradient of queries, keys and values side by side, [N, 3 H S], given that of the output ``attended``.
+    """The gradient of queries, keys and values side by side, [N, 3 H S], given that of the output.
 
-    With shares P = softmax(S): dV = P' dO, dP = dO V', dS = P (dP - rowsum(dO O)), dQ = dS K, dK = dS' Q (Dao et al.,
-    arXiv 2205.14135, section B.2: rowsum(P dP) = rowsum(dO O)).
+    With shares P = softmax(S): dV = P' dO, dP = dO V', dS = P (dP - rowsum(P dP)), dQ = dS K, dK = dS' Q.
     """
     to_mixed = gradient.new_empty(stacks[-1].end, 3 * heads.count * heads.size)
     start = 0
-    along = (gradient * attended).view(len(gradient), heads.count, heads.size).sum(2)  # (M, H)
     for stack, parts, shares in zip(stacks, split, kept, strict=True):
         count, size, asking = stack.count, stack.size, shares.shape[1]
         end = start + count * asking
         out = gradient[start:end].view(count, asking, heads.count, heads.size)
         to_out = out.transpose(1, 2).reshape(count * heads.count, asking, heads.size)
-        less = along[start:end].view(count, asking, heads.count).transpose(1, 2).reshape(-1, asking, 1)
         start = end
         to_parts = torch.empty_like(parts)
         torch.bmm(shares.transpose(1, 2), to_out, out=to_parts[2])
-        to_scores = torch.bmm(to_out, parts[2].transpose(1, 2))  # (B H, Q, P)
-        to_scores.sub_(less).mul_(shares).mul_(heads.scale)
+        to_shares = torch.bmm(to_out, parts[2].transpose(1, 2))  # (B H, Q, P)
+        to_scores = torch._softmax_backward_data(to_shares, shares, -1, shares.dtype).mul_(heads.scale)
         torch.bmm(to_scores.transpose(1, 2), parts[0, :, :asking], out=to_parts[1])
         if asking == size:
             torch.bmm(to_scores, parts[1], out=to_parts[0])
