@@ -51,7 +51,7 @@ class TrainedProjection:
         """The gradient of the input (None when not needed) and of what is trained: dx = g W, dW = g' x, db = sum g."""
         to_trained = list((gradient.T @ x).to(self.joined.dtype).split_with_sizes(self.sizes))
         if self.bias is not None:
-            to_trained += gradient.sum(0, dtype=self.joined.dtype).split_with_sizes(self.sizes)
+            to_trained += gradient.sum(0).to(self.joined.dtype).split_with_sizes(self.sizes)
         return gradient @ self.weight if needs_input else None, to_trained
 
     def without_adapters(self) -> TrainedProjection:
