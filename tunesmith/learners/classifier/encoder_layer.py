@@ -210,14 +210,26 @@ def _layer(module: Any, dtype: torch.dtype) -> Layer | None:
     one = torch.tensor(1.5)
     if inner.intermediate_act_fn(one).item() != nn.functional.gelu(one).item():
         return None
-    norms = [_norm(module.attention.output.LayerNorm), _norm(module.output.LayerNorm)]
-    dense = [module.attention.output.dense, inner.dense, module.output.dense]
-    groups = [[attention.query, attention.key, attention.value], *([one] for one in dense)]
-    parts = [trained_projection_of(group, dtype, biased=True) for group in groups]
-    if not all(norms) or not all(parts):
+    mix = [attention.query, attention.key, attention.value]
+    into_attention = trained_projection_of(mix, dtype, biased=True)
+    out_of_attention, into_feed_forward, out_of_feed_forward = (
+        trained_projection_of([linear], dtype, biased=True)
+        for linear in (module.attention.output.dense, inner.dense, module.output.dense)
+    )
+    attention_norm, feed_forward_norm = _norm(module.attention.output.LayerNorm), _norm(module.output.LayerNorm)
+    if not (into_attention and out_of_attention and into_feed_forward and out_of_feed_forward):
         return None
-    heads = Heads(attention.num_attention_heads, attention.attention_head_size, attention.attention_head_size**-0.5)
-    return Layer(*parts, *norms, heads)  # type: ignore[arg-type]
+    if not (attention_norm and feed_forward_norm):
+        return None
+    return Layer(
+        into_attention=into_attention,
+        out_of_attention=out_of_attention,
+        into_feed_forward=into_feed_forward,
+        out_of_feed_forward=out_of_feed_forward,
+        attention_norm=attention_norm,
+        feed_forward_norm=feed_forward_norm,
+        heads=Heads(attention.num_attention_heads, attention.attention_head_size, attention.attention_head_size**-0.5),
+    )
 
 
 def _norm(module: Any) -> Norm | None:

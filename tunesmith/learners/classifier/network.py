@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ MEAN_SCALE = 30.0
 POOLER_SCALE = 0.3
 #: How peaked the head is before training: the logit of a row that lies on its class's mean.
 PROTOTYPE_SCALE = 10.0
-#: Rows whose features are found together before training.
-MEANS_AT_ONCE = 64
+#: About as many tokens are computed together when features are found before training: the same sizes again and again.
+MEANS_AT_ONCE = 2048
 
 #: Gives the features [B, F] of each batch of rows.
 Features = Callable[[Sequence[Sequence[EncodedRow]]], Iterable[Tensor]]
@@ -197,7 +198,11 @@ def start_at_class_means(network: Network, rows: Sequence[EncodedRow], features_
     """
     network.model.eval()
     ordered = sorted(rows, key=lambda row: len(row.tokens))
-    batches = [ordered[start : start + MEANS_AT_ONCE] for start in range(0, len(ordered), MEANS_AT_ONCE)]
+    ends = accumulate(len(row.tokens) for row in ordered)
+    batches = [
+        [row for row, _ in pairs]
+        for _, pairs in groupby(zip(ordered, ends, strict=True), key=lambda pair: pair[1] // MEANS_AT_ONCE)
+    ]
     features = torch.cat(list(features_of(batches)))  # (N, F)
     labels = torch.tensor([row.label for row in ordered])  # (N,)
     members = one_hot(labels, network.head.out_features).float()  # (N, C)

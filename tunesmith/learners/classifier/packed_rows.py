@@ -82,8 +82,8 @@ def pack(rows: Sequence[Sequence[int]], fill: int) -> PackedRows:
         positions.append(places.reshape(-1))
         start += len(bins) * size
         before += len(bins) * width
-    laid = (torch.from_numpy(np.concatenate(parts)) for parts in (tokens, positions))
-    return PackedRows(*laid, tuple(stacks), torch.from_numpy(firsts))
+    laid, depths = (torch.from_numpy(np.concatenate(parts)) for parts in (tokens, positions))
+    return PackedRows(laid, depths, tuple(stacks), torch.from_numpy(firsts))
 
 
 def _bins(lengths: Sequence[int]) -> list[list[int]]:
