@@ -23,6 +23,8 @@ LAYERS = (
     ("leak_certificate",),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.
     ("learners.protocol", "learners.model_card", "learners.gradients", "learners.fast_linear"),
+    # What their own layers share.
+    ("learners.own_layers", "learners.trained_projection"),
     ("learners", "engines"),
     ("training", "scoring", "similarity", "privacy", "retrieval"),
     ("sinks", "tombstones"),

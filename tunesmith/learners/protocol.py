@@ -108,8 +108,8 @@ class RowBatch:
 
     @property
     def computed(self) -> int:
-        """How many tokens are computed for these rows, padding included."""
-        return len(self.rows) * max(len(row.tokens) for row in self.rows)
+        """How many tokens are computed for these rows, but for the few that fill up their bins (classifier)."""
+        return sum(len(row.tokens) for row in self.rows)
 
 
 class RowOutcome(NamedTuple):

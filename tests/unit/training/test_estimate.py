@@ -11,7 +11,6 @@ import torch
 
 from tests.unit.training.tiny import recipe, rows, trainable
 from tunesmith import memory
-from tunesmith.learners.protocol import RowBatch
 from tunesmith.training.estimate import estimate, fit_to_memory, kept_for_gradients
 from tunesmith.training.loop import Run
 from tunesmith.training.ranks import ALONE
@@ -106,11 +105,6 @@ def test_the_time_told_is_near_the_time_taken(tmp_path):
     took = time.process_time() - began
     assert found.seconds < 20 * took  # a busy machine: the order alone; benchmarks hold it to a quarter
     assert took < 20 * found.seconds
-
-
-def test_padding_counts_among_the_nodes_of_rows():
-    some = rows(2)
-    assert RowBatch((some[0], replace(some[1], tokens=some[1].tokens[:5]))).computed == 2 * len(some[0].tokens)
 
 
 def test_free_memory_is_positive_and_the_peak_sees_an_allocation():

@@ -71,7 +71,7 @@ def labelled_rows(count: int, seed: int = 0) -> list[EncodedRow]:
     return made
 
 
-def classifier(seed: int = 0, dropout: float = 0.1) -> Classifier:
+def classifier(seed: int = 0, dropout: float = 0.1, precision: str = "float32") -> Classifier:
     """A fresh two-layer BERT with a head for three labels; dropout before the head."""
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -89,5 +89,6 @@ def classifier(seed: int = 0, dropout: float = 0.1) -> Classifier:
     )
     model = BertForSequenceClassification(config)
     base = BaseModel("tiny", "encoder", Path(), 0, 64, "Apache-2.0", ("en",), "test", "", "")
-    settings = {"method": "full", "precision": "float32", "dropout": dropout, "label_smoothing": 0.1}
-    return Classifier(Network(model, 0), base, GoalSheet("text", "label", "", ("a", "b", "c")), settings)
+    settings = {"method": "full", "precision": precision, "dropout": dropout, "label_smoothing": 0.1}
+    goal = GoalSheet("text", "label", "", ("a", "b", "c"))
+    return Classifier(Network(model, 0), base, goal, settings, labelled_rows(3))

@@ -24,11 +24,7 @@ from torch import Tensor
 
 from tunesmith.learners.causal_lm.projection import Projection, projection_of
 from tunesmith.learners.causal_lm.stacked_attention import Stack, attend, attend_backward
-from tunesmith.learners.causal_lm.trained_projection import TrainedProjection, trained_projection_of
-
-#: Largest relative difference of hidden states from transformers' own at which our layers are used, by dtype.
-AGREES = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1}
-
+from tunesmith.learners.trained_projection import TrainedProjection, trained_projection_of
 
 #: The projections of a layer.
 PARTS = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
@@ -284,9 +280,3 @@ def hidden_states(decoder: Any, layers: Sequence[Layer], tokens: Tensor, positio
         x = layer(x, turn, stacks)
     normed: Tensor = decoder.norm(x)
     return normed
-
-
-def agree(ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
-    """Whether our hidden states are transformers' own but for the rounding of products in ``dtype``."""
-    difference = (ours.double() - theirs.double()).norm() / theirs.double().norm()
-    return bool(difference < AGREES[dtype])

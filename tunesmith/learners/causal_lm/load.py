@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from torch import Tensor
 from tunesmith.errors import InputError
 from tunesmith.learners.causal_lm.adapter import fuse
 from tunesmith.learners.causal_lm.attention import install
-from tunesmith.learners.causal_lm.decoder_layer import Layer, agree, layers_of
+from tunesmith.learners.causal_lm.decoder_layer import Layer, layers_of
 from tunesmith.learners.causal_lm.export import save_model
 from tunesmith.learners.causal_lm.loss import hidden_states, outcome_of, preference_loss, tree_loss
 from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
+from tunesmith.learners.own_layers import agree, narrow_products
 from tunesmith.learners.protocol import Outcome, Peers, PreferenceTree, TokenTree, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
@@ -63,23 +64,6 @@ class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
         entered = super().__enter__()
         warnings.simplefilter("ignore")
         return entered
-
-
-@contextmanager
-def narrow_products(on: bool) -> Iterator[None]:
-    """Let products of float32 matrices take their factors as bfloat16, with float32 sums, in all threads.
-
-    In our layers the only ones are the attention scores', whose factors are bfloat16 numbers: the same
-    products at twice the speed.
-    """
-    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = products.fp32_precision
-    if on:
-        products.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        products.fp32_precision = before
 
 
 def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]) -> CausalLM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from tunesmith.learners.classifier.encode import load_tokenizer
 from tunesmith.learners.classifier.export import save_model
 from tunesmith.learners.classifier.loss import supervised_contrast
 from tunesmith.learners.classifier.network import Network, fresh, start_at_class_means
-from tunesmith.learners.gradients import add_gradients, checkpoint_activations, kept_bytes
+from tunesmith.learners.gradients import add_gradients, kept_bytes
+from tunesmith.learners.own_layers import narrow_products
 from tunesmith.learners.protocol import Outcome, Peers, RowBatch, RowOutcome, together
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.workers import Workers
 
 #: The head begins almost from nothing and may move faster than the encoder.
 HEAD_RATE = 5.0
+#: Rows on which our own encoder layers are held against transformers'.
+TRIED = 3
 
 
 def load_tuned(folder: Path, pad_token: int) -> Network:
@@ -50,8 +53,8 @@ def prepare(base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: S
     network = fresh(base.folder, goal.labels, tokenizer.pad_token_id)
     # A word that the rows never use must keep its meaning: its embedding is not moved.
     network.model.get_input_embeddings().weight.requires_grad_(False)
-    start_at_class_means(network, rows)
-    model = Classifier(network, base, goal, recipe)
+    model = Classifier(network, base, goal, recipe, rows)
+    start_at_class_means(network, rows, model.features)
     model.checkpoint_activations(recipe["activation_checkpointing"])
     return model
 
@@ -78,13 +81,16 @@ def _outcome(logits: Tensor, rows: Sequence[EncodedRow]) -> Outcome:
 class Classifier:
     """A classifier as the training loop sees it (see learners/protocol.py: Trainable)."""
 
-    def __init__(self, network: Network, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: Network, base: BaseModel, goal: GoalSheet, recipe: Mapping[str, Any], rows: Sequence[EncodedRow]
+    ) -> None:
         self.network = network
         self.model = network.model
         self.base = base
         self.goal = goal
         self.recipe = recipe
         self.mixed = recipe["precision"] == "bfloat16"
+        network.use_own_layers(rows[:TRIED], getattr(torch, recipe["precision"]))
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
@@ -98,10 +104,20 @@ class Classifier:
             groups.setdefault((rate, decay), []).append(parameter)
         return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
 
-    def _forward(self, batch: RowBatch) -> tuple[Tensor, Tensor]:
+    def _forward(self, rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
         """Logits [B, C] and features [B, F]."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
-            return self.network.forward(batch.rows)
+            return self.network.forward(rows)
+
+    def features(self, batches: Sequence[Sequence[EncodedRow]]) -> Iterator[Tensor]:
+        """The features [B, F] of each batch of rows, before training."""
+
+        @torch.no_grad()
+        def of_batch(rows: Sequence[EncodedRow]) -> Tensor:
+            return self._forward(rows)[1]
+
+        with narrow_products(self.mixed), Workers(self.recipe.get("workers", 1)) as workers:
+            yield from workers.map(of_batch, batches)
 
     def gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers, peers: Peers) -> Outcome:
         """The rows of all batches are contrasted with each other, whichever batch and process they are in.
@@ -110,7 +126,13 @@ class Classifier:
         them together; and the gradients that the loss gives the features go back through each batch, side by
         side again.
         """
-        features = [found for _, found in workers.map(self._forward, peers.share(batches))]  # [B, F] each
+        self.network.ready()
+        with narrow_products(self.mixed):
+            return self._gradients(batches, weight, workers, peers)
+
+    def _gradients(self, batches: Sequence[RowBatch], weight: float, workers: Workers, peers: Peers) -> Outcome:
+        parts = [batch.rows for batch in peers.share(batches)]
+        features = [found for _, found in workers.map(self._forward, parts)]  # [B, F] each
         none = torch.empty(0, self.network.head.in_features)
         every = torch.cat(peers.gather(torch.cat([none, *(found.detach() for found in features)]))).requires_grad_()
         to_features = torch.empty_like(every)
@@ -145,13 +167,13 @@ class Classifier:
 
     @torch.no_grad()
     def measure(self, batch: RowBatch) -> Outcome:
-        return _outcome(self._forward(batch)[0], batch.rows)
+        return _outcome(self._forward(batch.rows)[0], batch.rows)
 
     def kept_bytes(self, batch: RowBatch) -> int:
-        return kept_bytes(lambda: self._forward(batch), self.model)
+        return kept_bytes(lambda: self._forward(batch.rows), self.model)
 
     def checkpoint_activations(self, on: bool) -> bool:
-        return checkpoint_activations(self.model, on)
+        return self.network.checkpoint_activations(on)
 
     def trained_state(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self._named()}
@@ -163,6 +185,7 @@ class Classifier:
 
     def train(self, on: bool = True) -> None:
         self.model.train(on)
+        self.network.ready()
 
     def save(self, folder: Path) -> None:
         save_model(self.model, self.base, self.goal, self.recipe, folder)

@@ -6,7 +6,9 @@ Shapes: B rows, S tokens of the longest row, F features that enter the head, C l
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
+from tunesmith.learners.classifier.encoder_layer import Layer, first_states, layers_of
+from tunesmith.learners.classifier.packed_rows import pack
+from tunesmith.learners.gradients import checkpoint_activations
+from tunesmith.learners.own_layers import agree
 from tunesmith.products import EncodedRow
 
 #: How much larger the mean of the token states is than the first token's own, in the pooling layer.
@@ -22,10 +28,18 @@ MEAN_SCALE = 30.0
 POOLER_SCALE = 0.3
 #: How peaked the head is before training: the logit of a row that lies on its class's mean.
 PROTOTYPE_SCALE = 10.0
+#: About as many tokens are computed together when features are found before training: the same sizes again and again.
+MEANS_AT_ONCE = 2048
+
+#: Gives the features [B, F] of each batch of rows.
+Features = Callable[[Sequence[Sequence[EncodedRow]]], Iterable[Tensor]]
 
 
 class Network:
-    """``model`` is an AutoModelForSequenceClassification; ``head`` is its last linear layer."""
+    """``model`` is an AutoModelForSequenceClassification; ``head`` is its last linear layer.
+
+    ``layers``: our own encoder layers, where `use_own_layers` found that they give what transformers' code gives.
+    """
 
     def __init__(self, model: Any, pad_token: int) -> None:
         self.model = model
@@ -33,16 +47,62 @@ class Network:
         self.head = _head(model)
         self._seen = threading.local()  # what entered the head, for each of the threads that compute side by side
         self.head.register_forward_pre_hook(self._keep)
+        self.layers: list[Layer] | None = None
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._seen.features = inputs[0]
 
     def forward(self, rows: Sequence[EncodedRow]) -> tuple[Tensor, Tensor]:
         """Logits [B, C] and the features that enter the head [B, F], in float32."""
+        if self.layers is not None:
+            features = self._features(rows, self.layers)
+            return wide(self.head(features)), wide(features)
         ids, seen = pad([row.tokens for row in rows], self.pad_token)
         logits = self.model(input_ids=ids, attention_mask=seen).logits
-        features: Tensor = self._seen.features
-        return logits.float(), features.float()
+        features = self._seen.features
+        return wide(logits), wide(features)
+
+    def _features(self, rows: Sequence[EncodedRow], layers: Sequence[Layer]) -> Tensor:
+        """Features [B, F] of rows side by side, by our own layers."""
+        bert = self.model.base_model
+        packed = pack([row.tokens for row in rows], self.pad_token)
+        states = first_states(bert, layers, packed)
+        if not torch.is_autocast_enabled("cpu"):
+            states = states.to(bert.pooler.dense.weight.dtype)
+        pooled: Tensor = bert.pooler(states[:, None])
+        return pooled
+
+    @torch.no_grad()
+    def use_own_layers(self, rows: Sequence[EncodedRow], dtype: torch.dtype) -> None:
+        """Take our own encoder layers, with products in ``dtype``, if this model has their form and they give what
+        transformers' give for these rows, in the dtype of its weights."""
+        if self.model.config.model_type != "bert" or self.head is not getattr(self.model, "classifier", None):
+            return
+        own = self.head.weight.dtype
+        layers = layers_of(self.model.base_model, own)
+        if layers is None or not rows:
+            return
+        theirs = self.forward(rows)[1]
+        ours = self._features(rows, [layer.ready() for layer in layers])
+        if agree(ours, theirs, own):
+            self.layers = [layer.in_dtype(dtype).ready() for layer in layers]
+
+    def ready(self) -> None:
+        """Cast what is trained as it is now."""
+        if self.layers is not None:
+            self.layers = [layer.ready() for layer in self.layers]
+
+    def checkpoint_activations(self, on: bool) -> bool:
+        """Keep the inputs of layers alone for the gradient; returns whether the model can."""
+        if self.layers is None:
+            return checkpoint_activations(self.model, on)
+        self.layers = [replace(layer, checkpointed=on) for layer in self.layers]
+        return True
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """In float32 at least."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token: int) -> tuple[Tensor, Tensor]:
@@ -130,16 +190,20 @@ def add_mean_pooling(bert: Any) -> None:
 
 
 @torch.no_grad()
-def start_at_class_means(network: Network, rows: Sequence[EncodedRow], at_once: int = 64) -> None:
+def start_at_class_means(network: Network, rows: Sequence[EncodedRow], features_of: Features) -> None:
     """Set the head so that a row's logits are its closeness to each class's mean feature.
 
-    A nearest-mean classifier is where training starts, in place of random numbers.
+    A nearest-mean classifier is where training starts, in place of random numbers. ``features_of`` gives the features
+    [B, F] of each batch of rows.
     """
     network.model.eval()
     ordered = sorted(rows, key=lambda row: len(row.tokens))
-    features = torch.cat(
-        [network.forward(ordered[start : start + at_once])[1] for start in range(0, len(ordered), at_once)]
-    )  # (N, F)
+    ends = accumulate(len(row.tokens) for row in ordered)
+    batches = [
+        [row for row, _ in pairs]
+        for _, pairs in groupby(zip(ordered, ends, strict=True), key=lambda pair: pair[1] // MEANS_AT_ONCE)
+    ]
+    features = torch.cat(list(features_of(batches)))  # (N, F)
     labels = torch.tensor([row.label for row in ordered])  # (N,)
     members = one_hot(labels, network.head.out_features).float()  # (N, C)
     means = (members.T @ features) / members.sum(0).clamp(min=1)[:, None]  # (C, F)
