@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import chain
 
 from tunesmith.cli.screen import Screen, brief
-from tunesmith.cli.show.coverage import show_coverage
+from tunesmith.cli.coverage import show_coverage
 from tunesmith.cli.words import counts_in_words
 from tunesmith.products import CleanSet, LedgerLine
 
