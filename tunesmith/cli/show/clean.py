@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import chain
 
-from tunesmith.cli.screen import Screen, brief
 from tunesmith.cli.coverage import show_coverage
+from tunesmith.cli.screen import Screen, brief
 from tunesmith.cli.words import counts_in_words
 from tunesmith.products import CleanSet, LedgerLine
 
