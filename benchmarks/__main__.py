@@ -16,6 +16,7 @@ NAMES = (
     "near_duplicates",
     "leaks",
     "private_data",
+    "private_names",
     "wrong_labels",
     "banking77",
     "examples",

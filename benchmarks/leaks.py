@@ -55,7 +55,7 @@ def planted(rows: Sequence[tuple[str, str]], limit: float) -> list[Figure]:
     left, right = np.arange(len(trained)), np.arange(len(trained), len(every))
     figures = []
     for name, work in (("every pair compared", MOST_WORK), ("by MinHash", 0)):
-        with AnyOrderSets(lambda: every) as sets:
+        with AnyOrderSets.of(every) as sets:
             found = sets.across(left, right, limit, 10, most_work=work)
         pairs = {(pair.left, pair.right) for pair in found.above}
         hits = sum((at, len(trained) + number) in pairs for number, at in enumerate(chosen))

@@ -1,84 +1,107 @@
-"""Collect and clean a million short rows of JSONL: time and memory."""
+"""Collect, clean and split a million short rows of JSONL: time, memory, and how they grow with the rows."""
 
 from __future__ import annotations
 
-import json
-import random
+import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.command import made, measure, tunesmith
-from benchmarks.figure import Figure
+from benchmarks.command import made, measure_all, tunesmith
+from benchmarks.figure import Figure, at_least, at_most
+from benchmarks.overrides import split
+from benchmarks.short_rows import EXACT_EVERY, is_private, lines
 
 ROWS = 1_000_000
-EVERY = 20  # each 20th row repeats an earlier one: 5 %
-BAR = 1000  # MB
+FEWER = 10  # the growth is that from a tenth of the rows
+MINUTES, MEGABYTES, EXPONENT = 12, 2000, 1.1
+FOUND = 98.0  # % of the rows with a private value
 SETTINGS = """\
 version: 1
 name: million-rows
 goal: {input: text, output: text}
+base: {model: scratch}
 collect:
   - {path: rows.jsonl, input: question, output: answer}
 """
-VOCABULARY = """\
-a about account after again all also always an and another any are as ask at back bag battery because been before best
-between bill black blue box bring broken but button buy by call can card case change charge check city clean clear click
-close code cold colour come cost could country customer damaged date day deliver desk did different do does door down
-each early email empty end enter error even every fast few file find first fit fix for form found free from full get
-give go good green had half hand has have heavy help here hold home hour house how if in inside into is it item just
-keep key kind know large last late leave left less letter light like line link list long look lost made mail make many
-may me mean message might money month more morning most move much must my name near need never new next no not note now
-number of off offer office often old on once one only open or order other our out over own page paid pair paper part
-pay phone place plan please point post price print problem put question quick read ready reason receipt red refund
-reply report reset return right room run same save say screen second see send set shop short should show side sign
-since size small so some soon spare start state step still stock stop store such sure take tell text than that the
-their them then there these they thing this those three time to today told too top total track try turn two type under
-until up update us use used very visit wait want was watch water way we week well went were what when where which while
-white who why will window with without word work would write wrong year yes yet you your"""
-WORDS = VOCABULARY.split()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run over so many rows: what it took, and what the stages made."""
+
+    rows: int
+    seconds: float
+    processor: float
+    megabytes: float
+    clean: dict[str, Any]
+    split: dict[str, Any]
+    stages: dict[str, float]
+    private: int
 
 
 def run(overrides: Sequence[str] = ()) -> list[Figure]:
-    """Peak memory, seconds and rows a second of `tunesmith clean` on a fresh project."""
+    """``--set rows=100000`` takes fewer; other settings are passed on to `tunesmith split`."""
+    asked, others = split(overrides, rows=ROWS)
+    fewer, all_rows = (of(rows, others) for rows in (asked["rows"] // FEWER, asked["rows"]))
+    counts, due = all_rows.clean, all_rows.rows // EXACT_EVERY
+    told = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in all_rows.stages.items())
+    growth = math.log(all_rows.processor / fewer.processor) / math.log(all_rows.rows / fewer.rows)
+    kept = f"of {counts['in']:,} rows in: kept {counts['kept']:,}, set aside {counts['set_aside']:,}"
+    parts = f"leaks: {sum(all_rows.split['leaks'].values())}; pairs compared: {_compared(all_rows.split)}"
+    found = 100 * min(all_rows.private / private_rows(all_rows.rows), 1.0)
+    return [
+        at_most("million rows, time", all_rows.seconds / 60, "min", MINUTES, f"{all_rows.rows:,} rows; {told}"),
+        at_most("million rows, peak memory of all processes", all_rows.megabytes, "MB", MEGABYTES),
+        at_most("million rows, exponent of the growth", growth, "", EXPONENT, _growth_note(fewer, all_rows)),
+        Figure("million rows, time of the processor", all_rows.processor, "s", note="both cores, user and system"),
+        Figure("million rows, speed", all_rows.rows / all_rows.seconds, "rows/s"),
+        at_least("million rows, merged", counts["merged"], "rows", due, kept),
+        at_least("million rows, private rows found", found, "%", FOUND, f"{all_rows.private:,} rows"),
+        Figure("million rows, leaks between parts", sum(all_rows.split["leaks"].values()), "pairs", note=parts),
+    ]
+
+
+def of(rows: int, settings: Sequence[str]) -> Run:
+    """Run `tunesmith split` on a fresh project of so many rows."""
     with tempfile.TemporaryDirectory(prefix="tunesmith-million-") as name:
         folder = Path(name)
         (folder / "tunesmith.yaml").write_text(SETTINGS, encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(lines(ROWS))
-        size = (folder / "rows.jsonl").stat().st_size / 1_000_000
-        settings = [word for override in overrides for word in ("--set", override)]
-        measured = measure(tunesmith("clean", "--project", name, *settings))
-        counts = made(folder, "clean")["counts"]
-    due = ROWS // EVERY
-    how = f"{ROWS:,} rows, {size:,.0f} MB of JSONL; stages collect, goal and clean in one process"
-    told = f"of {counts['in']:,} rows in: kept {counts['kept']:,}, set aside {counts['set_aside']:,}"
-    return [
-        Figure("million rows, peak memory", measured.megabytes, "MB", f"< {BAR:,} MB", measured.megabytes < BAR, how),
-        Figure("million rows, time", measured.seconds, "s"),
-        Figure("million rows, speed", ROWS / measured.seconds, "rows/s"),
-        Figure("million rows, merged", counts["merged"], "rows", f"{due:,} rows", counts["merged"] == due, told),
-    ]
+            file.writelines(lines(rows))
+        words = [word for setting in settings for word in ("--set", setting)]
+        measured = measure_all(tunesmith("split", "--project", name, *words))
+        return Run(
+            rows,
+            measured.seconds,
+            measured.processor,
+            measured.megabytes,
+            made(folder, "clean")["counts"],
+            made(folder, "split", "certificate.json"),
+            {stage: made(folder, stage)["seconds"] for stage in ("collect", "clean", "split")},
+            _private_found(folder),
+        )
 
 
-def lines(rows: int, seed: int = 0) -> Iterator[str]:
-    """The rows as lines of JSON: 20 to 60 words of question and answer; each 20th repeats an earlier one.
-
-    A row follows from its number alone, so that no earlier row is held in memory.
-    """
-    for number in range(rows):
-        repeated = (number + 1) % EVERY == 0
-        yield line(earlier(number, seed) if repeated else number, seed)
+def private_rows(rows: int) -> int:
+    """How many of the rows have a private value in them."""
+    return sum(map(is_private, range(rows)))
 
 
-def earlier(number: int, seed: int) -> int:
-    """An earlier row that is not itself a repetition."""
-    chosen = random.Random(f"{seed} repeats {number}").randrange(number)
-    return chosen - 1 if (chosen + 1) % EVERY == 0 else chosen
+def _private_found(folder: Path) -> int:
+    """How many rows the ledger calls private, from the footer of their file: what measures loads no data."""
+    import pyarrow.parquet as pq
+
+    root = folder / ".tunesmith"
+    id = (root / "latest" / "clean").read_text(encoding="utf-8").strip()
+    return int(pq.read_metadata(root / "artifacts" / f"clean-{id}" / "private.parquet").num_rows)
 
 
-def line(number: int, seed: int) -> str:
-    draw = random.Random(f"{seed} {number}")
-    question = " ".join(draw.choices(WORDS, k=draw.randint(8, 20)))
-    answer = " ".join(draw.choices(WORDS, k=draw.randint(12, 40)))
-    return json.dumps({"question": f"{question.capitalize()}?", "answer": f"{answer.capitalize()}."}) + "\n"
+def _growth_note(fewer: Run, all_rows: Run) -> str:
+    return f"processor: {fewer.processor:,.1f} s for {fewer.rows:,} rows, {all_rows.processor:,.1f} s for all"
+
+
+def _compared(certificate: dict[str, Any]) -> str:
+    return "all" if certificate["every_pair_compared"] else "those that MinHash finds"

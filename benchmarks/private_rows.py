@@ -62,14 +62,14 @@ def rows(each: int, seed: int = 0) -> list[Row]:
     for locale in LOCALES:
         faker = Faker(locale)
         faker.seed_instance(seed)
-        for kind, make in _makers(faker, locale, draw).items():
-            made += [_planted(kind, make(), locale, draw) for _ in range(each)]
+        for kind, make in makers(faker, locale, draw).items():
+            made += [planted(kind, make(), locale, draw) for _ in range(each)]
         made += [Row(next(_look_alikes(faker, draw)), "") for _ in range(8 * each)]
     draw.shuffle(made)
     return made
 
 
-def _planted(kind: str, value: str, locale: str, draw: random.Random) -> Row:
+def planted(kind: str, value: str, locale: str, draw: random.Random) -> Row:
     language = locale[:2]
     if kind == "url_credentials":
         around = "https://{}@db.example.com/orders"
@@ -83,7 +83,7 @@ def _planted(kind: str, value: str, locale: str, draw: random.Random) -> Row:
     return Row(text.replace("{}", value), kind, start, start + len(value))
 
 
-def _makers(faker: Any, locale: str, draw: random.Random) -> dict[str, Callable[[], str]]:
+def makers(faker: Any, locale: str, draw: random.Random) -> dict[str, Callable[[], str]]:
     """How a value of each kind is drawn in a locale."""
     makers: dict[str, Callable[[], str]] = {
         "email": lambda: str(draw.choice([faker.email, faker.company_email, faker.ascii_free_email])()),

@@ -10,6 +10,7 @@ Layout of ``.tunesmith/`` in a project::
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -234,6 +235,25 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
         fsync(place.parent)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let the processes that change a file of this folder do so one after the other: each waits for the one before.
+
+    The lock is the folder's own, so that no file is left behind; the kernel drops it when the holder dies. On a disk
+    that locks no folders (some network disks) nobody waits.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOTSUP):
+                raise
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

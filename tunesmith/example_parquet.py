@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,8 @@ from tunesmith.errors import InputError
 from tunesmith.example import Example, Source, messages_from_json, messages_to_json
 
 ROWS_PER_GROUP = 8192
+#: A group of rows ends sooner where its texts reach this many characters: it is read and written whole.
+CHARACTERS_PER_GROUP = 64 * 1024 * 1024
 
 EXAMPLES = pa.schema(
     [
@@ -69,12 +71,14 @@ class RowWriter:
         self.schema = schema
         self.rows = 0
         self._buffer: list[Mapping[str, Any]] = []
+        self._characters = 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
     def write(self, row: Mapping[str, Any]) -> None:
         self._buffer.append(row)
         self.rows += 1
-        if len(self._buffer) >= ROWS_PER_GROUP:
+        self._characters += sum(len(value) for value in row.values() if type(value) is str)
+        if len(self._buffer) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
 
     def _flush(self) -> None:
@@ -82,6 +86,7 @@ class RowWriter:
             columns = {name: [row.get(name) for row in self._buffer] for name in self.schema.names}
             self._writer.write_table(pa.table(columns, schema=self.schema))
             self._buffer.clear()
+            self._characters = 0
 
     def close(self) -> None:
         self._flush()
@@ -126,12 +131,15 @@ def example_row(example: Example) -> dict[str, Any]:
     }
 
 
-def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file as dictionaries, a group at a time."""
+def read_rows(
+    path: Path, columns: list[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file as dictionaries, a group of rows at a time; with ``groups``, of these alone."""
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
-                yield from batch.to_pylist()
+            for group in range(file.num_row_groups) if groups is None else groups:
+                for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, row_groups=[group], columns=columns):
+                    yield from batch.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from error
 
@@ -153,9 +161,20 @@ def count_rows(path: Path) -> int:
         raise _damaged(path, error) from error
 
 
-def read_examples(path: Path, ids: Collection[str] | None = None) -> Iterator[Example]:
-    """Yield examples in file order; with ``ids``, only these."""
-    for row in read_rows(path):
+def group_sizes(path: Path) -> list[int]:
+    """How many rows each group of rows has that was written together, from the file's own footer."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+
+
+def read_examples(
+    path: Path, ids: Collection[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[Example]:
+    """Yield examples in file order; with ``ids``, only these; with ``groups``, only those of these groups of rows."""
+    for row in read_rows(path, groups=groups):
         if ids is None or row["id"] in ids:
             yield example_from_row(row)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunesmith.artifact import Artifact, read_json
-from tunesmith.errors import InputError, TestPartLocked
-from tunesmith.example import Example, Score
-from tunesmith.example_parquet import example_from_row, read_examples, read_rows
+from tunesmith.errors import InputError, TestPartLocked, TunesmithError
+from tunesmith.example import Example, Score, Source
+from tunesmith.example_parquet import count_rows, example_from_row, read_examples, read_rows
 
 Part = Literal["train", "validation", "test"]
 #: Files of a split: what no part leaks to another, and what any round so far has tested.
@@ -33,6 +33,26 @@ class Criterion:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """What every answer must keep to; what is not given asks for nothing.
+
+    ``field`` names one field of a JSON answer; without it the rule is about the whole answer.
+    """
+
+    field: str | None = None
+    contains: tuple[str, ...] = ()
+    never_contains: tuple[str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    ends_with: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    matches: str | None = None
+    never_matches: str | None = None
+    at_least_words: int | None = None
+    at_most_words: int | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
 class GoalSheet:
     """What the model should do. ``schema`` is a JSON Schema; ``labels`` are in a fixed order."""
 
@@ -45,13 +65,20 @@ class GoalSheet:
     unknown: Literal["answer", "hand_off"] = "answer"
     confidence: float = 0.5
     inferred: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @classmethod
     def open(cls, artifact: Artifact) -> GoalSheet:
         data = artifact.read_json("goal.json")
         success = tuple(Criterion(**item) for item in data.pop("success"))
         labels, inferred = tuple(data.pop("labels")), tuple(data.pop("inferred"))
-        return cls(**data, success=success, labels=labels, inferred=inferred)
+        rules = tuple(_rule(item) for item in data.pop("rules", ()))
+        return cls(**data, success=success, labels=labels, inferred=inferred, rules=rules)
+
+
+def _rule(item: dict[str, Any]) -> Rule:
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return Rule(**given)
 
 
 @dataclass(frozen=True)
@@ -129,8 +156,8 @@ class LedgerLine:
     before: str | None = None
 
 
-#: The one file of a clean set that holds private data.
-PRIVATE_FILE = "private.parquet"
+#: The one file of a clean set that holds private data, and the one with the sum of its ledger.
+PRIVATE_FILE, LEDGER_SUM = "private.parquet", "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -140,6 +167,38 @@ class PrivateRow:
     example: Example
     state: str
     found: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnevenFormat:
+    """Something that the answers write in several ways: how often each, of the rows that were looked at.
+
+    ``wanted`` is the form that would make it one, None where no rule is safe. ``firsts`` has a text for each form.
+    """
+
+    code: str
+    where: str
+    forms: dict[str, int]
+    wanted: str | None
+    firsts: dict[str, str]
+
+    @property
+    def exceptions(self) -> int:
+        """The rows that are not in the commonest form, or not in the wanted one."""
+        return sum(self.forms.values()) - self.forms.get(self.wanted or "", max(self.forms.values()))
+
+
+#: What `clean` saw in a look at the whole set.
+SURVEY_FILE = "survey.json"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at the whole set showed: ``looked_at`` of ``rows`` rows, evenly spread."""
+
+    rows: int = 0
+    looked_at: int = 0
+    uneven: tuple[UnevenFormat, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +215,11 @@ class CleanSet:
     def examples(self, ids: Ids[str] | None = None) -> Iterator[Example]:
         return read_examples(self.path / "examples.parquet", ids)
 
+    def places(self, ids: Ids[str]) -> dict[str, str]:
+        """Where these rows came from, by id, in file order."""
+        rows = read_rows(self.path / "examples.parquet", ["id", "uri", "row"])
+        return {row["id"]: Source(row["uri"], row["row"]).where for row in rows if row["id"] in ids}
+
     def set_aside(self) -> Iterator[Example]:
         return read_examples(self.path / "set_aside.parquet")
 
@@ -164,9 +228,37 @@ class CleanSet:
         for row in read_rows(self.path / PRIVATE_FILE):
             yield PrivateRow(example_from_row(row), row["state"], tuple(row["found"]))
 
+    def ledger_sum(self) -> dict[str, int] | None:
+        """The sum that the stage checked and stored: in, kept (changed ones among them), merged and set_aside.
+
+        None for a clean set of an earlier version. It is added up again from the files. Raises TunesmithError
+        ``ledger_broken`` when it is not what they hold.
+        """
+        if not (self.path / LEDGER_SUM).exists():
+            return None
+        told: dict[str, int] = read_json(self.path / LEDGER_SUM)
+        files = {"kept": "examples.parquet", "merged": "merged.parquet", "set_aside": "set_aside.parquet"}
+        found = {state: count_rows(self.path / name) for state, name in files.items()}
+        if any(told[state] != number for state, number in found.items()) or told["in"] != sum(found.values()):
+            raise TunesmithError(
+                "ledger_broken",
+                f"the ledger's sum is {told}, and its files hold {found}",
+                str(self.path),
+                "`tunesmith run --to clean --from-scratch` makes it again",
+            )
+        return told
+
     def ledger(self) -> Iterator[LedgerLine]:
         for row in read_rows(self.path / "ledger.parquet"):
             yield LedgerLine(**row)
+
+    @property
+    def survey(self) -> Survey:
+        """What the look at the whole set showed; nothing for a set that was made before there was one."""
+        if not (self.path / SURVEY_FILE).exists():
+            return Survey()
+        data = read_json(self.path / SURVEY_FILE)
+        return Survey(**{**data, "uneven": tuple(UnevenFormat(**one) for one in data["uneven"])})
 
     def coverage(self) -> dict[str, Any] | None:
         """How much of the goal the examples cover, and what to collect next; None in a set of an earlier version."""
@@ -289,7 +381,7 @@ class TrainedExample:
 @dataclass(frozen=True)
 class GroupGain:
     """What training brought a group of ``n`` validation rows: their mean loss before it and at the kept step, the
-    95% interval of what it fell by (None for a single row), and the share of their tokens (or labels, or pairs)
+    95% interval of what it fell by (None for very few rows), and the share of their tokens (or labels, or pairs)
     that were right. ``kind``: tag, label, source, or the name of a field; an empty ``name`` stands for all groups
     that are too small to be told apart."""
 

@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import project_file
+from tunesmith import decisions, project_file
 from tunesmith.artifact import Store, hash_of, write_text
+from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
+from tunesmith.tombstones import FOLDER, PENDING
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
+    from tunesmith.review import Review
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
-
-DECISIONS = "decisions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Project:
         self.root = root.resolve()
         self.file = self.root / FILE
         self.store = Store(self.root / ".tunesmith")
+        self.finished_forgetting: Path | None = None  # the receipt of one that a kill had cut off
         default_cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tunesmith"
         self.cache = Path(os.environ.get("TUNESMITH_CACHE", default_cache)).expanduser()
 
@@ -93,6 +98,7 @@ class Project:
             found = [parent for parent in (here, *here.parents) if (parent / FILE).exists()]
             project = cls(found[0] if found else here)
         project.read()
+        project._finish_forgetting()
         return project
 
     @property
@@ -120,8 +126,7 @@ class Project:
         for path in paths:
             target = Path(path).resolve()
             if target in known:
-                fix = f"see collect in {self.file}"
-                faults.append(InputError("already_added", "this source was added before", path, fix))
+                faults.append(self._already_added(path))
                 continue
             known.add(target)
             entry = {"path": self._relative(target), **given}
@@ -133,12 +138,17 @@ class Project:
         raise_all([*faults, *(fault for found in looks for fault in found.stopping)])
 
         def change(document: Any) -> None:
+            now = {(self.root / source.path).resolve() for source in self.settings.collect}
+            raise_all([self._already_added(entry["path"]) for entry in entries if self.root / entry["path"] in now])
             if not document.get("collect"):
                 document["collect"] = []
             document["collect"].extend(entries)
 
         project_file.edit(self.file, change)
         return looks
+
+    def _already_added(self, path: str) -> InputError:
+        return InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
@@ -154,6 +164,7 @@ class Project:
         """Make every stage that is not up to date, up to ``to``, and return the typed results."""
         from tunesmith.pipeline.run import run
 
+        self._finish_forgetting()
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 
@@ -174,43 +185,68 @@ class Project:
             raise InputError("not_made", f"the stage {stage!r} was not made yet", fix=f"tunesmith run --to {stage}")
         return open_product(BY_NAME[stage], artifact, BY_NAME["test"])
 
-    def decisions(self) -> dict[str, str]:
-        """The user's decisions by example id, the last one for each."""
-        try:
-            lines = (self.root / DECISIONS).read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        decisions: dict[str, str] = {}
-        faults = []
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-                decisions[str(entry["id"])] = str(entry["decision"])
-            except (ValueError, KeyError, TypeError, RecursionError):
-                where, fix = f"{DECISIONS}:{number}", "mend or delete the line"
-                faults.append(InputError("broken_decision", "this line is not a decision", where, fix))
-        raise_all(faults)
-        return decisions
+    def decisions(self) -> Decisions:
+        """The user's decisions on rows and their rules by reason; of several on one the last."""
+        return decisions.read(self.root / decisions.FILE)
 
     def restore(self, ids: Sequence[str]) -> list[str]:
         """Decide that rows which `clean` took out stay in, by example id or by reason. Returns their ids."""
-        lines = [line for line in self.product("clean").ledger() if line.state in ("merged", "set_aside")]
-        wanted: dict[str, str] = {}
-        for id in ids:
-            hits = [line.id for line in lines if id in (line.id, line.code)]
-            if not hits:
-                codes = sorted({line.code for line in lines})
-                raise InputError(
-                    "nothing_to_restore",
-                    f"no row that was taken out has the id or reason {id!r}",
-                    fix=f"see `tunesmith show clean`; reasons there: {', '.join(codes) or 'none'}",
-                )
-            wanted.update(dict.fromkeys(hits, "keep"))
-        with self.store.lock():
-            merged = {**self.decisions(), **wanted}
-            text = "".join(json.dumps({"id": id, "decision": merged[id]}) + "\n" for id in merged)
-            write_text(self.root / DECISIONS, text)
-        return list(wanted)
+        from tunesmith.decide import restore
+
+        return restore(self, ids)
+
+    def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Withdraw decisions by example id or by reason: the rule for it, and each row decided when shown for it.
+
+        Returns the ids of the rows and the reasons of the rules. Raises InputError ``nothing_to_undo``.
+        """
+        from tunesmith.decide import undo
+
+        return undo(self, words)
+
+    def reviewing(self, *, again: bool = False) -> AbstractContextManager[Review]:
+        """The rows that `clean` changed, merged, set aside or flagged, to decide on; the project is locked meanwhile.
+
+        Rows that are decided are left out, unless ``again``.
+        """
+        from tunesmith.review import reviewing
+
+        return reviewing(self, again=again)
+
+    def _finish_forgetting(self) -> None:
+        """Finish a forgetting that a kill had cut off."""
+        if (self.root / FOLDER / PENDING).exists():
+            from tunesmith.forget.carry_out import finish_after_a_kill
+
+            self.finished_forgetting = finish_after_a_kill(self.root, self.store)
+
+    def forgetting(self, what: Sequence[str]) -> AbstractContextManager[Plan]:
+        """Look for rows by example id or by a text in them, and for all that holds them, while the project is locked.
+
+        ``carry_out`` of the plan removes them for good.
+        """
+        from tunesmith.forget.plan import planning
+
+        return planning(self, what)
+
+    def fix(self, codes: Sequence[str]) -> list[str]:
+        """Add fixes to `clean.fix` in tunesmith.yaml. Returns all that are there now."""
+        settings = self.settings
+        known = settings.clean.known_fixes()
+        unknown = [code for code in codes if code not in known]
+        if unknown:
+            raise InputError(
+                "unknown_fix", f"there is no fix {unknown[0]!r}", "--fix", f"known fixes: {', '.join(known)}"
+            )
+        wanted = list(dict.fromkeys([*settings.clean.fix, *codes]))
+
+        def change(document: Any) -> None:
+            if document.get("clean") is None:
+                document["clean"] = {}
+            document["clean"]["fix"] = wanted
+
+        project_file.edit(self.file, change)
+        return wanted
 
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""

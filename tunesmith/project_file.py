@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from tunesmith.artifact import write_text
+from tunesmith.artifact import one_at_a_time, write_text
 from tunesmith.errors import InputError, raise_all
 from tunesmith.settings import Settings, shown, wanted, yaml_word
 from tunesmith.stages.base.settings import BaseSettings
@@ -284,14 +284,18 @@ def _fields(model: Any) -> dict[str, Any]:
 
 
 def edit(file: Path, change: Any) -> None:
-    """Load the file, let ``change(document)`` edit it, and write it back whole with its comments."""
-    document = load(file)
-    change(document)
-    stream = io.StringIO()
-    _yaml().dump(document, stream)
-    mode = file.stat().st_mode
-    write_text(file, stream.getvalue())
-    file.chmod(mode & 0o777)
+    """Load the file, let ``change(document)`` edit it, and write it back whole with its comments.
+
+    Who edits it at the same time waits, so that no change is lost.
+    """
+    with one_at_a_time(file.parent):
+        document = load(file)
+        change(document)
+        stream = io.StringIO()
+        _yaml().dump(document, stream)
+        mode = file.stat().st_mode
+        write_text(file, stream.getvalue())
+        file.chmod(mode & 0o777)
 
 
 def template(name: str, input: str, output: str) -> str:

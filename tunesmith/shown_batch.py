@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShownBranch:
-    """A run of tokens as text in ``pieces``, each with whether it is trained; shared by so many ``rows``."""
+    """A run of tokens as text in ``pieces``, each with whether it is trained; shared by so many ``rows``.
+
+    ``computed`` of its ``tokens`` are computed, once for all rows.
+    """
 
     depth: int
     rows: int
     tokens: int
+    computed: int
     saved: int
     pieces: list[tuple[str, bool]]
 
@@ -65,7 +69,8 @@ def show_batch(project: Project, overrides: Sequence[str] = ()) -> ShownBatch:
 
     def shown(branch: Branch) -> ShownBranch:
         row = EncodedRow("", list(branch.tokens), list(branch.trained), None, 1.0, 0)
-        return ShownBranch(branch.depth, len(branch.rows), len(branch.tokens), branch.saved, encoder.pieces(row))
+        sizes = (len(branch.rows), len(branch.tokens), branch.computed, branch.saved)
+        return ShownBranch(branch.depth, *sizes, encoder.pieces(row))
 
     counts = tokens_of(drawn, batches, "dpo" if pairs else "sft")
     return ShownBatch(

@@ -1,6 +1,7 @@
 """Presidio's analyzer with its default recognisers over a list of texts. Runs in an environment of its own.
 
-``python presidio.py TEXTS.json`` prints one JSON object: ``found`` (type, start and end of each find) and ``seconds``.
+``python presidio.py TEXTS.json`` prints one JSON object: ``found`` (type, start and end of each find), ``seconds``, and
+``seconds_of_patterns``, which the recognisers take where the language model's work on the texts is already done.
 """
 
 from __future__ import annotations
@@ -24,9 +25,21 @@ def main(texts: list[str]) -> dict[str, object]:
         nlp_engine=NlpEngineProvider(nlp_configuration=MODEL).create_engine(), supported_languages=["en"]
     )
     engine.analyze("warm up", language="en")
-    started = time.perf_counter()
+    started = time.process_time()
     found = [[(one.entity_type, one.start, one.end) for one in engine.analyze(text, language="en")] for text in texts]
-    return {"found": found, "seconds": time.perf_counter() - started}
+    seconds = time.process_time() - started
+    return {"found": found, "seconds": seconds, "seconds_of_patterns": patterns(engine, texts)}
+
+
+def patterns(engine: AnalyzerEngine, texts: list[str]) -> float:
+    """The seconds that the recognisers take, without the model's."""
+    seconds = 0.0
+    for text in texts:
+        read = engine.nlp_engine.process_text(text, "en")
+        started = time.process_time()
+        engine.analyze(text, language="en", nlp_artifacts=read)
+        seconds += time.process_time() - started
+    return seconds
 
 
 if __name__ == "__main__":

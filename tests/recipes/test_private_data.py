@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -32,7 +33,10 @@ PRIVATE_FILES = r"\.tunesmith/artifacts/(?:collect-\w+/(?:examples|set_aside)|cl
 
 
 def planted_project(folder: Path) -> Path:
-    """Every value in rows that are kept, repeated, in conflict, of no label, blank, too long, and broken."""
+    """Every value in rows that are kept, repeated, in conflict, of no label, blank, too long, and broken.
+
+    And in tags, and as the name of a field.
+    """
     folder.mkdir()
     lines = [json.dumps(row) for row in rows()]
     for number, (value, _) in enumerate(PLANTED.values()):
@@ -41,9 +45,17 @@ def planted_project(folder: Path) -> Path:
         lines += [json.dumps({"text": f"again {said}", "team": team}) for team in ("hardware", "network")]
         lines += [json.dumps({"text": f"who {said}", "team": f"ask {value}"})]
         lines += [json.dumps({"text": said, "team": ""}), json.dumps({"text": said + " x" * 400, "team": "payroll"})]
+        lines += [
+            json.dumps({"text": f"tagged {number} {'klmnopqrstuvwxyz'[number] * 5}", "team": "payroll", "who": value})
+        ]
+        lines += [
+            json.dumps({"text": f"named {number} {'klmnopqrstuvwxyz'[number] * 7}", "team": "network", value: "x"})
+        ]
         lines += [f'{{"text": "broken {value}', json.dumps([value])]
     (folder / "tickets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    settings = SETTINGS.replace("CHECKPOINT", "600").replace("output: team}", "output: team, bad_rows: set_aside}")
+    settings = SETTINGS.replace("CHECKPOINT", "600").replace(
+        "output: team}", "output: team, tags: [who], bad_rows: set_aside}"
+    )
     settings = settings.replace("epochs: 2", "epochs: 1") + "clean: {max_characters: 600}\n"
     (folder / "tunesmith.yaml").write_text(settings, encoding="utf-8")
     return folder
@@ -81,8 +93,55 @@ def test_planted_values_are_nowhere_but_where_only_the_owner_reads(command: Comm
     project = planted_project(tmp_path / "planted")
     ended = command.run(project, "run", "--to", "split")
     assert ended.code == 0, ended
-    shown = [command.run(project, "show", stage).out for stage in ("collect", "clean")]
+    stages = ("goal", "base", "collect", "clean", "format", "split")
+    shown = [command.run(project, "show", stage).said for stage in stages]
+    shown += [command.run(project, *words).said for words in (("format", "--show", "200"), ("status",))]
+    assert all(len(text) > 20 for text in shown)
     check(project, "".join([str(ended), *shown]), least=25)
+    kept = next(project.glob(".tunesmith/artifacts/clean-*/examples.parquet"))
+    tags = {tag for row in pq.read_table(kept, columns=["tags"]).to_pylist() for tag in row["tags"]}
+    assert tags >= {f"who=[{kind.upper()}_1]" for kind in ("email", "phone", "card", "iban", "national_id")}
+
+
+def failed(command: Command, project: Path, *words: str) -> str:
+    """What is said by a command that must fail, its traceback included; a run makes no artifact of the failed stage."""
+    done = subprocess.run(
+        command.words(*words, "--debug"),
+        cwd=project,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "Traceback" in said
+    assert [mark for mark in MARKS if mark.decode() in said] == []
+    return said
+
+
+def test_a_run_that_fails_in_the_middle_tells_no_value_not_even_in_a_traceback(
+    command: Command, tmp_path: Path
+) -> None:
+    project = planted_project(tmp_path / "planted")
+    settings = project / "tunesmith.yaml"
+    sound = settings.read_text(encoding="utf-8")
+    settings.write_text(sound.replace(", bad_rows: set_aside", ""), encoding="utf-8")
+    assert "broken" in failed(command, project, "run", "--to", "clean")
+    assert list(project.glob(".tunesmith/artifacts/collect-*")) == []
+
+    kept = [
+        line for line in (project / "tickets.jsonl").read_text(encoding="utf-8").splitlines() if "please note" in line
+    ]
+    (project / "tickets.jsonl").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    settings.write_text(
+        sound.replace("max_characters: 600", "private: set_aside").replace(", tags: [who]", ""), encoding="utf-8"
+    )
+    assert "too_few_examples" in failed(command, project, "run", "--to", "clean")
+    found, searched = leaks(project)
+    assert searched >= 5
+    assert [name for name in found if name != "tickets.jsonl" and not re.fullmatch(PRIVATE_FILES, name)] == []
+    assert len(found) >= 2  # the user's file and collect's copy of it
 
 
 @pytest.mark.slow

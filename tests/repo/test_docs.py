@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -114,6 +115,10 @@ def test_the_commands_of_a_block_work(block, prepared, tmp_path, bases_cache, mo
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), words
         elif words[0] == "cd":
             monkeypatch.chdir(words[1])
+        elif words[:2] == ["pip", "install"]:
+            extra = re.fullmatch(r"tunesmith\[(\w+)\]", words[2])
+            assert extra, words
+            assert extra[1] in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         elif words[0] == "torchrun":
             assert callable(build_parser().parse_args(words[words.index("tunesmith") + 1 :]).run_verb)
         else:

@@ -8,28 +8,50 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks import banking77, command, million_rows
+from benchmarks import banking77, command, short_rows
 from benchmarks.figure import Failed, Figure, Skipped, at_least, at_most
+from tunesmith.privacy.find import find
 
 
-def test_each_twentieth_of_the_million_rows_repeats_an_earlier_one() -> None:
-    lines = list(million_rows.lines(2000))
+def test_of_the_short_rows_some_are_copies_and_some_private() -> None:
+    texts = list(short_rows.lines(3000))
     first: dict[str, int] = {}
-    for number, line in enumerate(lines):
-        first.setdefault(line, number)
-    repeats = [number for number, line in enumerate(lines) if first[line] != number]
-    assert repeats == list(range(19, 2000, 20))
-    words = [len(f"{row['question']} {row['answer']}".split()) for row in map(json.loads, lines)]
-    assert 20 <= min(words) < 25
-    assert 55 < max(words) <= 60
-    assert lines == list(million_rows.lines(2000))
-    assert lines != list(million_rows.lines(2000, seed=1))
+    for number, text in enumerate(texts):
+        first.setdefault(text, number)
+    assert [number for number, text in enumerate(texts) if first[text] != number] == list(range(19, 3000, 20))
+    rows = [json.loads(text) for text in texts]
+    words = [len(f"{row['question']} {row['answer']}".split()) for row in rows]
+    assert 48 < sum(words) / len(words) < 54
+    near = [number for number in range(3000) if short_rows.is_near(number)]
+    assert near == list(range(5, 3000, 10))
+    for number in near:
+        original = rows[short_rows.original(number, 0)]
+        assert SequenceMatcher(None, rows[number]["question"], original["question"]).ratio() > 0.97
+    private = [number for number in range(3000) if short_rows.is_private(number)]
+    assert 3000 / 50 < len(private) < 1.3 * 3000 / 50
+    held = [number for number, row in enumerate(rows) if find(row["question"])]
+    assert set(held) <= set(private)
+    assert len(held) >= 0.95 * len(private)
+    assert texts == list(short_rows.lines(3000))
+    assert texts != list(short_rows.lines(3000, seed=1))
+
+
+def test_what_a_command_and_its_own_processes_take_is_measured_together() -> None:
+    eats = "import time; data = bytearray(b'x') * 60_000_000; time.sleep(0.8)"
+    both = f"import subprocess, sys; other = subprocess.Popen([sys.executable, '-c', {eats!r}]); {eats}; other.wait()"
+    measured = command.measure_all([sys.executable, "-c", both])
+    assert 120 < measured.megabytes < 200
+    assert 0.8 < measured.seconds < 60
+    assert 0 < measured.processor < 30
+    with pytest.raises(Failed, match="ended with 2"):
+        command.measure_all([sys.executable, "-c", "raise SystemExit(2)"])
 
 
 def test_a_draw_has_ten_rows_of_each_intent_and_follows_from_its_seed(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_tree_shown_is_that_of_the_first_step(tmp_path: Path, cache: Path, s
     assert shown.split
     assert shown.tokens == sum(len(row.tokens) for row in drawn)
     assert shown.computed == sum(len(tree.tokens) for tree in packed) < shown.tokens
-    assert [sum(branch.tokens for branch in tree) for tree in shown.trees] == [len(tree.tokens) for tree in packed]
+    assert [sum(branch.computed for branch in tree) for tree in shown.trees] == [len(tree.tokens) for tree in packed]
     first = shown.trees[0][0]
     assert first.rows == len(packed[0].ids)
     assert first.pieces[0][0].startswith("<|im_start|>system\nSort the text.<|im_end|>\n<|im_start|>user\n")

@@ -55,4 +55,9 @@ def open_project(arguments: argparse.Namespace) -> Project:
     """The project that `--project` names, or the one around the current folder."""
     from tunesmith.project import Project
 
-    return Project.open(getattr(arguments, "project", None))
+    project = Project.open(getattr(arguments, "project", None))
+    if project.finished_forgetting is not None:
+        from tunesmith.cli.screen import Screen
+
+        Screen(stderr=True).say(f"A forgetting that was cut off is finished now: {project.finished_forgetting}")
+    return project

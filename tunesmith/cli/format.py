@@ -98,7 +98,7 @@ def show_batch(screen: Screen, batch: ShownBatch) -> None:
     screen.say()
     which = "The first training step" if batch.split else "A training step (rows are not split yet)"
     rows = f"{batch.rows:,} rows" + (", each with its rejected answer" if batch.pairs else "")
-    screen.heading(f"{which}: {rows}: {batch.tokens:,} tokens, {batch.computed:,} computed")
+    screen.heading(f"{which}, {rows}: {batch.tokens:,} tokens, {batch.computed:,} computed")
     if not batch.trees:
         screen.say(
             "An encoder's tokens see both directions, so rows share nothing; rows of like length stand together."
@@ -106,7 +106,7 @@ def show_batch(screen: Screen, batch: ShownBatch) -> None:
         return
     for number, tree in enumerate(batch.trees, 1):
         screen.say()
-        screen.say(f"tree {number} of {len(batch.trees)}: {sum(branch.tokens for branch in tree):,} tokens computed")
+        screen.say(f"tree {number} of {len(batch.trees)}: {sum(branch.computed for branch in tree):,} tokens computed")
         for branch in tree:
             _show_branch(screen, branch)
 

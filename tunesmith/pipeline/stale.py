@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunesmith.artifact import Artifact, hash_of
+from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
 from tunesmith.pipeline import encoder
 from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
+from tunesmith.tombstones import Tombstones
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -35,12 +36,15 @@ def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
     """What a stage depends on in another's artifact."""
     if needed == "goal":
         goal = artifact.read_json("goal.json")
-        return hash_of(goal if stage.whole_goal else {key: goal[key] for key in TASK})
+        keys = (*TASK, "rules") if stage.name == "clean" else TASK
+        return hash_of(goal if stage.whole_goal else {key: goal.get(key) for key in keys})
     if needed == "base":
         base = artifact.read_json("base.json")
         return hash_of([base["name"], base["sha256"], base["source"]])
     if needed == "collect" and stage.name == "base":
         return hash_of(artifact.counts)
+    if needed == "clean" and stage.name != "test":  # the report tells the ledger; what trains sees the kept rows alone
+        return str(artifact.read_json(MANIFEST)["files"]["examples.parquet"]["sha256"])[:16]
     return artifact.id
 
 
@@ -67,15 +71,18 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         from tunesmith.stages.collect.fingerprint import fingerprint
 
         output = settings.goal.output
-        found = {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
-        kept = settings.split.kept_columns
-        return {**found, "kept_columns": kept} if kept else found
+        found: dict[str, Any] = {"files": fingerprint(list(settings.collect), project.root, output), "output": output}
+        if kept := settings.split.kept_columns:
+            found["kept_columns"] = kept
+        if forgotten := Tombstones.read(project.root):
+            found["forgotten"] = hash_of(sorted(forgotten.hashes))
+        return found
     if name == "goal":
         from tunesmith.stages.goal.run import schema_of
 
         return {"schema": schema_of(settings.goal, project.root)}
     if name == "clean":
-        return {"decisions": project.decisions(), **encoder.fact(project, settings)}
+        return {**project.decisions().facts(), **encoder.fact(project, settings)}
     if name == "base":
         from tunesmith.stages.base import run as base
 
@@ -169,5 +176,5 @@ def _changed_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         words += [f"{path} is new" for path in after if path not in before]
         words += [f"{path} is gone" for path in before if path not in after]
         words += [f"{path} changed" for path in after if path in before and before[path] != after[path]]
-    words += [f"{key} changed" for key in new if key != "files" and old.get(key) != new[key]]
+    words += [f"{key} changed" for key in {**old, **new} if key != "files" and old.get(key) != new.get(key)]
     return words

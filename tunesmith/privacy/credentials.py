@@ -73,11 +73,11 @@ def entropy(text: str) -> float:
 
 _WORDS = (
     "password|passwd|passphrase|passcode|pwd|passwort|kennwort|mot de passe|contraseña|contrasena|senha|wachtwoord"
-    "|lösenord|losenord|hasło|haslo|пароль|parola|heslo|salasana|şifre|密码|密碼|パスワード|비밀번호"
+    "|palavra-passe|adgangskode|passord|jelszó|lösenord|losenord|hasło|haslo|пароль|parola|heslo|salasana|şifre|密码|密碼|パスワード|비밀번호"
 )
-_MARKS = tuple(_WORDS.split("|"))
+_MARKS = (*_WORDS.split("|"), "pass", "identified by")
 _PASSWORD = re.compile(
-    rf"(?:{_WORDS})['\"]?(?P<link>\s{{0,3}}(?:=>|[:=：＝])\s{{0,3}}"
+    rf"(?:{_WORDS}|(?<![\w-])pass(?=['\"]?\s{{0,3}}[:=])|identified\sby(?=\s['\"]))['\"]?(?P<link>\s{{0,3}}(?:=>|[:=：＝])\s{{0,3}}|(?<=\sby)\s|(?<=\sBY)\s"
     r"|\s(?:is|was|ist|lautet|war|est|es|é|è|jest|är|to|auf)\s(?:now\s|set\sto\s)?:?)"
     r"(?P<quote>['\"`«„“]?)(?P<value>[^\s'\"`«»„“”<>]{4,128})",
     re.IGNORECASE,

@@ -11,11 +11,13 @@ import re
 import string
 from collections.abc import Callable
 
+from tunesmith.privacy.name_words import ORGANISATION_ENDINGS
 from tunesmith.privacy.numbers import luhn
 from tunesmith.privacy.span import Kind
 
 _GIVEN = "alex anna ben carla dario elena felix greta hugo ines jonas karin leo maria nils olga paul rosa simon vera"
 _FAMILY = "adler baker costa duval ekman fischer garcia hansen ivanov jansen keller lopez moreau novak olsen parker"
+_PLACE_ENDINGS = "ford ton field stead brook"
 _STREETS = "Linden Meadow Station Garden Mill Church Harbour Orchard Chapel Bridge"
 _STREET_NAMES = frozenset(_STREETS.split())
 
@@ -25,7 +27,7 @@ def fake(kind: Kind, value: str, key: str, seed: int) -> str:
     draw = random.Random(f"{seed} {kind} {key}".encode("utf-8", "surrogatepass"))  # a text may hold half a pair
     made = value
     for _ in range(8):  # a draw may give the value itself
-        made = _MAKERS.get(kind, _same_form)(value, draw)
+        made = _person(value, key, draw) if kind == "person" else _MAKERS.get(kind, _same_form)(value, draw)
         if made.casefold() != value.casefold():
             break
     return made
@@ -46,6 +48,24 @@ def _another(character: str, draw: random.Random) -> str:
 
 def _email(value: str, draw: random.Random) -> str:
     return f"{draw.choice(_GIVEN.split())}.{draw.choice(_FAMILY.split())}{draw.randrange(10_000)}@example.com"
+
+
+def _person(value: str, key: str, draw: random.Random) -> str:
+    """A given and a family name; where the value is a part of the name in ``key``, that part of it."""
+    given, family = draw.choice(_GIVEN.split()).capitalize(), draw.choice(_FAMILY.split()).capitalize()
+    if len(value.split()) > 1:
+        return f"{given} {family}"
+    return family if len(key.split()) > 1 and key.split()[0] != value.casefold() else given
+
+
+def _organisation(value: str, draw: random.Random) -> str:
+    last = value.split()[-1]
+    ending = last if last.casefold().rstrip(".") in ORGANISATION_ENDINGS else "Group"
+    return f"{draw.choice(_FAMILY.split()).capitalize()} {draw.choice(_FAMILY.split()).capitalize()} {ending}"
+
+
+def _place(value: str, draw: random.Random) -> str:
+    return f"{draw.choice(_STREETS.split())}{draw.choice(_PLACE_ENDINGS.split())}"
 
 
 def _digits_from(value: str, digits: str) -> str:
@@ -125,4 +145,6 @@ _MAKERS: dict[Kind, Callable[[str, random.Random], str]] = {
     "street_address": _street_address,
     "url_credentials": _url_credentials,
     "password": _password,
+    "organisation": _organisation,
+    "place": _place,
 }

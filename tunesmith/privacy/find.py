@@ -6,27 +6,51 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 
-from tunesmith.privacy import credentials, internet, national_ids, numbers, streets
+from tunesmith.privacy import credentials, internet, names, national_ids, numbers, streets
 from tunesmith.privacy.plain_form import plain_form
-from tunesmith.privacy.span import KINDS, Kind, Span, without_overlaps
+from tunesmith.privacy.span import ALL_KINDS, KINDS, Kind, Span, without_overlaps
 
 #: Countries whose phone numbers are known without their +: the first to be asked are the most frequent.
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "PL", "SE", "JP", "IN", "AT", "CH", "BE", "PT", "AU")
 
-PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in KINDS)})_[0-9]{{1,9}}\]")
+PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in ALL_KINDS)})_[0-9]{{1,9}}\]")
 _DIGIT = re.compile("[0-9]")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[ ()./+-]{0,3}[0-9]){6}")
 _LIKE_IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]")
-_LIKE_STREET = re.compile(r"[A-ZÀ-ÞŁŚŻ]")
+_LIKE_STREET = re.compile(r"[A-ZÀ-ÞĀ-ȟ]")
 
 
-def find(text: str, kinds: Collection[Kind] = KINDS, regions: Sequence[str] = REGIONS) -> list[Span]:
+#: What a text without digits must hold that has any of the kinds in it: something of an address, of the first line of
+#: a private key, or the beginning of a word for a password.
+_WITHOUT_DIGITS = re.compile(
+    r"@|:[^:]*:|-[^-]*-|[a-f]\.[a-f]{4}\.[a-f]|pass[cpwo]|pass['\"]?\s{0,3}[:=]|identified\sby|adgangskode|jelszó"
+    r"|pwd|kennwort|mot de p|palavra-p|contrase[nñ]a|senha|wachtwoord|l[öo]senord|has[lł]o|пароль|parola|heslo"
+    r"|salasana|şifre|密[码碼]|パスワード|비밀번호"
+)
+
+
+def may_hold(text: str) -> bool:
+    """Whether a private value may be in a text: False is sure, and much faster than to look for each kind."""
+    plain, _ = plain_form(text)
+    if _DIGIT.search(plain):
+        return True
+    return _WITHOUT_DIGITS.search(plain.lower() if plain.isascii() else plain.casefold()) is not None
+
+
+def find(
+    text: str,
+    kinds: Collection[Kind] = KINDS,
+    regions: Sequence[str] = REGIONS,
+    known: Sequence[names.Name] = (),
+) -> list[Span]:
     """Where private values of these kinds stand, in the order of the text, none overlapping another.
 
-    What already is a placeholder such as [EMAIL_1] is left out.
+    Names are found where they are ``known``, by `name_finder`. What already is a placeholder such as [EMAIL_1] is
+    left out.
     """
     plain, places = plain_form(text)
     found = [span for span in _detect(plain, kinds, regions) if span.kind in kinds]
+    found += names.spans(plain, known)
     if not found:
         return []
     found = _around_placeholders(plain, without_overlaps(found))

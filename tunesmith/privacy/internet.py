@@ -6,15 +6,13 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from tunesmith.privacy.plain_form import unmistakable
+from tunesmith.privacy.plain_form import UNSPACED, WORD, unmistakable
 from tunesmith.privacy.span import Span
 
-#: Scripts that are written without spaces would run into an address: their letters are not part of one.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff"
-_LOCAL = re.compile(rf"(?:[^\W{_UNSPACED}]|[.+%'&~-]){{1,64}}\Z")
+_LOCAL = re.compile(rf"(?:[^\W{UNSPACED}]|[.+%'&~-]){{1,64}}\Z")
 _DOMAIN = re.compile(
-    rf"(?:(?:[^\W{_UNSPACED}_]|[-_]){{1,63}}\.){{1,8}}"
-    rf"(?:xn--[a-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}(?![A-Za-z0-9_])|[^\W\d_a-zA-Z{_UNSPACED}][^\W\d_{_UNSPACED}]{{1,23}}"
+    rf"(?:(?:[^\W{UNSPACED}_]|[-_]){{1,63}}\.){{1,8}}"
+    rf"(?:xn--[a-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}(?![A-Za-z0-9_])|[^\W\d_a-zA-Z{UNSPACED}][^\W\d_{UNSPACED}]{{1,23}}"
     r"|中国|中國|香港|台湾|台灣|한국|みんな|ไทย)",
     re.IGNORECASE,
 )
@@ -48,7 +46,7 @@ def url_credentials(text: str) -> Iterator[Span]:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"(?<![\w.+/-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w+]|\.[0-9]|-[\w])")
+_IPV4 = re.compile(rf"(?<!{WORD})(?<![.+-])(?<!(?<!/)/)(?:{_OCTET}\.){{3}}{_OCTET}(?!{WORD}|\+|\.[0-9]|-[\w])")
 _VERSION_BEFORE = re.compile(
     r"(?:\bv|\bversion|\brelease|\bbuild|\bfirmware|\bdriver|\bupdate|\bsection|\bchapter|§|\bnr\.?|\bno\.?)[\s:=]*\Z",
     re.IGNORECASE,
@@ -56,7 +54,7 @@ _VERSION_BEFORE = re.compile(
 _IP_BEFORE = re.compile(
     r"\b(?:ip|ipv4|addr\w*|host|server|ping|dns|client|from|login|gateway)\b[\s:=\w-]{0,12}\Z", re.IGNORECASE
 )
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|(?<=::))(?![\w:])")
+_IPV6 = re.compile(rf"(?<!{WORD})(?<![:.])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:[0-9A-Fa-f]{{1,4}}|(?<=::))(?!{WORD}|:)")
 
 
 def ip_addresses(text: str) -> Iterator[Span]:
@@ -82,8 +80,8 @@ def ip_addresses(text: str) -> Iterator[Span]:
 
 
 _MAC = re.compile(
-    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
-    r"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
+    rf"(?<!{WORD})(?<![:.-])(?:[0-9A-Fa-f]{{2}}([:-])(?:[0-9A-Fa-f]{{2}}\1){{4}}[0-9A-Fa-f]{{2}}"
+    rf"|[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}})(?!{WORD}|[:-]|\.\w)"
 )
 
 

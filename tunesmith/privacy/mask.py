@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from tunesmith.privacy.fake import fake
 from tunesmith.privacy.find import PLACEHOLDER, REGIONS, find
+from tunesmith.privacy.names import Name
 from tunesmith.privacy.span import KINDS, Kind, Span
 
 Choice = Literal["mask", "fake", "set_aside", "keep"]
@@ -70,9 +71,9 @@ class Masker:
         """The kinds that are looked for."""
         return frozenset(kind for kind, choice in self.choices.items() if choice != "keep")
 
-    def example(self, texts: Iterable[str]) -> ExampleMasker:
-        """A masker for one example with these texts."""
-        return ExampleMasker(self, texts)
+    def example(self, texts: Iterable[str], names: Sequence[Name] = ()) -> ExampleMasker:
+        """A masker for one example with these texts, and the names that were found in them."""
+        return ExampleMasker(self, texts, names)
 
 
 def masked_text(text: str) -> str:
@@ -83,8 +84,9 @@ def masked_text(text: str) -> str:
 class ExampleMasker:
     """Mask the texts of one example, one after the other."""
 
-    def __init__(self, masker: Masker, texts: Iterable[str]) -> None:
+    def __init__(self, masker: Masker, texts: Iterable[str], names: Sequence[Name] = ()) -> None:
         self._masker = masker
+        self._names = names
         self._kinds = masker.kinds
         #: Placeholders that the example came with stand for something else.
         self._taken = {found[0] for text in texts if "[" in text for found in PLACEHOLDER.finditer(text)}
@@ -103,9 +105,9 @@ class ExampleMasker:
 
     def _find(self, text: str, before: str) -> list[Span]:
         if not before:
-            return find(text, self._kinds, self._masker.regions)
+            return find(text, self._kinds, self._masker.regions, self._names)
         shift = len(before)
-        found = find(before + text, self._kinds, self._masker.regions)
+        found = find(before + text, self._kinds, self._masker.regions, self._names)
         return [
             Span(span.kind, max(0, span.start - shift), span.end - shift, span.key)
             for span in found

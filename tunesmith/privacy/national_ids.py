@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import NamedTuple
 
+from tunesmith.privacy.plain_form import WORD
 from tunesmith.privacy.span import Span
 
 
@@ -72,9 +73,11 @@ _WORD_BEFORE = re.compile(
 _SHAPES = tuple((one, re.compile(one.shape)) for one in _IDS)
 #: Any run that one of the shapes might fit; the shapes are tried on its pieces.
 _RUN = re.compile(
-    r"(?<![\w.,/+-])(?:[0-9]{3}-[0-9]{2}-[0-9]{4}|[12] [0-9]{2} [0-9]{2} [0-9][0-9AB] [0-9]{3} [0-9]{3} [0-9]{2}"
+    rf"(?<!{WORD})(?<![.,/+-])"
+    r"(?:[0-9]{3}-[0-9]{2}-[0-9]{4}|[12] [0-9]{2} [0-9]{2} [0-9][0-9AB] [0-9]{3} [0-9]{3} [0-9]{2}"
     r"|[0-9]{8} [0-9] [A-Z0-9]{3}|[0-9]{2,4}(?:[ -][0-9]{2,4}){2,3}|[0-9]{6} [0-9]{5}"
-    r"|[A-Z0-9][A-Za-z0-9./+-]{6,18}[A-Za-z0-9])(?![\w]|[-./+][0-9])"
+    r"|[A-Z0-9][A-Za-z0-9./+-]{6,18}[A-Za-z0-9])"
+    rf"(?!{WORD}|[-./+][0-9])"
 )
 
 

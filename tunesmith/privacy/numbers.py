@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 
+from tunesmith.privacy.plain_form import WORD
 from tunesmith.privacy.span import Span
 
 #: Words after which a number is the number of a thing, in the languages of the commonest shops.
@@ -31,10 +32,10 @@ _ISSUERS = re.compile(
     r"|(?:6011|65[0-9]{2}|64[4-9][0-9])[0-9]{12}(?:[0-9]{3})?"  # Discover
     r"|3(?:0[0-59]|[689][0-9])[0-9]{11}"  # Diners Club
     r"|35[0-9]{14}|(?:2131|1800|3088|3096|3112|3158|3337)[0-9]{11}(?:[0-9])?"  # JCB
-    r"|(?:5018|5020|5038|5[678][0-9]{2}|6304|6390|67[0-9]{2})[0-9]{8,15}"  # Maestro
+    r"|(?:50[0-9]{2}|5[678][0-9]{2}|6304|6390|67[0-9]{2})[0-9]{8,15}"  # Maestro
     r"|62[0-9]{14,17}|220[0-4][0-9]{12}|(?:60|6521|81|82)[0-9]{12,14}"  # UnionPay, Mir, RuPay
 )
-_CARD = re.compile(r"(?<![\w.,/+-])[0-9](?:[ -]?[0-9]){11,18}(?![\w]|[-.,/][0-9])")
+_CARD = re.compile(rf"(?<!{WORD})(?<![.,/+-])[0-9](?:[ -]?[0-9]){{11,18}}(?!{WORD}|[-.,/][0-9])")
 _GROUPS = re.compile(r"(?:[0-9]{4}([ -])){2}[0-9]{4}(?:\1[0-9]{1,4}){0,2}|[0-9]{4}([ -])[0-9]{5,6}\2[0-9]{4,5}|[0-9]+")
 
 
@@ -61,6 +62,7 @@ def _is_ean(digits: str) -> bool:
     return len(digits) == 13 and weighted % 10 == 0
 
 
+_GOES_ON = re.compile(rf"(?!_){WORD}")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}")
 
 
@@ -73,7 +75,7 @@ def ibans(text: str) -> Iterator[Span]:
         account = "".join(text[place] for place in places).upper()
         for length in range(len(account), 14, -1):
             end = places[length - 1] + 1
-            if text[end : end + 1].isalnum() or not _remainder_is_one(account[:length]):
+            if _GOES_ON.match(text, end) or not _remainder_is_one(account[:length]):
                 continue
             if iban.is_valid(account[:length]):
                 yield Span("iban", found.start(), end, account[:length])
@@ -88,15 +90,15 @@ def _remainder_is_one(account: str) -> bool:
 
 
 _PHONE = re.compile(
-    r"(?<![\w.,/@#-])(?<![0-9] )(?:\+|\(\+|00)?\(?[0-9](?:[ ()./\u00b7-]{0,3}[0-9]){6,17}"
-    r"(?:\s?(?:x|ext\.?|extension|durchwahl|poste)\s?[0-9]{1,6})?(?![\w@]|[.,/-][0-9])",
+    rf"(?<!{WORD})(?<![.,/@#-])(?<![0-9] )(?:\+|\(\+|00)?\(?[0-9](?:[ ()./\u00b7-]{{0,3}}[0-9]){{6,17}}"
+    rf"(?:\s?(?:x|ext\.?|extension|durchwahl|poste)\s?[0-9]{{1,6}})?(?!{WORD}|@|[.,/-][0-9])",
     re.IGNORECASE,
 )
 _PHONE_BEFORE = re.compile(
-    r"\b(?:tel|phone|telephone|mobile|mobil|cell|call|calling|ring|text|fax|whatsapp|signal|sms|dial|reach|contact"
-    r"|handy|telefon\w*|ruf\w*|anruf\w*|rückruf|appel\w*|téléphone|portable|móvil|teléfono|llám\w*|llama\w*"
-    r"|telefono|cellulare|chiam\w*|telefone|celular|ligar|ligue|telefoon|bel|bellen|ring|komórk\w*|zadzwo\w*|dzwoni\w*"
-    r"|puhelin|電話|电话|телефон\w*|hotline|number)\b\.?[^0-9\n]{0,24}\Z",
+    rf"(?<!{WORD})(?:t[eé]l|tlf|ph|phone|telephone|mobile|mobil|cell|call|calling|ring|text|fax|whatsapp|signal|sms|dial|reach|contact"
+    r"|handy|natel|gsm|puh|soita\w*|volejte|volat|telefon\w*|ruf\w*|anruf\w*|rückruf|appel\w*|téléphone|portable|móvil|teléfono|llám\w*|llama\w*"
+    r"|telefono|cellulare|chiam\w*|telefone|telemóvel|celular|cel|ligar|ligue|telefoon|bel|bellen|ring|komórk\w*|zadzwo\w*|dzwoni\w*"
+    rf"|puhelin|電話|电话|телефон\w*|hotline|number)(?!{WORD})\.?[^0-9\n]{{0,24}}\Z",
     re.IGNORECASE,
 )
 _DATE = re.compile(
@@ -129,7 +131,7 @@ def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
         if not with_plus and _is_something_else(number, before, after):
             continue
         if with_plus or number.startswith("00"):
-            if key := _international(number):
+            if key := _international(number) or _mistyped(number, before):
                 yield Span("phone", found.start(), found.end(), key)
                 continue
             if with_plus:
@@ -137,6 +139,13 @@ def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
         written_as_one = _is_grouped(number)
         if (written_as_one or _PHONE_BEFORE.search(before)) and _national(digits, tuple(regions)):
             yield Span("phone", found.start(), found.end(), digits.lstrip("0"))
+
+
+def _mistyped(number: str, before: str) -> str | None:
+    """A number of a country, a digit too short or too long: in groups, or after a word for a phone."""
+    digits = re.sub(r"[^0-9]", "", number)
+    said = _PHONE_BEFORE.search(before) or len(re.findall(r"[0-9]+", number)) >= 4
+    return f"+{digits}" if said and 9 <= len(digits) <= 16 and _is_of_a_country(number) else None
 
 
 def _is_something_else(number: str, before: str, after: str) -> bool:
@@ -174,6 +183,16 @@ def _international(number: str) -> str | None:
     if not phonenumbers.is_possible_number(parsed):
         return None
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _is_of_a_country(number: str) -> bool:
+    import phonenumbers
+
+    try:
+        phonenumbers.parse(re.sub(r"\A\(?(?:\+|00)", "+", number), None)
+    except phonenumbers.NumberParseException:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=4096)

@@ -15,6 +15,10 @@ _STRANGE = re.compile(
     "[\u00a0\u00ad\u00b2\u00b3\u00b9\u034f\u0600-\u0605\u061c\u0660-\u0669\u06dd\u06f0-\u06f9\u0700-\u303f"
     "\ua620-\uabff\ufe00-\uffff\U00010000-\U0010ffff]"
 )
+#: Scripts that are written without spaces: a letter of theirs beside a value is not part of it.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff"
+#: What a value would go on with: letters and digits, but for those.
+WORD = rf"[^\W{UNSPACED}]"
 _DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D], "-")
 _DOTS = dict.fromkeys([0x3002, 0xFF61], ".")
 

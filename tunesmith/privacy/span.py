@@ -18,10 +18,16 @@ Kind = Literal[
     "ip_address",
     "phone",
     "street_address",
+    "person",
+    "organisation",
+    "place",
 ]
 #: In the order in which they win where two overlap: what is surer and worse to lose comes first.
-KINDS: tuple[Kind, ...] = get_args(Kind)
-RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+ALL_KINDS: tuple[Kind, ...] = get_args(Kind)
+RANK = {kind: rank for rank, kind in enumerate(ALL_KINDS)}
+#: What a model of the language must find, and what checksums and patterns do.
+NAME_KINDS: tuple[Kind, ...] = ("person", "organisation", "place")
+KINDS: tuple[Kind, ...] = tuple(kind for kind in ALL_KINDS if kind not in NAME_KINDS)
 
 
 @dataclass(frozen=True, slots=True)

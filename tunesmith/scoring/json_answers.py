@@ -84,19 +84,21 @@ def checker(schema: Schema) -> Callable[[Any], bool]:
     """
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    kind = validator_for(schema)
+    from tunesmith.json_schema import SlowPattern, validator
+
     try:
-        kind.check_schema(dict(schema))
+        validator_for(schema).check_schema(dict(schema))
     except SchemaError as error:
         raise _bad_schema(f"this is not a valid JSON Schema: {error.message}") from error
-    validator = kind(schema, registry=Registry())
+    checks = validator(schema)
 
     def fits(value: Any) -> bool:
         try:
-            return bool(validator.is_valid(value))
+            return bool(checks.is_valid(value))
+        except SlowPattern:  # a model may answer what no person would: that does not fit
+            return False
         except Unresolvable as error:
             raise _bad_schema(f"the JSON Schema refers to something outside itself ({error.ref})") from error
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from tunesmith.products import Rule
 from tunesmith.scoring.json_answers import field_names, measure_json, parse
 from tunesmith.scoring.labels import measure_labels
 from tunesmith.scoring.prose import measure_prose
+from tunesmith.scoring.rules import measure_rules
 from tunesmith.scoring.statistic import Mean, Statistic
 
 Output = Literal["text", "label", "json"]
@@ -29,28 +31,34 @@ def measure(
     *,
     labels: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
+    rules: Sequence[Rule] = (),
 ) -> dict[str, Statistic]:
-    """Measure answers against references, row by row. Metrics come in a fixed order.
+    """Measure answers against references, row by row, and against the goal's rules. Metrics come in a fixed order.
 
     Raises ValueError when the two do not have the same length.
     """
     if len(references) != len(answers):
         raise ValueError(f"{len(references)} references cannot be paired with {len(answers)} answers")
     if output == "label":
-        return measure_labels(references, answers, labels)
-    if output == "json":
-        return measure_json(references, answers, schema)
-    return measure_prose(references, answers)
+        found = measure_labels(references, answers, labels)
+    elif output == "json":
+        found = measure_json(references, answers, schema)
+    else:
+        found = measure_prose(references, answers)
+    return {**found, **(measure_rules(answers, rules, is_json=output == "json") if rules else {})}
 
 
-def metrics_of(output: Output, references: Sequence[str], schema: Mapping[str, Any] | None = None) -> list[str]:
+def metrics_of(
+    output: Output, references: Sequence[str], schema: Mapping[str, Any] | None = None, rules: Sequence[Rule] = ()
+) -> list[str]:
     """The names of the metrics that `measure` will give, before there is any answer."""
+    kept = ["rules_kept"] if rules else []
     if output == "label":
-        return ["accuracy", "macro_f1"]
+        return ["accuracy", "macro_f1", *kept]
     if output == "text":
-        return ["rouge_l", "chrf", "exact_match", "length_ratio"]
+        return ["rouge_l", "chrf", "exact_match", "length_ratio", *kept]
     names = ["valid_json", *(["schema_valid"] if schema is not None else []), "exact_match", "field_f1"]
-    return names + [f"field_f1.{name}" for name in field_names([parse(text) for text in references], schema)]
+    return [*names, *(f"field_f1.{name}" for name in field_names([parse(text) for text in references], schema)), *kept]
 
 
 def is_proportion(statistic: Statistic) -> bool:

@@ -2,31 +2,33 @@
 
 Where the work allows it every pair is compared (a product of sparse matrices), so that nothing can be missed. Beyond
 that, candidates come from MinHash bands of hash functions other than those of `near_duplicates`: a pair that one
-missed by chance is missed by the other with a chance of 0.3% again.
+missed by chance is hardly missed by the other too (of pairs at 0.7, two in 100,000).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from tunesmith.similarity.near_duplicates import BATCH, Signatures, band_keys, band_layout, may_reach, sketch
-from tunesmith.similarity.normal_form import bare
-from tunesmith.similarity.shingles import ShingleFile, shingles
+from tunesmith.similarity.min_hash import band_keys, band_layout, may_reach, stable_order
+from tunesmith.similarity.shingles import ShingleFile
+from tunesmith.similarity.text_batches import Sketching
+from tunesmith.similarity.text_sets import TextSets
 
 #: Every pair is compared up to this many pieces in all, and this many equal pieces of two texts.
 MOST_PIECES = 20_000_000
 MOST_WORK = 1_000_000_000
-_WORK_AT_ONCE = 20_000_000
+_WORK_AT_ONCE = 5_000_000
 #: In one bucket each text is compared with the next ones up to this far.
 REACH = 64
-#: How far below the limit pairs are looked for where not every pair is compared.
-BELOW = 0.2
+#: How far below the limit pairs are looked for where not every pair is compared, but never below the least.
+BELOW, LEAST = 0.1, 0.05
+#: For bands of four rows at 0.6: of pairs at 0.7 two in 100,000 are missed, and few that are unlike are compared.
+PERMUTATIONS = 168
 _SEED = 1_000_003
 
 Ints = npt.NDArray[np.int64]
@@ -54,68 +56,47 @@ class Across:
     exact: bool
 
 
-class TextSets:
-    """Texts as sets of pieces, on disk, to be compared across sides. A context manager."""
+def across(sets: TextSets, left: Ints, right: Ints, limit: float, count: int, *, most_work: int = MOST_WORK) -> Across:
+    """Find the ``count`` most similar pairs of a text in ``left`` and one in ``right``, and all from ``limit`` on.
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._file = ShingleFile()
-        self._signatures: Signatures | None = None
-        stream = iter(texts)
-        try:
-            while batch := [bare(text) for text in islice(stream, BATCH)]:
-                self._file.append(*shingles(batch))
-            self._file.seal()
-        except BaseException:
-            self._file.__exit__(None, None, None)
-            raise
+    ``left`` and ``right`` hold numbers of texts. Past ``most_work`` pairs are found by MinHash, and ``highest`` may
+    lack such as lie more than `BELOW` under the limit.
+    """
+    if not len(left) or not len(right):
+        return Across([], [], exact=True)
+    best = _Best(limit, count)
+    pieces = int(sets.file.counts[left].sum() + sets.file.counts[right].sum())
+    exact = pieces <= MOST_PIECES and _work(sets.file, left, right) <= most_work
+    if exact:
+        for pairs in _Product(sets.file, left, right).similar():
+            best.add(*pairs)
+    else:
+        for one, other in _candidates(sets, left, right, limit):
+            best.add(one, other, sets.jaccard(one, other))
+    return best.found(exact)
 
-    def __enter__(self) -> TextSets:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self._file.__exit__(None, None, None)
+def for_across(limit: float) -> Sketching:
+    """The signatures that pairs across two sides are found by."""
+    rows, bands = _layout(limit)
+    return Sketching(_SEED, rows * bands)
 
-    def jaccard(self, left: Ints, right: Ints) -> Floats:
-        """Jaccard similarity ``[pairs]`` of the texts numbered ``left [pairs]`` and ``right [pairs]``."""
-        return self._file.jaccard(left, right) if len(left) else np.empty(0)
 
-    def across(self, left: Ints, right: Ints, limit: float, count: int, *, most_work: int = MOST_WORK) -> Across:
-        """Find the ``count`` most similar pairs of a text in ``left`` and one in ``right``, and all from ``limit`` on.
+def _layout(limit: float) -> tuple[int, int]:
+    return band_layout(max(limit - BELOW, LEAST), PERMUTATIONS)
 
-        ``left`` and ``right`` hold numbers of texts. Past ``most_work`` pairs are found by MinHash, and
-        ``highest`` has none that lie more than `BELOW` under the limit.
-        """
-        if not len(left) or not len(right):
-            return Across([], [], exact=True)
-        best = _Best(limit, count)
-        pieces = int(self._file.counts[left].sum() + self._file.counts[right].sum())
-        product = _Product(self._file, left, right) if pieces <= MOST_PIECES else None
-        exact = product is not None and product.work <= most_work
-        if product is not None and exact:
-            for pairs in product.similar():
-                best.add(*pairs)
-        else:
-            for one, other in self._candidates(left, right, limit):
-                best.add(one, other, self.jaccard(one, other))
-        return best.found(exact)
 
-    def _candidates(self, left: Ints, right: Ints, limit: float) -> Iterator[tuple[Ints, Ints]]:
-        """Yield pairs, one of each side, that agree in a band of their signatures."""
-        floor = max(limit - BELOW, 0.05)
-        rows, bands = band_layout(floor)
-        signatures = self._sketches(rows * bands)
-        chosen = np.concatenate((left, right))
-        is_left = np.arange(len(chosen)) < len(left)
-        for key in band_keys(signatures[chosen], rows):
-            for one, other in _pairs_of_two_sides(key, is_left):
-                near = may_reach(signatures, chosen[one], chosen[other], floor)
-                yield chosen[one[near]], chosen[other[near]]
-
-    def _sketches(self, permutations: int) -> Signatures:
-        if self._signatures is None or self._signatures.shape[1] != permutations:
-            parts = [sketch(*batch, permutations, _SEED) for batch in self._file.batches(BATCH)]
-            self._signatures = np.concatenate(parts)
-        return self._signatures
+def _candidates(sets: TextSets, left: Ints, right: Ints, limit: float) -> Iterator[tuple[Ints, Ints]]:
+    """Yield pairs, one of each side, that agree in a band of their signatures."""
+    rows, _ = _layout(limit)
+    floor = max(limit - BELOW, LEAST)
+    chosen = np.concatenate((left, right))
+    signatures = sets.signatures(for_across(limit))[chosen]
+    is_left = np.arange(len(chosen)) < len(left)
+    for key in band_keys(signatures, rows):
+        for one, other in _pairs_of_two_sides(key, 8 * rows, is_left):
+            near = may_reach(signatures, one, other, floor)
+            yield chosen[one[near]], chosen[other[near]]
 
 
 class _Best:
@@ -156,6 +137,13 @@ def _triples(left: Ints, right: Ints, similarity: Floats, chosen: npt.NDArray[np
     return set(zip(left[chosen].tolist(), right[chosen].tolist(), similarity[chosen].tolist(), strict=True))
 
 
+def _work(sets: ShingleFile, left: Ints, right: Ints) -> int:
+    """How many equal pieces the texts of the two sides have, counted for each pair of texts."""
+    (one, often), (other, as_often) = (np.unique(sets.pieces(side), return_counts=True) for side in (left, right))
+    _, at_one, at_other = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    return int(often[at_one] @ as_often[at_other])
+
+
 class _Product:
     """How many pieces each text of one side shares with each of the other, as blocks of a sparse product."""
 
@@ -174,7 +162,6 @@ class _Product:
         often = np.diff(self._others.indptr)
         steps = np.concatenate(([0], np.cumsum(often[columns], dtype=np.int64)))
         self._work = np.diff(steps[self._ones.indptr])
-        self.work = int(steps[-1])
 
     def similar(self) -> Iterator[tuple[Ints, Ints, Floats]]:
         """Yield all pairs that share a piece as ``left, right, similarity``, block after block."""
@@ -192,9 +179,11 @@ def _matrix(columns: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], shape: tu
     return sparse.csr_matrix((np.ones(len(columns), np.int32), columns, ends), shape=shape)
 
 
-def _pairs_of_two_sides(key: npt.NDArray[np.uint64], is_left: npt.NDArray[np.bool_]) -> Iterator[tuple[Ints, Ints]]:
-    """Yield pairs of equal ``key [texts]``, one of each side, as their places in ``key``: left, right."""
-    order = np.argsort(key, kind="stable")
+def _pairs_of_two_sides(
+    key: npt.NDArray[np.uint64], bits: int, is_left: npt.NDArray[np.bool_]
+) -> Iterator[tuple[Ints, Ints]]:
+    """Yield pairs of equal ``key [texts]`` of so many ``bits``, one of each side, as their places: left, right."""
+    order = stable_order(key, bits)
     sorted_key = key[order]
     bucket = np.cumsum(np.concatenate(([True], sorted_key[1:] != sorted_key[:-1])))
     lefts = np.bincount(bucket, is_left[order])

@@ -46,6 +46,7 @@ def fingerprint(*texts: str) -> bytes:
     return hasher.digest()
 
 
-def in_any_order(text: str) -> str:
-    """The bare form with its words sorted: texts that differ in the order of their words alone are equal."""
-    return " ".join(sorted(bare(text).split()))
+def words_sorted(text: str) -> str:
+    """A bare text with its words sorted, bare too: texts that differ in the order of their words alone are equal."""
+    ordered = " ".join(sorted(text.split()))
+    return ordered if ordered.isascii() else bare(ordered)

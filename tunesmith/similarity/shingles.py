@@ -74,7 +74,8 @@ class ShingleFile:
         self._file.flush()
         self.counts = np.concatenate(self._counts) if self._counts else self.counts
         self._starts = np.cumsum(self.counts) - self.counts
-        self._values = np.memmap(self._file, np.int32, "r")
+        if len(self.counts):
+            self._values = np.memmap(self._file, np.int32, "r")
 
     def pieces(self, rows: Ints) -> npt.NDArray[np.int32]:
         """The pieces of these texts one after the other, ``counts[rows]`` of each, ascending within each."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tunesmith.decisions import Decisions
 from tunesmith.errors import Cancelled
 from tunesmith.events import Event, Kind, Sink, ignore
 from tunesmith.training.ranks import ALONE, Ranks
@@ -21,8 +22,8 @@ from tunesmith.training.ranks import ALONE, Ranks
 class Context:
     """``project`` holds tunesmith.yaml; ``folder`` is the stage's own new directory.
 
-    ``cache`` is shared between projects (fetched bases). ``decisions`` are the user's, by example
-    id (``keep``). ``stopping`` says whether the user asked to stop. ``ranks`` are the processes that
+    ``cache`` is shared between projects (fetched bases). ``decisions`` are the user's, on rows and
+    by reason. ``stopping`` says whether the user asked to stop. ``ranks`` are the processes that
     train together: but for its share of the training, the first of them does a stage's work.
     """
 
@@ -32,7 +33,7 @@ class Context:
     cache: Path
     seed: int = 0
     sink: Sink = ignore
-    decisions: Mapping[str, str] = field(default_factory=dict)
+    decisions: Decisions = field(default_factory=Decisions)
     stopping: Callable[[], bool] = lambda: False
     facts: Mapping[str, Any] = field(default_factory=dict)
     ranks: Ranks = ALONE

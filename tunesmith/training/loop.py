@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.errors import TunesmithError
 from tunesmith.learners.protocol import Outcome, RowOutcome, together
 from tunesmith.products import EncodedRow
-from tunesmith.training import checkpoint
+from tunesmith.training import checkpoint, growth
 from tunesmith.training.disk import told_of_disk
 from tunesmith.training.ledger import Ledger
 from tunesmith.training.ranks import ALONE, Ranks
@@ -49,9 +49,10 @@ RANK_SEED = 0x9E3779B1
 
 @dataclass
 class State:
-    """Everything of a run but tensors; JSON, and whole in each checkpoint."""
+    """Everything of a run but tensors; JSON, and whole in each checkpoint. ``steps`` is the plan as it stands."""
 
     step: int = 0
+    steps: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = math.inf
@@ -69,7 +70,7 @@ class State:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the loop tells: ``kind`` is step, skipped, validation, resumed, damaged or anew.
+    """What the loop tells: ``kind`` is step, skipped, validation, grown, resumed, damaged or anew.
 
     A step that is skipped is told as a step too. ``anew``: checkpoints were there, and none is whole.
     """
@@ -103,7 +104,7 @@ class Run:
         self.validation = batches(validation)
         self.recipe = recipe
         self.folder = folder
-        self.state = State()
+        self.state = State(steps=recipe.steps)
         self.best: dict[str, Tensor] = {}
         self.ledger = Ledger(rows)
         self.validated = ValidationRows(validation)
@@ -136,13 +137,14 @@ class Run:
             started = time.monotonic()
             told = self._step()
             state.step += 1
-            state.done = state.step >= recipe.steps
+            state.done = state.step >= state.steps
             self._time(told, time.monotonic() - started)
             yield told
             if state.bad_in_a_row:
                 yield Measurement("skipped", state.skipped[-1])
             if self._validation_is_due():
                 yield self._validate()
+                yield from self._grow()
             if self.ranks.tell(state.done or time.monotonic() - self._saved_at >= recipe.checkpoint_seconds):
                 self.save()
 
@@ -162,7 +164,7 @@ class Run:
         for directory in damaged:
             yield Measurement("damaged", {"directory": directory})
         if found is not None:
-            yield Measurement("resumed", {"step": self.state.step, "steps": self.recipe.steps})
+            yield Measurement("resumed", {"step": self.state.step, "steps": self.state.steps})
         elif damaged:
             yield Measurement("anew", {"damaged": len(damaged), "steps": self.recipe.steps})
 
@@ -214,7 +216,7 @@ class Run:
         rows = self.sampler.step(state.step)
         batches = self.batches(rows)
         weight = sum(batch.weight for batch in batches)
-        scale = factor(state.step, recipe.steps, recipe.warmup, recipe.schedule)
+        scale = factor(state.step, state.steps, recipe.warmup, recipe.schedule)
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -236,7 +238,8 @@ class Run:
         }
         if math.isfinite(total) and math.isfinite(norm):
             state.curve.append({"step": state.step + 1} | {name: float(f"{told[name]:.6g}") for name in told})
-        return Measurement("step", {"step": state.step + 1, **told, **tokens_of(rows, batches, recipe.objective)})
+        plan = {"step": state.step + 1, "steps": state.steps}
+        return Measurement("step", plan | told | tokens_of(rows, batches, recipe.objective))
 
     def _time(self, told: Measurement, seconds: float) -> None:
         """Count a step's tokens and time, and put its speed beside its measurements."""
@@ -299,7 +302,8 @@ class Run:
         }
         state.curve.append(entry)
         better = self._is_better(found) or not self.best
-        self.validated.record(found.rows, first=state.step == 0, keep=better)
+        early = state.step <= growth.LOOKED_FROM * state.steps
+        self.validated.record(found.rows, first=state.step == 0, early=early, keep=better)
         if better:
             state.best_loss, state.best_step, state.without_better = found.mean_loss, state.step, 0
             state.best_accuracy = max(state.best_accuracy, found.accuracy)
@@ -309,6 +313,19 @@ class Run:
             if state.without_better >= self.recipe.patience:
                 state.stopped_early = state.done = True
         return Measurement("validation", {**entry, "best_step": state.best_step})
+
+    def _grow(self) -> Iterator[Measurement]:
+        """Lengthen the plan at its end when the last step is the best so far and what the last part of the plan gained
+        is clear. The decision follows from what is in the checkpoint alone."""
+        state, rows = self.state, self.validated
+        if not self.recipe.grows or not state.done or state.stopped_early or state.best_step != state.step:
+            return
+        found = growth.gain(rows.before, rows.earlier, rows.kept, self.recipe.criterion)
+        more = growth.longer(state.steps, self.recipe.steps)
+        if self.ranks.tell(found.is_clear and more > state.steps):
+            state.steps, state.done = more, False
+            rows.earlier = rows.kept.clone()
+            yield Measurement("grown", {"step": state.step, "steps": more, "gain": found.value, "error": found.error})
 
     def _is_better(self, found: Outcome) -> bool:
         """Whether this step's weights are to be kept rather than the best so far.

@@ -10,7 +10,7 @@ from itertools import pairwise
 from tunesmith.learners.protocol import PreferenceTree, TokenTree
 from tunesmith.products import EncodedRow
 from tunesmith.training.even_cuts import even_cuts
-from tunesmith.training.tree_packing import cut, pack, shared_prefix
+from tunesmith.training.tree_packing import cut, needed, pack, shared_prefix
 
 
 def preference_trees(rows: Sequence[EncodedRow], budget: int, workers: int = 1) -> list[PreferenceTree]:
@@ -21,19 +21,25 @@ def preference_trees(rows: Sequence[EncodedRow], budget: int, workers: int = 1) 
     """
     if not rows:
         return []
-    ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
-    nodes = [len(row.tokens) + len(row.rejected) - shared_prefix(row.tokens, row.rejected) for row in ordered]
-    shared = [0, *(shared_prefix(left.tokens, right.tokens) for left, right in pairwise(ordered))]
+    ordered = sorted(rows, key=lambda row: (needed(row), row.id))
+    sides = [(needed(row), needed(_other_side(row))) for row in ordered]
+    nodes = [len(chosen) + len(rejected) - shared_prefix(chosen, rejected) for chosen, rejected in sides]
+    shared = [0, *(shared_prefix(left, right) for (left, _), (right, _) in pairwise(sides))]
     starts = even_cuts(partial(cut, nodes, shared), max(nodes), budget, workers)
     return [_pack(ordered[start:end]) for start, end in pairwise([*starts, len(ordered)])]
+
+
+def _other_side(row: EncodedRow) -> EncodedRow:
+    """The row with its rejected answer."""
+    return replace(row, tokens=row.rejected, trained=row.rejected_trained)
 
 
 def _pack(rows: Sequence[EncodedRow]) -> PreferenceTree:
     sides = [
         *((row, True) for row in rows),
-        *((replace(row, tokens=row.rejected, trained=row.rejected_trained), False) for row in rows),
+        *((_other_side(row), False) for row in rows),
     ]
-    sides.sort(key=lambda side: (side[0].tokens, side[0].id, side[1]))
+    sides.sort(key=lambda side: (needed(side[0]), side[0].id, side[1]))
     tree = pack([row for row, _ in sides])
     place = {(row.id, chosen): number for number, (row, chosen) in enumerate(sides)}
     pairs = tuple((row.id, row.weight, place[row.id, True], place[row.id, False]) for row in rows)

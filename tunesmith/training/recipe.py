@@ -6,9 +6,10 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tunesmith.products import EncodedRow
+from tunesmith.training.growth import MOST
 from tunesmith.training.sampler import Sampler, steps_in_epoch
 from tunesmith.training.tree_packing import trees
 from tunesmith.workers import cores
@@ -34,6 +35,7 @@ class Recipe:
     beta: float
     precision: str
     epochs: float
+    grows: bool
     steps: int
     batch_size: int
     learning_rate: float
@@ -46,7 +48,7 @@ class Recipe:
     alpha: int
     dropout: float
     label_smoothing: float
-    criterion: str
+    criterion: Literal["loss", "accuracy"]
     refit: bool
     validate_every: int
     patience: int
@@ -84,6 +86,9 @@ def choose(
     batch_size = _or(settings.batch_size, auto["batch_size"])
     epochs = float(_or(settings.epochs, auto["epochs"]))
     steps = max(1, math.ceil(epochs * steps_in_epoch(len(rows), batch_size)))
+    # A model from scratch is given as many passes as its text is worth, see `fresh_causal_lm`.
+    grows = settings.epochs == "auto" and fresh_parameters is None
+    more = f", up to {MOST * epochs:g} while validation gains clearly" if grows else ""
     tuned_whole = learner == "causal_lm" and method == "full" and fresh_parameters is None
     learning_rate = float(_or(settings.learning_rate, auto["learning_rate"] / (10 if tuned_whole else 1)))
     precision = settings.precision
@@ -96,7 +101,7 @@ def choose(
     side_by_side = learner == "classifier" or (few and dropout == 0)
     workers = _workers(rows, batch_size, seed, cores() * machines) if side_by_side else 1
     words = (
-        f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows), "
+        f"{steps:,} steps of {batch_size} rows ({epochs:g} passes over {len(rows):,} rows{more}), "
         f"objective {settings.objective}, method {method}, "
         f"learning rate {learning_rate:g}, products in {precision}"
     )
@@ -107,6 +112,7 @@ def choose(
         beta=settings.beta,
         precision=precision,
         epochs=epochs,
+        grows=grows,
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,

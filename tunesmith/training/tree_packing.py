@@ -6,7 +6,8 @@ A node's index is the time at which the walk enters it; ``leave`` is the index a
 descendant. Node q sees node k when ``k <= q < leave[k]``: exactly its ancestors and itself. Its
 position is its depth. A target is a (node, next token, weight) triple; a node may have several,
 one for each way that rows go on. Equal triples are merged by adding their weights, which leaves the
-loss ``sum(weight * cross_entropy)`` and its gradient those of the padded batch.
+loss ``sum(weight * cross_entropy)`` and its gradient those of the padded batch. What follows the last
+token that any target is foretold from is not computed: an answer's end token is a target, and never an input.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -31,21 +33,29 @@ def shared_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     return limit
 
 
+def needed(row: EncodedRow) -> Sequence[int]:
+    """The leading tokens of a row that a target is foretold from: those before its last trained one (at least one)."""
+    last = len(row.trained) - 1
+    while last > 1 and not row.trained[last]:
+        last -= 1
+    return row.tokens[: max(1, last)]
+
+
 def plan(rows: Sequence[EncodedRow], budget: int, workers: int = 1) -> list[list[EncodedRow]]:
     """Group the rows of one optimizer step into trees of at most ``budget`` nodes, even in size.
 
-    Rows are put in lexical order, where equal prefixes are neighbours, and cut into runs; a prefix
-    that straddles a cut is computed once on each side. Where a row is longer than the budget, its
-    length is the budget. The number of trees is a multiple of ``workers`` where that can be. Cost: one
+    Rows are put in lexical order of what is needed of them, where equal prefixes are neighbours, and cut into
+    runs; a prefix that straddles a cut is computed once on each side. Where a row is longer than the budget,
+    its length is the budget. The number of trees is a multiple of ``workers`` where that can be. Cost: one
     sort, O(n log n) comparisons.
     """
     if not rows:
         return []
-    ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
-    lengths = [len(row.tokens) for row in ordered]
-    shared = [0, *(shared_prefix(left.tokens, right.tokens) for left, right in pairwise(ordered))]
+    ordered = sorted(((needed(row), row.id, row) for row in rows), key=itemgetter(0, 1))
+    lengths = [len(tokens) for tokens, _, _ in ordered]
+    shared = [0, *(shared_prefix(left, right) for (left, *_), (right, *_) in pairwise(ordered))]
     starts = even_cuts(partial(cut, lengths, shared), max(lengths), budget, workers)
-    return [ordered[start:end] for start, end in pairwise([*starts, len(ordered)])]
+    return [[row for _, _, row in ordered[start:end]] for start, end in pairwise([*starts, len(ordered)])]
 
 
 def cut(lengths: Sequence[int], shared: Sequence[int], budget: int) -> list[int]:
@@ -72,21 +82,22 @@ def pack(rows: Sequence[EncodedRow]) -> TokenTree:
     previous: Sequence[int] = ()
     for row in rows:
         of_rows.append([])
-        shared = shared_prefix(previous, row.tokens)
+        inputs = needed(row)
+        shared = shared_prefix(previous, inputs)
         for node in path[shared:]:
             leave[node] = len(tokens)
         del path[shared:]
-        for depth in range(shared, len(row.tokens)):
+        for depth in range(shared, len(inputs)):
             path.append(len(tokens))
-            tokens.append(row.tokens[depth])
+            tokens.append(inputs[depth])
             positions.append(depth)
             leave.append(-1)
-        for depth in range(1, len(row.tokens)):
+        for depth in range(1, min(len(inputs) + 1, len(row.tokens))):
             if row.trained[depth]:
                 key = (path[depth - 1], row.tokens[depth])
                 targets[key] = targets.get(key, 0.0) + row.weight
                 of_rows[-1].append(key)
-        previous = row.tokens
+        previous = inputs
     for node in path:
         leave[node] = len(tokens)
     nodes = sorted(targets)

@@ -1,4 +1,7 @@
-"""How each validation row did before training and at the step that is kept; in every checkpoint."""
+"""How each validation row did before training, before the last part of it, and at the step that is kept.
+
+It is in every checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +16,39 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MOMENTS = ("before", "earlier", "kept")
+
+
 class ValidationRows:
-    """``before`` and ``kept``: float32 [rows, 2], the mean loss a target and the share of targets that are right;
-    nan until it was measured."""
+    """``before``, ``earlier`` and ``kept``: float32 [rows, 2], the mean loss a target and the share of targets that
+    are right; nan until it was measured. ``earlier`` is what the gain of a plan's last part is taken from
+    (training/growth.py)."""
 
     def __init__(self, rows: Sequence[EncodedRow]) -> None:
         import torch
 
         self.place = {row.id: place for place, row in enumerate(rows)}
         self.before = torch.full((len(rows), 2), math.nan)
-        self.kept = self.before.clone()
+        self.earlier, self.kept = self.before.clone(), self.before.clone()
 
-    def record(self, found: Mapping[str, RowOutcome], *, first: bool, keep: bool) -> None:
-        """Take in a validation: the ``first`` of the run, or one whose weights are to be kept."""
+    def record(self, found: Mapping[str, RowOutcome], *, first: bool, early: bool, keep: bool) -> None:
+        """Take in a validation: the ``first`` of the run, one ``early`` in its plan, or one whose weights are kept."""
         import torch
 
         figures = torch.tensor([found[id] for id in self.place], dtype=torch.float32)
         if first:
             self.before = figures.clone()
+        if early:
+            self.earlier = figures.clone()
         if keep:
             self.kept = figures
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"validation_before": self.before, "validation_kept": self.kept}
+        return {f"validation_{name}": getattr(self, name) for name in MOMENTS}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        self.before, self.kept = tensors["validation_before"].clone(), tensors["validation_kept"].clone()
+        for name in MOMENTS:
+            setattr(self, name, tensors[f"validation_{name}"].clone())
 
     def outcomes(self) -> dict[str, tuple[RowOutcome, RowOutcome]]:
         """Each row before training and at the kept step, by its id."""

@@ -24,6 +24,7 @@ class FakeProject:
 
     root: Path
     name: str = "support-desk"
+    finished_forgetting: Path | None = None
     result: RunResult = field(default_factory=lambda: RunResult([], []))
     events: Sequence[Event] = ()
     products: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +76,10 @@ class FakeProject:
     def ask(self, text: str) -> list[Answer]:
         self.calls.append(("ask", text))
         return self.answers
+
+    def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        self.calls.append(("undo", list(words)))
+        return ["a1"], ["conflict"]
 
     def restore(self, ids: Sequence[str]) -> list[str]:
         self.calls.append(("restore", list(ids)))

@@ -259,7 +259,7 @@ def test_format_shows_the_label_of_a_classifiers_row(project: Any, command: Comm
     assert "predict the label" in out
     assert "3 tokens, label: greeting" in out
     assert ("show_rows", 3) in project.calls
-    assert "The first training step: 64 rows: 900 tokens, 990 computed" in out
+    assert "The first training step, 64 rows: 900 tokens, 990 computed" in out
     assert "rows share nothing" in out
 
 
@@ -268,15 +268,15 @@ def test_format_shows_what_the_rows_of_a_step_share_once(
 ) -> None:
     long = "<|im_start|>system\nYou are Fern. " + "Answer the customer. " * 20 + "<|im_start|>user\n"
     tree = [
-        ShownBranch(0, 3, 82, 164, [(long, False)]),
-        ShownBranch(1, 2, 1, 1, [("Please", False)]),
-        ShownBranch(2, 1, 7, 0, [(" cancel\x1b[2J", False), ("Done.<|im_end|>", True)]),
+        ShownBranch(0, 3, 82, 82, 164, [(long, False)]),
+        ShownBranch(1, 2, 1, 1, 1, [("Please", False)]),
+        ShownBranch(2, 1, 7, 7, 0, [(" cancel\x1b[2J", False), ("Done.<|im_end|>", True)]),
     ]
     project.rows = ROWS
     project.batch = ShownBatch(3, 300, 90, False, False, [tree])
     lines = command("format", "--show", "1", "--set", "train.batch_size=3").out.splitlines()
     assert project.calls[-1] == ("show_batch", ["train.batch_size=3"])
-    assert lines[-6] == "A training step (rows are not split yet): 3 rows: 300 tokens, 90 computed"
+    assert lines[-6] == "A training step (rows are not split yet), 3 rows: 300 tokens, 90 computed"
     assert lines[-4] == "tree 1 of 1: 90 tokens computed"
     assert lines[-3].startswith("3 rows share 82 tokens (164 saved): <|im_start|>system⏎You are Fern.")
     assert lines[-3].endswith("<|im_start|>user⏎")
@@ -285,6 +285,14 @@ def test_format_shows_what_the_rows_of_a_step_share_once(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     assert "\x1b[1;32mDone.<|im_end|>" in command("format", "--show", "1").out
+
+
+def test_clean_withdraws_decisions(project: Any, command: Command) -> None:
+    ended = command("clean", "--undo", "a1", "conflict")
+    assert ended.code == 0
+    assert project.calls[-1] == ("undo", ["a1", "conflict"])
+    assert "1 decision is withdrawn." in ended.out
+    assert "Rules withdrawn: conflict" in ended.out
 
 
 def test_clean_restores_rows(project: Any, command: Command) -> None:

@@ -48,13 +48,13 @@ def ours():
 @given(
     rows=rows(),
     budget=st.sampled_from([12, 1000]),
-    block=st.sampled_from([1, 3, 128]),
+    block=st.sampled_from([1, 3, 8, 128, None]),
     kept=st.sampled_from([0, 10**6]),
     checkpointed=st.booleans(),
 )
 def test_loss_and_every_gradient_equal_pefts(textbook, ours, rows, budget, block, kept, checkpointed):
-    from tunesmith.learners.causal_lm import attention
     from tunesmith.learners.causal_lm import loss as module
+    from tunesmith.learners.causal_lm import stacked_attention
 
     model, own = ours
     layers = [replace(layer.ready(), checkpointed=checkpointed) for layer in own]
@@ -63,10 +63,10 @@ def test_loss_and_every_gradient_equal_pefts(textbook, ours, rows, budget, block
     expected = padded_loss(textbook, rows)
     expected.backward()
     total = 0.0
-    cut = attention.blocks
+    cut = stacked_attention.stacks
     with (
-        patch.object(module, "blocks", lambda tree: cut(tree, block)),
-        patch.object(attention, "PAIRS_KEPT", kept),
+        patch.object(module, "stacks", lambda tree: cut(tree, block)),
+        patch.object(stacked_attention, "PAIRS_KEPT", kept),
     ):
         for tree in trees(rows, budget):
             loss, _, _ = tree_loss(model.get_base_model(), tree, layers)

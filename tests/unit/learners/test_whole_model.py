@@ -35,12 +35,12 @@ MODELS = {tied: (tiny_model(tied), *ours(tied)) for tied in (True, False)}
     rows=rows(),
     tied=st.booleans(),
     budget=st.sampled_from([12, 1000]),
-    block=st.sampled_from([1, 3, 128]),
+    block=st.sampled_from([1, 3, 8, 128, None]),
 )
 def test_loss_and_every_gradient_equal_transformers(rows, tied, budget, block):
     """In float64, the embedding and the output layer included, be they one tensor or two."""
-    from tunesmith.learners.causal_lm import attention
     from tunesmith.learners.causal_lm import loss as module
+    from tunesmith.learners.causal_lm import stacked_attention
 
     textbook, model, own = MODELS[tied]
     layers = [layer.ready() for layer in own]
@@ -49,8 +49,8 @@ def test_loss_and_every_gradient_equal_transformers(rows, tied, budget, block):
     expected = padded_loss(textbook, rows)
     expected.backward()
     total = 0.0
-    cut = attention.blocks
-    with patch.object(module, "blocks", lambda tree: cut(tree, block)):
+    cut = stacked_attention.stacks
+    with patch.object(module, "stacks", lambda tree: cut(tree, block)):
         for tree in trees(rows, budget):
             loss, _, _ = tree_loss(model, tree, layers)
             loss.backward()

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunesmith.similarity.across import Across, TextSets
+from tunesmith.similarity import across as across_sides
+from tunesmith.similarity.across import Across
 from tunesmith.similarity.normal_form import bare
+from tunesmith.similarity.text_sets import TextSets
 
 VOCABULARY = "card payment refund lost late parcel size invoice reset email login fee cash limit photo cancel"
 WORDS = VOCABULARY.split()
@@ -22,8 +24,8 @@ def similarity(one: str, other: str) -> float:
 
 
 def across(texts: list[str], left: list[int], right: list[int], limit: float, **more: int) -> Across:
-    with TextSets(texts) as sets:
-        return sets.across(np.array(left, np.int64), np.array(right, np.int64), limit, 10, **more)
+    with TextSets.of(texts) as sets:
+        return across_sides.across(sets, np.array(left, np.int64), np.array(right, np.int64), limit, 10, **more)
 
 
 def edited(number: int, seed: int) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tunesmith.decisions import Decisions, RuleAction
 from tunesmith.events import Event
 from tunesmith.example import Example, Message, Source, make_example
 from tunesmith.example_parquet import ExampleWriter, RowWriter, read_examples, read_rows
@@ -97,7 +98,7 @@ def cleaned(
     tmp_path: Path,
     examples: Sequence[Example],
     goal: GoalSheet = LABELS,
-    decisions: Mapping[str, str] | None = None,
+    decisions: Decisions | Mapping[str, RuleAction] | None = None,
     collected: int | None = None,
     facts: Mapping[str, Any] | None = None,
     **settings: Any,
@@ -111,8 +112,8 @@ def cleaned(
     counts = {"examples": len(examples) if collected is None else collected}
     collection = Collection(source, ({"path": "rows.csv"},), counts)
     events: list[Event] = []
-    known = {"decisions": decisions or {}, "facts": facts or {}}
-    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, **known)
+    chosen = decisions if isinstance(decisions, Decisions) else Decisions.of(decisions or {})
+    context = Context("clean", tmp_path, folder, tmp_path, sink=events.append, decisions=chosen, facts=facts or {})
     made = clean.run({"collect": collection, "goal": goal}, CleanSettings(**settings), context)
     return Made(folder, made, events)
 

@@ -150,3 +150,47 @@ def test_the_error_of_a_stage_that_fails_quotes_nothing_private(tmp_path: Path) 
         cleaned(tmp_path, [row(f"x{i}", f"anna{i}@example.com") for i in range(12)], LABELS)
     assert raised.value.code == "too_few_examples"
     assert "anna" not in str(raised.value)
+
+
+NAMED = row("Hi, I am Anna Schmidt and the kettle leaks.", "Dear Ms Schmidt, Fernway Support is sorry.")
+
+
+def test_names_are_left_alone_until_they_are_asked_for(tmp_path: Path) -> None:
+    assert cleaned(tmp_path, [*SOUND, NAMED], TEXT).answers(NAMED) == [NAMED.answer]
+    assert CleanSettings(private="mask").private.names == frozenset()
+
+
+def test_a_person_is_the_same_placeholder_in_question_and_answer(tmp_path: Path) -> None:
+    private = {"person": "mask", "keep_names": ["Fernway"]}
+    made = cleaned(tmp_path, [*SOUND, NAMED], TEXT, private=private)
+    after = kept(made, NAMED)
+    assert after.input == "Hi, I am [PERSON_1] and the kettle leaks."
+    assert after.answer == "Dear Ms [PERSON_1], Fernway Support is sorry."
+    assert made.line(NAMED).evidence == "name of a person in message 1 (user), character 10, the answer, character 9"
+    again = cleaned(tmp_path, [*SOUND, NAMED], TEXT, private=private)
+    assert [one.id for one in again.kept] == [one.id for one in made.kept]
+    assert kept(again, NAMED) == after
+
+
+def test_a_row_with_a_name_is_taken_out_or_gets_another_name(tmp_path: Path) -> None:
+    out = cleaned(tmp_path, [*SOUND, NAMED], TEXT, private={"person": "set_aside"})
+    assert (out.answers(NAMED), out.line(NAMED).code) == ([None], "private_person")
+    faked = kept(cleaned(tmp_path, [*SOUND, NAMED], TEXT, private={"person": "fake"}), NAMED)
+    family = faked.input.split()[4]
+    assert "Schmidt" not in faked.input
+    assert (faked.answer or "").startswith(f"Dear Ms {family}, ")
+
+
+def test_a_label_and_a_choice_are_no_names(tmp_path: Path) -> None:
+    goal = GoalSheet("text", "label", "You sort.", labels=("Anna Schmidt", "card lost"))
+    example = row("please ask Anna Schmidt for it", "Anna Schmidt")
+    made = cleaned(tmp_path, [*filler(("Anna Schmidt", "card lost")), example], goal, private={"person": "mask"})
+    assert kept(made, example).input == example.input
+
+
+def test_names_without_the_extra_are_refused_before_any_row_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunesmith.privacy.name_finder.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"clean\.private\.place"):
+        cleaned(tmp_path, [*SOUND, NAMED], TEXT, private={"place": "mask"})

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tunesmith.example import Example, Message, Source, make_example
 from tunesmith.learners.protocol import RowOutcome
 from tunesmith.products import GoalSheet, GroupGain
-from tunesmith.stages.train.groups import FEWEST, MOST, group_gains
+from tunesmith.scoring.groups import MOST
+from tunesmith.stages.train.groups import FEWEST, group_gains
 
 LABEL = GoalSheet("text", "label", "Sort.", ("a", "b", "c"))
 TEXT = GoalSheet("text", "text", "Write.")

@@ -99,13 +99,20 @@ def test_loss_and_gradients_are_those_of_the_paper(ours, rows, budget):
             torch.testing.assert_close(right.grad, left.grad, rtol=1e-8, atol=1e-10)
 
 
+def inputs(tokens, trained):
+    """What targets are foretold from: the tokens before the last trained one."""
+    return tokens[: max((place for place, on in enumerate(trained) if on), default=1)]
+
+
 @given(rows=pairs(), budget=st.integers(1, 40), workers=st.integers(1, 3))
 def test_a_pair_stays_in_one_tree_and_its_prompt_is_there_once(rows, budget, workers):
     trees = preference_trees(rows, budget, workers)
     assert sorted(id for tree in trees for id, *_ in tree.pairs) == [row.id for row in rows]
     by_id = {row.id: row for row in rows}
     for tree in trees:
-        sides = [side for id, *_ in tree.pairs for side in (by_id[id].tokens, by_id[id].rejected)]
+        of_tree = [by_id[id] for id, *_ in tree.pairs]
+        sides = [inputs(row.tokens, row.trained) for row in of_tree]
+        sides += [inputs(row.rejected, row.rejected_trained) for row in of_tree]
         assert len(tree.tokens) == len({tuple(side[: end + 1]) for side in sides for end in range(len(side))})
         assert tree.weight == sum(by_id[id].weight for id, *_ in tree.pairs)
         for id, _, chosen, rejected in tree.pairs:

@@ -32,7 +32,7 @@ def test_what_is_shown_is_what_is_computed(rows: list[EncodedRow], budget: int) 
     for tree in trees(rows, budget):
         own = sequences_of(tree, rows)
         branches = outline(own)
-        assert sum(len(branch.tokens) for branch in branches) == len(tree.tokens)
+        assert sum(branch.computed for branch in branches) == len(tree.tokens)
         saved = sum(branch.saved for branch in branches)
         assert saved == sum(len(row.tokens) for row in own) - len(tree.tokens)
         for path, ids in paths(branches):
@@ -60,4 +60,4 @@ def test_a_pair_is_shown_with_both_answers(rows: list[EncodedRow]) -> None:
         own = sequences_of(tree, rows)
         both = [replace(row, tokens=row.rejected, trained=row.rejected_trained) for row in rows]
         assert sorted(row.tokens for row in own) == sorted(row.tokens for row in [*rows, *both])
-        assert sum(len(branch.tokens) for branch in outline(own)) == len(tree.tokens)
+        assert sum(branch.computed for branch in outline(own)) == len(tree.tokens)

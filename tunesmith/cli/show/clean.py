@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import chain
 
 from tunesmith.cli.coverage import show_coverage
 from tunesmith.cli.screen import Screen, brief
 from tunesmith.cli.words import counts_in_words
-from tunesmith.products import CleanSet, LedgerLine
+from tunesmith.products import CleanSet, LedgerLine, Survey, UnevenFormat
 
 EXAMPLES_A_REASON = 3
 STATES = {
@@ -30,7 +31,9 @@ def show(clean: CleanSet, screen: Screen) -> None:
         if counts[key] <= EXAMPLES_A_REASON:
             first.setdefault(key, []).append(line)
     screen.say(counts_in_words(clean.counts))
-    told = clean.coverage()
+    if added := clean.ledger_sum():
+        screen.say(_sum_in_words(added))
+    told, survey = clean.coverage(), clean.survey
     central = [cluster["example"] for cluster in told["clusters"]] if told else []
     texts = _texts(clean, [line for lines in first.values() for line in lines], central)
     if not counts:
@@ -39,9 +42,42 @@ def show(clean: CleanSet, screen: Screen) -> None:
         for (its_state, code), count in counts.most_common():
             if its_state == state:
                 _show_reason(screen, state, code, count, first[its_state, code], texts)
+    _show_uneven(screen, survey)
     if told:
         show_coverage(told, texts, screen)
     _show_way_back(screen, counts)
+
+
+def _sum_in_words(told: Mapping[str, int]) -> str:
+    changed = f" ({told['changed']:,} of them changed)" if told["changed"] else ""
+    return (
+        f"The ledger adds up: {told['in']:,} in = {told['kept']:,} kept{changed} + {told['merged']:,} merged + "
+        f"{told['set_aside']:,} set aside."
+    )
+
+
+def _show_uneven(screen: Screen, survey: Survey) -> None:
+    """One finding for all that the answers write in several ways, with the rule that would make it one."""
+    if not survey.uneven:
+        return
+    screen.say()
+    of = f" of {survey.rows:,}, evenly spread" if survey.looked_at < survey.rows else ""
+    screen.heading(f"to look at: uneven format of the answers [uneven], in {survey.looked_at:,} rows{of}")
+    for one in survey.uneven:
+        forms = ", ".join(f"{form} {times:,}" for form, times in one.forms.items())
+        screen.say(f"  {one.code}: {one.where}: {forms}")
+        for form, text in one.firsts.items():
+            screen.say(f"      {form}: {text}", "dim")
+        screen.say(f"      {_rule(one)}", "dim")
+    codes = list(dict.fromkeys(one.code for one in survey.uneven if one.wanted))
+    if codes:
+        screen.say(f"To write all of them in one way: tunesmith clean --fix {' '.join(codes)}")
+
+
+def _rule(one: UnevenFormat) -> str:
+    if one.wanted is None:
+        return "proposed: nothing; no rule is safe here"
+    return f"proposed: {one.wanted}; {one.exceptions:,} {'changes' if one.exceptions == 1 else 'change'}"
 
 
 def _texts(clean: CleanSet, lines: list[LedgerLine], ids: list[str]) -> dict[str, str]:
@@ -73,3 +109,4 @@ def _show_way_back(screen: Screen, counts: Counter[tuple[str, str]]) -> None:
         screen.say(
             f"To keep rows that were taken out: tunesmith clean --restore ID…, or by reason: --restore {codes[0]}"
         )
+    screen.say("To decide row by row: tunesmith clean --review")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from tunesmith.cli.screen import Screen
-from tunesmith.products import GoalSheet
+from tunesmith.products import GoalSheet, Rule
 
 
 def show(goal: GoalSheet, screen: Screen) -> None:
@@ -16,6 +17,7 @@ def show(goal: GoalSheet, screen: Screen) -> None:
         ("system prompt", goal.system),
         ("labels", f"{len(goal.labels)}: {', '.join(goal.labels)}" if goal.labels else ""),
         ("fields", fields_in_words(goal.schema)),
+        ("rules", "; ".join(map(rule_in_words, goal.rules))),
         ("good enough", "; ".join(f"{one.metric} at least {one.at_least:g}" for one in goal.success) or "not said"),
         ("when unsure", unsure if goal.unknown == "hand_off" else "answered anyway"),
         ("not given by you", ", ".join(goal.inferred)),
@@ -27,6 +29,16 @@ def fields_in_words(schema: dict[str, Any] | None) -> str:
     """The fields of a JSON Schema: category (one of billing, delivery), reply (string)."""
     properties = (schema or {}).get("properties", {})
     return ", ".join(f"{name} ({_kind(rules)})" for name, rules in properties.items())
+
+
+def rule_in_words(rule: Rule) -> str:
+    """reply: at_most_words 60, never_contains asap or guarantee."""
+    asked = [
+        f"{key} {' or '.join(value) if isinstance(value, tuple) else value}"
+        for key, value in asdict(rule).items()
+        if value and key != "field"
+    ]
+    return f"{rule.field or 'the answer'}: {', '.join(asked)}"
 
 
 def _kind(rules: Any) -> str:

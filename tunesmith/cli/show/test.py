@@ -39,6 +39,12 @@ def show(report: Report, screen: Screen) -> None:
     if report.facts.get("hand_off"):
         screen.say()
         screen.say(str(report.facts["hand_off"]["words"]), wrap=True)
+    if calibrated := report.facts.get("calibration"):
+        screen.say()
+        screen.say(str(calibrated["words"]), wrap=True)
+    if said := (report.facts.get("slices") or {}).get("words"):
+        screen.say()
+        screen.say(str(said), wrap=True)
     screen.say()
     screen.say(f"report  {near_path(report.html)}")
 

@@ -174,6 +174,9 @@ def _expected(facts: dict[str, Any], name: str, in_words: Callable[[float], str]
 
 def _steps(facts: dict[str, Any]) -> str:
     early = "; stopped early" if facts.get("stopped_early") else ""
+    planned = facts.get("planned_steps", facts["steps"])
+    if planned < facts["steps"]:
+        early += f"; {planned:,} were planned, and validation still gained clearly"
     if not facts.get("refit_steps"):
         return f"{facts['steps']:,}; step {facts['best_step']:,} is kept{early}"
     rows = facts["rows"] + facts["validation_rows"]

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tunesmith.learners.causal_lm.attention import Block, attend, attend_backward
 from tunesmith.learners.causal_lm.projection import Projection, projection_of
+from tunesmith.learners.causal_lm.stacked_attention import Stack, attend, attend_backward
 from tunesmith.learners.causal_lm.trained_projection import TrainedProjection, trained_projection_of
 
 #: Largest relative difference of hidden states from transformers' own at which our layers are used, by dtype.
@@ -85,9 +85,9 @@ class Layer:
         """The layer as it was before training."""
         return replace(self, **{part: getattr(self, part).without_adapters() for part in PARTS})
 
-    def __call__(self, x: Tensor, turn: tuple[Tensor, Tensor], blocks: Sequence[Block]) -> Tensor:
+    def __call__(self, x: Tensor, turn: tuple[Tensor, Tensor], stacks: Sequence[Stack]) -> Tensor:
         """x: [N, D]; turn: cosine and sine of the positions' angles, [N, S]. Returns [N, D]."""
-        return LayerFunction.apply(x, self, turn, blocks, *self.trained())  # type: ignore[no-any-return,no-untyped-call]
+        return LayerFunction.apply(x, self, turn, stacks, *self.trained())  # type: ignore[no-any-return,no-untyped-call]
 
 
 class LayerFunction(torch.autograd.Function):
@@ -95,10 +95,10 @@ class LayerFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, layer: Layer, turn: tuple[Tensor, Tensor], blocks: Sequence[Block], *trained: Tensor
+        ctx: Any, x: Tensor, layer: Layer, turn: tuple[Tensor, Tensor], stacks: Sequence[Stack], *trained: Tensor
     ) -> Tensor:
-        out, kept, shares = computed(x, layer, turn, blocks)
-        ctx.layer, ctx.turn, ctx.blocks = layer, turn, blocks
+        out, kept, shares = computed(x, layer, turn, stacks)
+        ctx.layer, ctx.turn, ctx.stacks = layer, turn, stacks
         ctx.save_for_backward(x, *([] if layer.checkpointed else [*kept, *shares]))
         return out
 
@@ -108,7 +108,7 @@ class LayerFunction(torch.autograd.Function):
         heads = layer.heads
         x, *kept = ctx.saved_tensors
         if layer.checkpointed:
-            _, kept, shares = computed(x, layer, ctx.turn, ctx.blocks)
+            _, kept, shares = computed(x, layer, ctx.turn, ctx.stacks)
         else:
             kept, shares = kept[:KEPT], kept[KEPT:]
         one_over_rms, query, key, value, attended, between, one_over_rms_2, wide, opened, *inner = kept
@@ -122,7 +122,7 @@ class LayerFunction(torch.autograd.Function):
         to_norms = [to_norm_weight(to_normed, normed)] if layer.trained_norms else []
         to_attended, to_2 = layer.out_of_attention.backward(to_between, attended, inner[1])
         to_query, to_key, to_value = attend_backward(
-            to_attended, query, key, value, heads.queries, heads.keys, heads.scale, ctx.blocks, shares
+            to_attended, query, key, value, heads.queries, heads.keys, heads.scale, ctx.stacks, shares
         )
         to_mixed = torch.cat([rotate_back(torch.cat([to_query, to_key], 1), ctx.turn), to_value], 1)
         normed = scaled(x, one_over_rms)
@@ -142,14 +142,14 @@ KEPT = 13
 
 
 def computed(
-    x: Tensor, layer: Layer, turn: tuple[Tensor, Tensor], blocks: Sequence[Block]
+    x: Tensor, layer: Layer, turn: tuple[Tensor, Tensor], stacks: Sequence[Stack]
 ) -> tuple[Tensor, list[Tensor], Sequence[Tensor | None]]:
-    """The layer's output [N, D], what its gradient needs, and the attention shares of each block."""
+    """The layer's output [N, D], what its gradient needs, and the attention shares of each stack."""
     heads = layer.heads
     normed, one_over_rms = rms_norm(x, layer.attention_norm, layer.epsilon)
     mixed, inner_1 = layer.into_attention.forward(normed)  # [N, (H + 2G) S]
     turned, key, value = rotated(mixed, heads, turn)
-    attended, shares = attend(turned, key, value, heads.queries, heads.keys, heads.scale, blocks)
+    attended, shares = attend(turned, key, value, heads.queries, heads.keys, heads.scale, stacks)
     between, inner_2 = layer.out_of_attention.forward(attended, x)  # [N, D]
     normed, one_over_rms_2 = rms_norm(between, layer.feed_forward_norm, layer.epsilon)
     wide, inner_3 = layer.into_feed_forward.forward(normed)  # [N, 2F]
@@ -275,13 +275,13 @@ def _layer(module: Any, dtype: torch.dtype) -> Layer | None:
     )
 
 
-def hidden_states(decoder: Any, layers: Sequence[Layer], tokens: Tensor, positions: Tensor, blocks: Any) -> Tensor:
+def hidden_states(decoder: Any, layers: Sequence[Layer], tokens: Tensor, positions: Tensor, stacks: Any) -> Tensor:
     """The decoder's last hidden states, [N, D], for tokens and positions [N]."""
     x: Tensor = decoder.embed_tokens(tokens).to(layers[0].dtype)
     cosine, sine = decoder.rotary_emb(x[None], positions[None])
     turn = (cosine[0], sine[0])
     for layer in layers:
-        x = layer(x, turn, blocks)
+        x = layer(x, turn, stacks)
     normed: Tensor = decoder.norm(x)
     return normed
 

@@ -18,6 +18,7 @@ from torch.nn.functional import softplus
 from tunesmith.learners.causal_lm import decoder_layer
 from tunesmith.learners.causal_lm.attention import ROUND, blocks
 from tunesmith.learners.causal_lm.decoder_layer import Layer
+from tunesmith.learners.causal_lm.stacked_attention import stacks
 from tunesmith.learners.protocol import Outcome, PreferenceTree, RowOutcome, TokenTree
 
 #: The last hidden states [N, D] of a tree's nodes, by the model before training.
@@ -40,7 +41,7 @@ def hidden_states(model: Any, tree: TokenTree, layers: Sequence[Layer] | None = 
     if layers is not None:
         even = rounded(tree)
         tokens, positions = torch.from_numpy(even.tokens), torch.from_numpy(even.positions)
-        return decoder_layer.hidden_states(decoder, layers, tokens, positions, blocks(even))[: len(tree.tokens)]
+        return decoder_layer.hidden_states(decoder, layers, tokens, positions, stacks(even))[: len(tree.tokens)]
     output = decoder(
         input_ids=tokens[None],  # (1, N)
         position_ids=positions[None],  # (1, N)

@@ -70,5 +70,8 @@ class Conflicts:
 
 def quotes(source: Path, rows: set[int], steps: RowSteps) -> dict[int, str]:
     """The answers of these rows of the file, mended and shortened."""
-    chosen = ((row, example_from_row(values)) for row, values in enumerate(read_rows(source)) if row in rows)
-    return {row: shorten(steps.check(example).example.answer or "") for row, example in chosen} if rows else {}
+    if not rows:
+        return {}
+    chosen = (example_from_row(values) for row, values in enumerate(read_rows(source)) if row in rows)
+    answers = (steps.check(example).example.answer or "" for example in steps.prepared(chosen))
+    return {row: shorten(answer) for row, answer in zip(sorted(rows), answers, strict=True)}

@@ -10,8 +10,8 @@ import numpy as np
 
 from tunesmith.example_parquet import read_examples
 from tunesmith.products import GoalSheet
-from tunesmith.similarity.across import TextSets
 from tunesmith.similarity.near_duplicates import groups
+from tunesmith.similarity.text_sets import TextSets
 from tunesmith.stages.clean.marks import Ints
 from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.verdicts import Verdicts
@@ -59,7 +59,7 @@ def find(source: Path, verdicts: Verdicts, steps: RowSteps, goal: GoalSheet, nea
     rank = rank[many]
     if not len(rank):
         return NearDuplicates({}, {})
-    with TextSets(texts()) as sets:
+    with TextSets.of(texts()) as sets:
         return _settle(rank, group, numbers, sets, near)
 
 

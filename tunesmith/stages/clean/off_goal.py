@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import jsonschema
+from jsonschema.exceptions import best_match
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import EMPTY_REGISTRY
 
 from tunesmith.errors import InputError
+from tunesmith.json_schema import validator
 from tunesmith.stages.clean.empty import is_blank_value
 from tunesmith.stages.clean.shorten import shorten, writable
 
@@ -50,16 +50,16 @@ class SchemaCheck:
     def __init__(self, schema: Mapping[str, Any] | None) -> None:
         self._schema = schema
         if schema is not None:
-            kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-            self._validator = kind(schema, registry=EMPTY_REGISTRY)
+            self._validator = validator(schema)
 
     def fault(self, answer: Any) -> str | None:
+        """Say what does not fit, or None. Raises SlowPattern where a pattern of the schema takes too long."""
         if self._schema is None:
             return None
         try:
             error = next(self._validator.iter_errors(answer), None)
             if error is not None:
-                error = jsonschema.exceptions.best_match(self._validator.iter_errors(answer))
+                error = best_match(self._validator.iter_errors(answer))
         except Unresolvable as unknown:
             raise InputError(
                 "bad_schema",

@@ -1,28 +1,32 @@
 """The stage `clean`: fixed and deduplicated; what was taken out, and why.
 
-Two passes over the collection. The first checks each row alone and keeps its fingerprints; then
-duplicates and conflicts are decided, and all rows are looked at together; the second writes. Memory is about 100 bytes
-a row, and 1 kB for each row that is compared by its meaning (`clean.encoder_rows`).
+A survey of some rows tells what is usual in the set. Then there are two passes over the collection. The first checks
+each row and keeps its fingerprints; then duplicates and conflicts are decided, and all rows are looked at together;
+the second writes. Memory is about 100 bytes a row, and 1 kB for each row that is compared by its meaning
+(`clean.encoder_rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tunesmith.artifact import write_json
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
-from tunesmith.example import Example
 from tunesmith.example_parquet import count_rows, read_examples
-from tunesmith.products import Collection, GoalSheet
+from tunesmith.language import can_tell
+from tunesmith.products import LEDGER_SUM, Collection, GoalSheet
 from tunesmith.stages.clean.conflicts import quotes
+from tunesmith.stages.clean.decided import DecidedSteps
+from tunesmith.stages.clean.first_pass import first_pass
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger, settled_counts
-from tunesmith.stages.clean.marks import Marks
 from tunesmith.stages.clean.private_data import PrivateFile
-from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.shorten import listed, shorten
+from tunesmith.stages.clean.survey import spread, write_survey
 from tunesmith.stages.clean.verdicts import decide
 from tunesmith.stages.clean.whole_set import look_at_whole_set
 from tunesmith.stages.clean.write import Account, Names, write_all
@@ -30,6 +34,8 @@ from tunesmith.stages.context import Context
 
 VERSION = 3
 FEWEST = 10
+#: Rows on which it is measured how long the search for names takes.
+SAMPLE = 128
 
 
 def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) -> dict[str, Any]:
@@ -41,11 +47,14 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     source = collection.path / "examples.parquet"
     rows = count_rows(source)
-    steps = RowSteps(goal, settings, context.seed)
+    steps = DecidedSteps(goal, settings, context.seed, context.decisions)
+    _note_names(context, steps.seconds_for_names(list(islice(collection.examples(), SAMPLE)), rows), rows)
+    write_survey(context.folder, rows, steps.survey(steps.prepared(spread(source, rows))))
+    _note_no_language(context, settings)
     progress = _Progress(context, rows)
-    marks = Marks.of(progress.over(collection.examples()), rows, steps, context.decisions)
-    _note_gone(context, int(marks.wanted.sum()))
-    verdicts, names = decide(marks, goal, settings), Names(source)
+    marks = first_pass(source, goal, settings, context.seed, context.decisions, steps.learned, progress.first_pass)
+    _note_gone(context, int(marks.decided.sum()))
+    verdicts, names = decide(marks, goal, settings, context.decisions), Names(source)
     verdicts = look_at_whole_set(source, verdicts, steps, goal, settings, names, context)
     answers = quotes(source, verdicts.conflicts.quoted_rows(), steps)
     ledger, private = Ledger(context.folder), PrivateFile(context.folder)
@@ -53,16 +62,27 @@ def run(inputs: Mapping[str, Any], settings: CleanSettings, context: Context) ->
         account = Account(verdicts, steps, ledger, private, names, answers)
         write_all(source, context.folder, verdicts, account, progress.second_pass)
     counts = settled_counts(context.folder, rows, collection.counts.get("examples"), ledger)
+    write_json(context.folder / LEDGER_SUM, {key: value for key, value in counts.items() if key != "by_code"})
     _refuse_too_few(counts, collection, ledger, context.folder)
     if goal.output == "label":
         _refuse_one_label(counts, collection, ledger, context.folder)
     return counts
 
 
+def _note_names(context: Context, seconds: float, rows: int) -> None:
+    if seconds >= 60:
+        context.note(f"names are looked for in {rows:,} rows: about {seconds / 60:.0f} minutes on one core")
+
+
 def _note_gone(context: Context, found: int) -> None:
-    gone = sum(decision == "keep" for decision in context.decisions.values()) - found
+    gone = len(context.decisions.rows) - found
     if gone > 0:
-        context.note(f"{gone} rows that you decided to keep are no longer in the data")
+        context.note(f"{gone} rows that you decided on are no longer in the data")
+
+
+def _note_no_language(context: Context, settings: CleanSettings) -> None:
+    if "language" in (*settings.flag, *settings.drop) and not can_tell():
+        context.note("the language of rows is not looked at: pycld2 is not installed")
 
 
 class _Progress:
@@ -75,11 +95,9 @@ class _Progress:
         self._rows = rows
         self._pace = Pace(rows)
 
-    def over(self, examples: Iterator[Example]) -> Iterator[Example]:
-        for row, example in enumerate(examples):
-            if row % 256 == 0 and self._pace.due():
-                self._tell(int(row * self.FIRST))
-            yield example
+    def first_pass(self, done: int) -> None:
+        if self._pace.due():
+            self._tell(int(done * self.FIRST))
 
     def second_pass(self, done: int) -> None:
         if self._pace.due() or done == self._rows:

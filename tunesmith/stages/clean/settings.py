@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
 from tunesmith.privacy.find import REGIONS
 from tunesmith.privacy.mask import CHOICES, Choice
-from tunesmith.privacy.span import KINDS, Kind
+from tunesmith.privacy.span import ALL_KINDS, KINDS, NAME_KINDS, Kind
 from tunesmith.settings import Settings
 
 
@@ -26,6 +26,13 @@ class PrivateSettings(Settings):
     api_key: Choice = Field("mask", description="API keys, tokens and private keys.")
     password: Choice = Field("mask", description="What is said to be a password.")
     url_credentials: Choice = Field("mask", description="User name and password in a URL.")
+    person: Choice = Field("keep", description="Names of people (the extra `names`; English).")
+    organisation: Choice = Field("keep", description="Names of companies and institutions (the extra `names`).")
+    place: Choice = Field("keep", description="Names of towns, regions and countries (the extra `names`).")
+    keep_names: list[str] = Field(
+        [],
+        description="Names that stay: of your products, of your own company. Labels and a schema's choices do anyway.",
+    )
     regions: list[str] = Field(
         list(REGIONS),
         description="Countries (two letters) whose phone numbers are known without their + too.",
@@ -43,27 +50,80 @@ class PrivateSettings(Settings):
 
     @property
     def choices(self) -> dict[Kind, Choice]:
-        return {kind: getattr(self, kind) for kind in KINDS}
+        return {kind: getattr(self, kind) for kind in ALL_KINDS}
+
+    @property
+    def names(self) -> frozenset[Kind]:
+        """The kinds of names that are looked for."""
+        return frozenset(kind for kind in NAME_KINDS if getattr(self, kind) != "keep")
 
 
 class CleanSettings(Settings):
     """Fixed, masked and deduplicated; what was taken out can come back."""
 
-    drop: list[Literal["empty", "too_long", "duplicate", "near_duplicate", "conflict", "off_goal"]] = Field(
-        ["empty", "too_long", "duplicate", "conflict", "off_goal"],
+    drop: list[
+        Literal[
+            "empty",
+            "too_long",
+            "duplicate",
+            "near_duplicate",
+            "conflict",
+            "off_goal",
+            "rules",
+            "markup",
+            "boilerplate",
+            "truncated",
+            "copied",
+            "language",
+        ]
+    ] = Field(
+        ["empty", "too_long", "duplicate", "conflict", "off_goal", "rules"],
         description="What is taken out: empty sides, over-long rows, duplicates, conflicts (same input, "
-        "different answers; for output: text both are kept), answers that break the goal's labels or schema. "
-        "near_duplicate, when it is named, makes one of rows that are nearly the same.",
+        "different answers; for output: text both are kept), answers that break the goal's labels, schema or rules. "
+        "What `flag` names can be put here instead (not uneven, nor what the encoder finds); near_duplicate, when it "
+        "is named, makes one of rows that are nearly the same.",
     )
-    fix: list[Literal["label_spelling", "json_layout", "wrong_label"]] = Field(
-        ["label_spelling", "json_layout"],
-        description="What is mended with a record: case and spaces of labels and enum values, layout of JSON. "
-        "wrong_label, when it is named, puts the likelier label in place of one that looks wrong.",
+    flag: list[
+        Literal[
+            "markup",
+            "boilerplate",
+            "truncated",
+            "copied",
+            "language",
+            "uneven",
+            "wrong_label",
+            "same_meaning",
+            "far",
+            "near_duplicate",
+        ]
+    ] = Field(
+        ["markup", "boilerplate", "truncated", "copied", "language", "uneven", "wrong_label", "same_meaning", "far"],
+        description="What is kept and shown to be looked at: left-over HTML, boilerplate and refusals of other models, "
+        "answers that stop in the middle or copy the question, another language than the rest, uneven format; "
+        "labels that look wrong, inputs that mean the same, rows far from all others (these three need the encoder); "
+        "near-duplicates.",
     )
-    flag: list[Literal["wrong_label", "same_meaning", "far", "near_duplicate"]] = Field(
-        ["wrong_label", "same_meaning", "far"],
-        description="What is kept and shown, to be looked at: labels that look wrong, inputs that mean the same, rows "
-        "far from all others (these three need the encoder), near-duplicates.",
+    fix: list[
+        Literal[
+            "encoding",
+            "label_spelling",
+            "json_layout",
+            "markup",
+            "spaces",
+            "quotes",
+            "bullets",
+            "money",
+            "decimals",
+            "full_stop",
+            "dates",
+            "letter_case",
+            "wrong_label",
+        ]
+    ] = Field(
+        ["encoding", "label_spelling", "json_layout"],
+        description="What is mended with a record: broken encodings, case and spaces of labels and enum values, layout "
+        "of JSON. On request: HTML in prose, and uneven format of answers, written as most of them are; "
+        "wrong_label puts the likelier label in place of one that looks wrong.",
     )
     encoder: Literal["auto", "always", "never"] = Field(
         "auto",
@@ -92,10 +152,16 @@ class CleanSettings(Settings):
         default_factory=PrivateSettings,  # type: ignore[arg-type]
         description="What becomes of private data, by kind: `mask` puts a placeholder such as [EMAIL_1] in its place, "
         "`fake` something that looks like it, `set_aside` takes the row out, `keep` leaves it. "
-        "One of these words alone holds for all kinds.",
+        "One of these words alone holds for all kinds but names.",
     )
 
     @field_validator("private", mode="before")
     @classmethod
     def _one_for_all(cls, value: Any) -> Any:
         return dict.fromkeys(KINDS, value) if value in CHOICES else value
+
+    @classmethod
+    def known_fixes(cls) -> tuple[str, ...]:
+        """The codes that `fix` may name."""
+        (codes,) = get_args(cls.model_fields["fix"].annotation)
+        return get_args(codes)

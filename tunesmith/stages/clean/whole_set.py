@@ -18,7 +18,8 @@ from tunesmith.stages.clean.kept_rows import LABEL, KeptRows, choices_of, read_k
 from tunesmith.stages.clean.marks import PART_RANK, Bools
 from tunesmith.stages.clean.meaning import vectors_of
 from tunesmith.stages.clean.out_of_fold import OutOfFold
-from tunesmith.stages.clean.row_steps import Remark, RowSteps
+from tunesmith.stages.clean.remark import Remark
+from tunesmith.stages.clean.row_steps import RowSteps
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.clean.verdicts import Mended, Verdicts
 from tunesmith.stages.clean.write import Names
@@ -81,7 +82,8 @@ def look_at_whole_set(
         look.rows, kept, choices_of(goal), look.vectors, look.neighbours, look.predicted_unlocked, by_meaning
     )
     write_json(context.folder / FILE, told)
-    return replace(verdicts, flags={row: tuple(remarks) for row, remarks in flags.items()}, mended=mended)
+    found_in = {row: tuple(remarks) for row, remarks in flags.items()}
+    return replace(verdicts, mended=mended).with_flags(found_in, context.decisions)
 
 
 def _by_meaning(kept: int, settings: CleanSettings, context: Context) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,10 @@ from tunesmith.errors import TunesmithError
 from tunesmith.example import Example, messages_to_json
 from tunesmith.example_parquet import EXAMPLES, ROWS_PER_GROUP, example_from_row
 from tunesmith.stages.clean import near_duplicate
+from tunesmith.stages.clean.decided import DecidedSteps, codes_of
 from tunesmith.stages.clean.ledger import KEPT, MERGED, SET_ASIDE, Ledger
 from tunesmith.stages.clean.private_data import PrivateFile
-from tunesmith.stages.clean.row_steps import Checked, RowSteps
+from tunesmith.stages.clean.row_steps import Checked
 from tunesmith.stages.clean.shorten import writable
 from tunesmith.stages.clean.verdicts import Verdicts
 
@@ -45,7 +46,7 @@ class Account:
     def __init__(
         self,
         verdicts: Verdicts,
-        steps: RowSteps,
+        steps: DecidedSteps,
         ledger: Ledger,
         private: PrivateFile,
         names: Names,
@@ -57,6 +58,10 @@ class Account:
         self._private = private
         self._names = names
         self._quotes = quotes
+
+    def prepared(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """The same examples, to be settled one after the other."""
+        return self._steps.prepared(examples)
 
     def settle(self, row: int, example: Example, before: str) -> Example | None:
         """Tell what became of a row. Returns the example to write when it is not the one that came in.
@@ -73,6 +78,10 @@ class Account:
             self._ledger.line(example.id, "merged", *self._duplicate(row), self._names.id(int(verdicts.into[row])))
             return masked.example if masked else None
         against = self._against(row, checked)
+        if verdicts.dropped[row]:
+            told = self._because(row, example, checked, "drop")
+            self._ledger.line(example.id, "set_aside", "dropped", f"set aside by {told}")
+            return masked.example if masked else None
         if verdicts.set_aside[row]:
             if against is None:
                 raise TunesmithError("ledger_broken", "a row is set aside without a reason", example.source.where)
@@ -86,9 +95,10 @@ class Account:
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
             self._ledger.line(example.id, "kept", *against)
             against = None
-        if verdicts.marks.wanted[row]:
+        if verdicts.marks.wanted[row] or against:
             reason = f"without that: {against[0]}, {against[1]}" if against else "nothing speaks against it"
-            self._ledger.line(example.id, "kept", "restored", f"kept by your decision; {reason}")
+            told = self._because(row, example, checked, "keep")
+            self._ledger.line(example.id, "kept", "restored", f"kept by {told}; {reason}")
         return checked.example if checked.fixes else None
 
     def _mended(self, row: int, checked: Checked) -> Checked:
@@ -109,6 +119,17 @@ class Account:
         if verdicts.conflicts.group[row] >= 0:
             return "conflict", verdicts.conflicts.evidence(row, verdicts.answers, self._quotes, self._names)
         return None
+
+    def _because(self, row: int, example: Example, checked: Checked, action: str) -> str:
+        """Whose doing it is that a row is kept or dropped: a decision on it, or a rule."""
+        decisions = self._steps.decisions
+        if example.id in decisions.rows:
+            return "your decision"
+        copies = ["duplicate"] if self._verdicts.into[row] >= 0 else []
+        sides = ["conflict"] if self._verdicts.conflicts.group[row] >= 0 else []
+        flags = [flag.code for flag in self._verdicts.flags.get(row, ())]
+        codes = [*codes_of(checked), *copies, *sides, *flags]
+        return "your rule for " + next(code for code in codes if decisions.rules.get(code) == action)
 
     def _duplicate(self, row: int) -> tuple[str, str]:
         into = int(self._verdicts.into[row])
@@ -137,9 +158,10 @@ def write_all(source: Path, folder: Path, verdicts: Verdicts, account: Account, 
 def _batches(source: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
     start = 0
     with pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            yield start, batch
-            start += batch.num_rows
+        for group in range(file.num_row_groups):  # a group has few rows where they are long
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, row_groups=[group]):
+                yield start, batch
+                start += batch.num_rows
 
 
 def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account: Account) -> pa.RecordBatch:
@@ -147,17 +169,19 @@ def _settle_batch(start: int, batch: pa.RecordBatch, verdicts: Verdicts, account
     notable = np.flatnonzero(~verdicts.untouched[start : start + batch.num_rows])
     rows = batch.take(pa.array(notable)).to_pylist() if len(notable) else []
     mended: dict[int, Example] = {}
-    for place, row in zip(notable.tolist(), rows, strict=True):
-        better = account.settle(start + place, example_from_row(row), row["messages"])
+    examples = account.prepared(map(example_from_row, rows))
+    for place, row, example in zip(notable.tolist(), rows, examples, strict=True):
+        better = account.settle(start + place, example, row["messages"])
         if better is not None:
             mended[place] = better
     if not mended:
         return batch
     columns = {name: batch.column(name) for name in EXAMPLES.names}
-    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected")}
+    changed = {name: columns[name].to_pylist() for name in ("messages", "content_id", "rejected", "tags")}
     for place, example in mended.items():
         changed["messages"][place] = messages_to_json(example.messages)
         changed["content_id"][place] = example.content_id
         changed["rejected"][place] = example.rejected
-    columns |= {name: pa.array(values, pa.string()) for name, values in changed.items()}
+        changed["tags"][place] = list(example.tags)
+    columns |= {name: pa.array(values, EXAMPLES.field(name).type) for name, values in changed.items()}
     return pa.record_batch(columns, schema=EXAMPLES)

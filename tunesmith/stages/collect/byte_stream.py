@@ -15,12 +15,10 @@ from tunesmith.errors import InputError
 from tunesmith.stages.collect.encodings import Encoding
 from tunesmith.stages.collect.files import DataFile
 from tunesmith.stages.collect.rows import MAX_LINE
+from tunesmith.stages.collect.settings import FREE_BYTES
 
 BLOCK = 256 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
-#: A zipped file may grow by this factor (once it has grown past the free size): text rarely grows 30-fold.
-MAX_RATIO = 200
-FREE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,8 @@ class _Unzipped(io.RawIOBase):
     def __init__(self, zipped: BinaryIO, file: DataFile) -> None:
         self._gzip = gzip.GzipFile(fileobj=zipped)
         self._uri = file.uri
-        self._most = max(FREE_BYTES, MAX_RATIO * file.bytes)
+        self._growth = file.source.max_growth
+        self._most = max(FREE_BYTES, self._growth * file.bytes)
         self._given = 0
 
     def readable(self) -> bool:
@@ -91,9 +90,9 @@ class _Unzipped(io.RawIOBase):
         if self._given > self._most:
             raise InputError(
                 "gzip_too_large",
-                f"the .gz file unzips to more than {MAX_RATIO} times its size: it looks like a zip bomb",
+                f"the .gz file unzips to more than {self._growth} times its size: it looks like a zip bomb",
                 self._uri,
-                "if the file is right, unzip it yourself and name the plain file",
+                "if the file is right, write a larger `max_growth` for this source (or unzip it)",
             )
         return count
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunesmith.errors import InputError
+from tunesmith.privacy.mask import masked_text
 from tunesmith.stages.collect.settings import SourceSettings
 
 
@@ -157,7 +158,7 @@ def _ambiguous(source: SourceSettings, output: str, where: str, sides: _Sides) -
         "output": chosen if source.output is None else source.output,
     }
     fix = f"write in tunesmith.yaml, with the columns that you mean: `collect: [{_flow(entry)}]`"
-    return InputError("ambiguous_columns", " ".join(questions), where, fix)
+    return InputError("ambiguous_columns", masked_text(" ".join(questions)), where, masked_text(fix))
 
 
 def missing_columns(missing: Sequence[str], columns: Sequence[str], where: str) -> list[InputError]:
@@ -166,14 +167,14 @@ def missing_columns(missing: Sequence[str], columns: Sequence[str], where: str) 
     for name in missing:
         near = difflib.get_close_matches(name.lower(), [column.lower() for column in columns], n=1)
         hint = next((column for column in columns if near and column.lower() == near[0]), None)
-        fix = f"did you mean {hint!r}?" if hint else "name one of these under `collect:` in tunesmith.yaml"
-        shown = ", ".join(repr(column) for column in columns[:30]) or "none"
+        fix = masked_text(f"did you mean {hint!r}?") if hint else "name one of these under `collect:` in tunesmith.yaml"
+        shown = masked_text(", ".join(repr(column) for column in columns[:30])) or "none"
         faults.append(InputError("missing_column", f"there is no column {name!r}; there are: {shown}", where, fix))
     return faults
 
 
 def _one_column(named: list[str], where: str) -> InputError:
-    found = f"only one usable column, {named[0]!r}" if named else "no usable column"
+    found = f"only one usable column, {masked_text(repr(named[0]))}" if named else "no usable column"
     return InputError(
         "one_column",
         f"there is {found}; an example needs one that goes in and one that comes out",

@@ -98,10 +98,15 @@ def _first_rows(rows: Iterator[RawRow | BadRow]) -> list[RawRow | BadRow]:
     for row in rows:
         first.append(row)
         good += isinstance(row, RawRow)
-        size += len(row.raw or "")
+        size += len(row.raw) if row.raw is not None else _characters(row)
         if good >= LOOK_ROWS or len(first) >= LOOK_TRIES or size >= LOOK_CHARACTERS:
             break
     return first
+
+
+def _characters(row: RawRow | BadRow) -> int:
+    """How many characters the texts of a row have that was not read from a text file."""
+    return sum(len(value) for value in row.value.values() if isinstance(value, str)) if isinstance(row, RawRow) else 0
 
 
 def _only_bad(first: list[RawRow | BadRow], file: DataFile) -> Iterator[Example | BadRow]:

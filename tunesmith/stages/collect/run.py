@@ -8,7 +8,9 @@ from typing import Any
 from tunesmith.artifact import for_owner, sha256_of, write_json
 from tunesmith.errors import InputError, TunesmithError, raise_all
 from tunesmith.events import Pace
+from tunesmith.example import Example
 from tunesmith.example_parquet import SET_ASIDE_ROWS, ExampleWriter, RowWriter
+from tunesmith.privacy.mask import masked_text
 from tunesmith.stages.collect.faults import FaultList
 from tunesmith.stages.collect.files import DataFile, find_files
 from tunesmith.stages.collect.kept_columns import KeptColumns
@@ -17,6 +19,7 @@ from tunesmith.stages.collect.rows import BadRow
 from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.collect.shapes import unused
 from tunesmith.stages.context import Context
+from tunesmith.tombstones import Tombstones
 
 VERSION = 2
 
@@ -44,6 +47,9 @@ def run(inputs: Mapping[str, Any], settings: list[SourceSettings], context: Cont
         "examples": examples.rows,
         "set_aside": set_aside.rows,
     }
+    if collecting.still_there:
+        counts["forgotten"] = len(collecting.still_there)
+        _tell_of_forgotten(context, collecting.still_there)
     _check_ledger(counts, entries)
     _check_enough(counts, collecting.answers, str(context.facts.get("output", "text")), settings)
     write_json(context.folder / "sources.json", entries)
@@ -63,6 +69,8 @@ class _Collecting:
         self.total_bytes = total_bytes
         self.pace = Pace(total_bytes)
         self.kept = KeptColumns.of(context.facts)
+        self.tombstones = Tombstones.read(context.project)
+        self.still_there: list[str] = []  # places of rows that were forgotten, and still stand in a source
         self.done_bytes = 0
         self.rows = 0
         self.answers: list[str] = []  # distinct and not empty; the first two are enough
@@ -91,9 +99,12 @@ class _Collecting:
     def _rows(self, file: DataFile, reading: Reading, entry: dict[str, Any]) -> None:
         keep_bad = file.source.bad_rows == "set_aside"
         first_example, first_bad, first_row = self.examples.rows, self.set_aside.rows, self.rows
+        first_forgotten = len(self.still_there)
         for item in reading.items:
             self.rows += 1
-            if not isinstance(item, BadRow):
+            if self.tombstones is not None and _is_buried(item, self.tombstones):
+                self.still_there.append(f"{file.uri}:{item.line if isinstance(item, BadRow) else item.source.row}")
+            elif not isinstance(item, BadRow):
                 self.examples.add(item)
                 if len(self.answers) < 2:
                     self._note_answer(item.answer)
@@ -107,11 +118,24 @@ class _Collecting:
         entry["rows"] = self.rows - first_row
         entry["examples"] = self.examples.rows - first_example
         entry["set_aside"] = self.set_aside.rows - first_bad
+        if forgotten := len(self.still_there) - first_forgotten:
+            entry["forgotten"] = forgotten
 
     def _note_answer(self, answer: str | None) -> None:
         answer = (answer or "").strip()
         if answer and answer not in self.answers:
             self.answers.append(answer)
+
+
+def _is_buried(item: Example | BadRow, tombstones: Tombstones) -> bool:
+    found = tombstones.of_raw(item.raw) if isinstance(item, BadRow) else tombstones.of_example(item)
+    return found in tombstones.hashes
+
+
+def _tell_of_forgotten(context: Context, places: list[str]) -> None:
+    shown = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+    told = "rows that you had forgotten still stand" if len(places) > 1 else "row that you had forgotten still stands"
+    context.warn(f"{len(places)} {told} in the sources; left out here, to be deleted there: {shown}")
 
 
 def _entry(file: DataFile, reading: Reading, sha256: str) -> dict[str, Any]:
@@ -139,7 +163,8 @@ def _tell(context: Context, file: DataFile, reading: Reading) -> None:
     how = ", ".join([reading.layout.shape, *(detail for detail in details if detail)])
     kept = KeptColumns.of(context.facts).names
     rest = [name for name in unused(reading.columns, reading.layout, file.source) if name not in kept]
-    left = f"; not used: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}" if rest else ""
+    shown = masked_text(", ".join(rest[:8]))  # a file without a header has values for names
+    left = f"; not used: {shown}{', …' if len(rest) > 8 else ''}" if rest else ""
     context.note(f"{file.uri}: {reading.layout.words} ({how}){left}")
     if reading.guessed_encoding:
         context.warn(
@@ -150,11 +175,13 @@ def _tell(context: Context, file: DataFile, reading: Reading) -> None:
 
 def _check_ledger(counts: Mapping[str, int], entries: list[dict[str, Any]]) -> None:
     for where, line in [("all sources", counts), *((entry["path"], entry) for entry in entries)]:
-        if line["rows"] != line["examples"] + line["set_aside"]:
+        forgotten = line.get("forgotten", 0)
+        if line["rows"] != line["examples"] + line["set_aside"] + forgotten:
+            left_out = f" and {forgotten} were left out as forgotten" if forgotten else ""
             raise TunesmithError(
                 "ledger_broken",
                 f"{line['rows']} rows came in, {line['examples']} became examples and {line['set_aside']} "
-                "were set aside: that does not add up",
+                f"were set aside{left_out}: that does not add up",
                 where,
                 "this is a fault of Tunesmith: please report it with the file",
             )

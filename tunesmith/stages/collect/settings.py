@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 
 from tunesmith.settings import Settings
 
+#: A zipped file may unpack to this much, however small it is.
+FREE_BYTES = 64 * 1024 * 1024
+
 
 class SourceSettings(Settings):
     """One source: a file or a folder of files."""
@@ -44,6 +47,15 @@ class SourceSettings(Settings):
     )
     encoding: str = Field("auto", description="The text encoding, such as utf-8 or cp1252.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="The column separator of a CSV.")
+    max_growth: int = Field(
+        200,
+        ge=1,
+        description="How many times its own size a .gz or Parquet file may unpack to, once it has unpacked to 64 MB: "
+        "more looks like a bomb.",
+    )
+    max_page_mb: int = Field(
+        256, ge=1, description="The largest page of a Parquet file, in MB when unpacked: it is held in memory whole."
+    )
     licence: str | None = Field(None, description="The licence of the data, kept with every row.")
 
     @field_validator("delimiter")

@@ -12,10 +12,11 @@ from jsonschema.exceptions import SchemaError
 
 from tunesmith.artifact import write_json
 from tunesmith.errors import InputError, raise_all
+from tunesmith.json_schema import bad_patterns, uses
 from tunesmith.stages.context import Context
 from tunesmith.stages.goal.settings import GoalSettings
 
-VERSION = 1
+VERSION = 2
 
 METRICS = {
     "label": ("accuracy", "macro_f1"),
@@ -38,6 +39,7 @@ def run(inputs: Mapping[str, Any], settings: GoalSettings, context: Context) -> 
         "success": [criterion.model_dump() for criterion in settings.success],
         "unknown": settings.unknown,
         "confidence": settings.confidence,
+        "rules": [rule.given for rule in settings.rules],
         "inferred": [] if settings.system else ["system"],
     }
     write_json(context.folder / "goal.json", sheet)
@@ -72,6 +74,7 @@ def check(settings: GoalSettings, root: Path) -> None:
                 "set goal.output: json, or take the schema out",
             )
         )
+    faults += _rule_faults(settings, (schema or {}).get("properties", {}))
     known = METRICS[settings.output]
     for criterion in settings.success:
         name, _, field = criterion.metric.partition(".")
@@ -87,6 +90,19 @@ def check(settings: GoalSettings, root: Path) -> None:
                 )
             )
     raise_all(faults)
+
+
+def _rule_faults(settings: GoalSettings, properties: Mapping[str, Any]) -> list[InputError]:
+    """Rules about fields that no answer has."""
+    faults = []
+    for number, rule in enumerate(settings.rules):
+        if rule.field is None or (settings.output == "json" and (not properties or rule.field in properties)):
+            continue
+        of_json = settings.output == "json"
+        what = f"the schema has no field {rule.field!r}" if of_json else f"output: {settings.output} has no fields"
+        fix = f"fields: {', '.join(properties)}" if of_json else "take `field` out: the rule is about the whole answer"
+        faults.append(InputError("unknown_field", what, f"tunesmith.yaml: goal.rules.{number}.field", fix))
+    return faults
 
 
 def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
@@ -111,6 +127,14 @@ def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
         raise InputError(
             "broken_schema", f"this is not a JSON Schema: {error.message}", f"{where} {place}".strip(), "mend it"
         ) from error
+    raise_all([InputError("broken_schema", f"the pattern {bad}", where, "mend it") for bad in bad_patterns(schema)])
+    if uses(schema, "patternProperties") and uses(schema, "unevaluatedProperties"):
+        raise InputError(
+            "broken_schema",
+            "unevaluatedProperties beside patternProperties cannot be checked in bounded time",
+            where,
+            "use additionalProperties",
+        )
     if not isinstance(schema, dict) or schema.get("type") != "object" or not schema.get("properties"):
         raise InputError(
             "schema_not_object",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from tunesmith.example import Example
 from tunesmith.example_parquet import RowWriter, read_rows
 from tunesmith.products import TESTED
-from tunesmith.similarity.normal_form import bare, fingerprint
+
+#: The fingerprints of the inputs in their bare form ``[rows, 2]``.
+Prints = npt.NDArray[np.uint64]
 
 _COLUMNS = pa.schema([("id", pa.string()), ("input", pa.string())])
 
@@ -34,16 +37,19 @@ class Tested:
         known = {row["id"]: row["input"] for row in read_rows(split / TESTED)}
         return cls(known, frozenset(known.values()))
 
-    def holds(self, example: Example) -> bool:
-        return example.id in self.inputs_by_id or (bool(self.inputs) and _input_hash(example) in self.inputs)
+    def among(self, ids: Sequence[str], prints: Prints) -> npt.NDArray[np.bool_]:
+        """Which of these rows an earlier round tested ``[rows]``. ``prints [rows, 2]`` are those of their inputs."""
+        if not self.inputs:
+            return np.zeros(len(ids), np.bool_)
+        found = (
+            id in self.inputs_by_id or one.tobytes().hex() in self.inputs for id, one in zip(ids, prints, strict=True)
+        )
+        return np.fromiter(found, np.bool_, len(ids))
 
-    def write(self, folder: Path, now: Iterable[Example]) -> None:
-        """Record these rows together with those that are tested ``now``, also such as have left the data."""
-        merged = {**self.inputs_by_id, **{example.id: _input_hash(example) for example in now}}
+    def write(self, folder: Path, ids: Sequence[str], prints: Prints) -> None:
+        """Record these rows, tested now, together with those of earlier rounds, also such as have left the data."""
+        now = {id: one.tobytes().hex() for id, one in zip(ids, prints, strict=True)}
+        merged = {**self.inputs_by_id, **now}
         with RowWriter(folder / TESTED, _COLUMNS) as writer:
             for id in sorted(merged):
                 writer.write({"id": id, "input": merged[id]})
-
-
-def _input_hash(example: Example) -> str:
-    return fingerprint(bare(example.input)).hex()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from collections.abc import Set as Members
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.example import Example
-from tunesmith.products import PARTS, GoalSheet
-from tunesmith.stages.split.earlier_rounds import Tested
+from tunesmith.products import PARTS, GoalSheet, Part
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -38,30 +36,12 @@ class Rows:
     time: Ints
     tested: Flags
 
-    @classmethod
-    def of(cls, examples: Iterable[Example], goal: GoalSheet, chosen: Members[str] | None, tested: Tested) -> Rows:
-        """Read the chosen rows, those that `format` did not set aside; None: all."""
-        property_name = first_enum(goal)
-        found = _Columns()
-        for example in examples:
-            if chosen is None or example.id in chosen:
-                found.add(example, label_of(example, goal, property_name), tested.holds(example))
-        return cls(
-            found.ids,
-            np.array(found.given, np.int64),
-            np.array(found.stratum, np.int64),
-            list(found.labels),
-            np.array(found.key, np.int64),
-            np.array(found.time, np.int64),
-            np.array(found.tested, np.bool_),
-        )
-
     def has_given(self, part: int) -> bool:
         return bool((self.given == part).any())
 
 
 @dataclass
-class _Columns:
+class Columns:
     """The columns of `Rows` while they grow."""
 
     ids: list[str] = field(default_factory=list)
@@ -71,15 +51,33 @@ class _Columns:
     keys: dict[str, int] = field(default_factory=dict)
     key: list[int] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
-    tested: list[bool] = field(default_factory=list)
 
-    def add(self, example: Example, label: str, tested: bool) -> None:
-        self.ids.append(example.id)
-        self.given.append(NOBODY if example.part is None else PARTS.index(example.part))
-        self.stratum.append(self.labels.setdefault(label, len(self.labels)))
-        self.key.append(NOBODY if example.group is None else self.keys.setdefault(example.group, len(self.keys)))
-        self.time.append(NO_TIME if example.time is None else example.time)
-        self.tested.append(tested)
+    def add(self, row: RowRead) -> None:
+        self.ids.append(row.id)
+        self.given.append(NOBODY if row.part is None else PARTS.index(row.part))
+        self.stratum.append(self.labels.setdefault(row.label, len(self.labels)))
+        self.key.append(NOBODY if row.group is None else self.keys.setdefault(row.group, len(self.keys)))
+        self.time.append(NO_TIME if row.time is None else row.time)
+
+    def rows(self, tested: Flags) -> Rows:
+        """The rows, with what of them earlier rounds ``tested``."""
+        whole = (np.array(column, np.int64) for column in (self.given, self.stratum, self.key, self.time))
+        given, stratum, key, time = whole
+        return Rows(self.ids, given, stratum, list(self.labels), key, time, tested)
+
+
+class RowRead(NamedTuple):
+    """What is read of one row. ``label`` is what the row counts as when parts are given equal shares."""
+
+    id: str
+    part: Part | None
+    label: str
+    group: str | None
+    time: int | None
+
+    @classmethod
+    def of(cls, example: Example, label: str) -> RowRead:
+        return cls(example.id, example.part, label, example.group, example.time)
 
 
 def first_enum(goal: GoalSheet) -> str | None:

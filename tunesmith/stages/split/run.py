@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as Members
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tunesmith.artifact import write_json
 from tunesmith.errors import InputError, TunesmithError
-from tunesmith.events import Pace
 from tunesmith.leak_certificate import locks
 from tunesmith.products import CERTIFICATE, PARTS, CleanSet, GoalSheet
-from tunesmith.similarity.any_order import AnyOrderSets, sorted_words
-from tunesmith.similarity.near_duplicates import groups
+from tunesmith.similarity.any_order import AnyOrderSets
 from tunesmith.stages.context import Context
 from tunesmith.stages.split.arrange import Arranged, arrange
 from tunesmith.stages.split.earlier_rounds import Tested
 from tunesmith.stages.split.grouping import Groups, groups_of, joined, joined_pairs
 from tunesmith.stages.split.leak_certificate import Borders, certificate, random_split
+from tunesmith.stages.split.read import read, sketchings
 from tunesmith.stages.split.rows import NOBODY, TEST, TRAIN, Ints, Rows
 from tunesmith.stages.split.settings import SplitSettings
 from tunesmith.stages.split.tell import tell
@@ -42,12 +39,12 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     goal: GoalSheet = inputs["goal"]
     chosen = frozenset(inputs["format"].ids()) if "format" in inputs else None
     tested = Tested.read(context.facts.get("earlier_split"))
-    rows = Rows.of(clean.examples(), goal, chosen, tested)
-    if not rows.ids:
-        raise _too_few(rows, 0, [0, 0, 0])
-    texts = partial(_texts, clean, chosen, len(rows.ids), context)
-    near = joined(groups(texts(), settings.near), groups(sorted_words(texts)(), settings.near))
-    with AnyOrderSets(texts) as sets:
+    with AnyOrderSets(sketchings(settings.near)) as sets:
+        columns = read(clean, goal, chosen, settings.near, sets, context)
+        rows = columns.rows(tested.among(columns.ids, sets.prints))
+        if not rows.ids:
+            raise _too_few(rows, 0, [0, 0, 0])
+        near = joined(*sets.groups(settings.near))
         found, arranged, borders = _without_leaks(rows, near, sets, settings, context)
         by_chance = random_split(sets, found.near, rows.key, settings, context.seed)
         counts = arranged.counts
@@ -61,7 +58,8 @@ def run(inputs: Mapping[str, Any], settings: SplitSettings, context: Context) ->
     tell(context, rows, found, arranged, settings)
     parts = write_parts(rows, arranged.part, context)
     write_left_out(rows, left_out, arranged, similarity, places, context)
-    tested.write(context.folder, clean.examples(set(parts["test"])))
+    at_test = np.flatnonzero(arranged.part == TEST)
+    tested.write(context.folder, [rows.ids[row] for row in at_test.tolist()], sets.prints[at_test])
     hashes = locks(clean, parts)
     proof = certificate(borders, rows, arranged.part, settings, places, by_chance)
     write_json(context.folder / CERTIFICATE, {**proof, "locks": hashes})
@@ -106,22 +104,12 @@ def _without_leaks(
     )
 
 
-def _texts(clean: CleanSet, chosen: Members[str] | None, total: int, context: Context) -> Iterator[str]:
-    """The inputs of the chosen rows (None: of all), telling how far the reading is."""
-    pace = Pace(total)
-    for row, example in enumerate(clean.examples(chosen)):
-        if row % 256 == 0 and pace.due():
-            context.progress(row, total, "rows", pace.seconds_left(row))
-        yield example.input
-    context.progress(total, total, "rows", 0.0)
-
-
 def _places(clean: CleanSet, rows: Rows, left_out: Ints, like: Ints, borders: Borders) -> dict[str, str]:
     """Where the rows that are told of came from, by id."""
     told = {row for pair, _ in borders.highest() for row in (pair.left, pair.right)}
     told |= {*left_out.tolist(), *like[left_out].tolist()}
     wanted = {rows.ids[row] for row in told}
-    return {example.id: example.source.where for example in clean.examples(wanted)} if wanted else {}
+    return clean.places(wanted) if wanted else {}
 
 
 def _too_few(rows: Rows, found: int, counts: list[int]) -> InputError:
@@ -144,7 +132,7 @@ def _refuse_untrained_labels(rows: Rows, part: Ints, clean: CleanSet) -> None:
             first.setdefault(rows.labels[rows.stratum[row]], rows.ids[row])
     if not first:
         return
-    places = {example.id: example.source.where for example in clean.examples(set(first.values()))}
+    places = clean.places(set(first.values()))
     listed = "; ".join(f"{label!r} ({places[id]})" for label, id in first.items())
     raise InputError(
         "label_only_in_test",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from tunesmith.example import Score
+from tunesmith.scoring.calibration import Bin
 
 BAR_WIDTH, BAR_ROW = 240, 15
 WIDTH, HEIGHT = 560, 256
@@ -97,7 +98,37 @@ def line_chart(series: Sequence[Series], *, best_step: float | None, percent: bo
     )
 
 
-def _grid(x: Place, y: Place, x_ticks: Sequence[float], y_ticks: Sequence[float], percent: bool) -> str:
+def reliability_chart(bins: Sequence[Bin]) -> Markup:
+    """The share of right answers with its interval over the mean confidence, beside the diagonal."""
+    if not bins:
+        return Markup("")
+
+    def x(value: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * value, 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value, 1)
+
+    shares = [0.0, 0.25, 0.5, 0.75, 1.0]
+    drawn = [_grid(x, y, shares, shares, True, "confidence")]
+    drawn.append(f'<line class="best" x1="{x(0)}" x2="{x(1)}" y1="{y(0)}" y2="{y(1)}"/>')
+    points = " ".join(f"{x(one.confidence)},{y(one.right)}" for one in bins)
+    drawn.append(f'<polyline class="curve validation" points="{points}"/>')
+    for one in bins:
+        place = x(one.confidence)
+        drawn.append(
+            f'<line class="curve train" x1="{place}" x2="{place}" y1="{y(one.low)}" y2="{y(one.high)}"/>'
+            f'<circle class="dot validation" cx="{place}" cy="{y(one.right)}" r="3.5"/>'
+        )
+    label = "; ".join(f"confidence {one.confidence:.2f}: {one.right:.2f} right, n = {one.n}" for one in bins)
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawn)}</svg>'
+    )
+
+
+def _grid(
+    x: Place, y: Place, x_ticks: Sequence[float], y_ticks: Sequence[float], percent: bool, name: str = "training step"
+) -> str:
     lines = []
     for value in y_ticks:
         text = f"{100 * value:.0f}%" if percent else f"{value:g}"
@@ -106,10 +137,9 @@ def _grid(x: Place, y: Place, x_ticks: Sequence[float], y_ticks: Sequence[float]
             f'<text class="axis" x="{LEFT - 8}" y="{y(value) + 4}" text-anchor="end">{text}</text>'
         )
     for step in x_ticks:
-        lines.append(
-            f'<text class="axis" x="{x(step)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{step:,g}</text>'
-        )
-    lines.append(f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">training step</text>')
+        text = f"{step:.0%}" if name == "confidence" else f"{step:,g}"
+        lines.append(f'<text class="axis" x="{x(step)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{text}</text>')
+    lines.append(f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{name}</text>')
     return "".join(lines)
 
 

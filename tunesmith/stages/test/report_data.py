@@ -10,11 +10,13 @@ from typing import Any
 
 from tunesmith.example import Score
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Splits, TunedModel
+from tunesmith.scoring.calibration import Bin
 from tunesmith.scoring.paired import Difference
 from tunesmith.stages.context import Context
 from tunesmith.stages.test import report_facts, set_aside
 from tunesmith.stages.test.answers import ENFORCED, TUNED
 from tunesmith.stages.test.charts import Series
+from tunesmith.stages.test.confidence import bins_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.mix_ups import MixUp
 from tunesmith.stages.test.rivals import Rival
@@ -59,6 +61,10 @@ class ReportData:
     rows: int
     verdict: Mapping[str, Any]
     hand_off: str
+    calibration: str
+    bins: Sequence[Bin]
+    slices: Sequence[tuple[str, ...]]
+    slices_words: str
     primary: MetricRow
     tables: Sequence[ScoreTable]
     cut: Mapping[str, int]
@@ -125,6 +131,10 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         rows=measured.facts["rows"],
         verdict=measured.verdict,
         hand_off=hand_off["words"] if hand_off else "",
+        calibration=(measured.facts["calibration"] or {}).get("words", ""),
+        bins=bins_of(measured.facts["calibration"]),
+        slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
+        slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),
         tables=tables,
         cut={name: count for name, count in measured.facts["cut"].items() if count},

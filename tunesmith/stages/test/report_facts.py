@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tunesmith import memory
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, GroupGain, Splits, TunedModel
 from tunesmith.stages.context import Context
-from tunesmith.stages.test.wording import bytes_, plural, seconds
+from tunesmith.stages.test.wording import bytes_, number, plural, seconds
 
 Rows = list[tuple[str, str]]
 
@@ -163,6 +163,33 @@ def groups(tuned: TunedModel) -> list[tuple[str, ...]]:
                 (kind, f"… and {plural(len(of_kind) - GROUPS_SHOWN, 'group')} that gained more", "", "", "", "")
             )
     return found
+
+
+def slices(found: Sequence[Mapping[str, Any]], metric: str) -> list[tuple[str, ...]]:
+    """How tuned and its rival did on slices of the test rows: kind, name, rows, both scores, and what is shown.
+
+    Of each kind the lowest come first, and at most `GROUPS_SHOWN` of them are told.
+    """
+    rows = []
+    for kind in dict.fromkeys(one["kind"] for one in found):
+        of_kind = [one for one in found if one["kind"] == kind]
+        rows += [_slice(one, metric) for one in of_kind[:GROUPS_SHOWN]]
+        if len(of_kind) > GROUPS_SHOWN:
+            rows.append((kind, f"… and {plural(len(of_kind) - GROUPS_SHOWN, 'slice')} that did better", "", "", "", ""))
+    return rows
+
+
+def _slice(one: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    low = "below the other rows" if one["below"] < 0.05 else ""
+    said = {"better": "tuned is better", "worse": "tuned is worse", "not_shown": ""}[one["shown"]]
+    return (
+        one["kind"],
+        one["name"] or "too few rows each, together",
+        f"{one['n']:,}",
+        number(metric, one["rival"]),
+        f"{number(metric, one['value'])} ({number(metric, one['low'])} to {number(metric, one['high'])})",
+        "; ".join(filter(None, [said, low])),
+    )
 
 
 def _group(one: GroupGain) -> tuple[str, ...]:

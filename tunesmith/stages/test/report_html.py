@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from tunesmith.stages.test import wording
-from tunesmith.stages.test.charts import Bar, interval_bars, line_chart
+from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 
 _HERE = Path(__file__).parent
@@ -39,6 +39,7 @@ def as_html(report: ReportData) -> str:
         training_headline=TRAINING.get(report.training.get("code", ""), "Training"),
         bars=bars,
         loss_chart=line_chart(report.curves, best_step=report.best_step),
+        reliability_chart=reliability_chart(report.bins),
         accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
     )
 

@@ -68,6 +68,23 @@ def _scores(report: ReportData) -> str:
         )
     for name, count in report.cut.items():
         lines.append(f"{wording.plural(count, 'answer')} of “{name}” cut at the length limit.")
+    if report.slices:
+        lines += [
+            f"### Slices, by {wording.in_sentence(report.row_metric)}",
+            inline(report.slices_words),
+            table(
+                ("Kind", "Slice", "Rows", report.rival.title, "Tuned", "Shown"),
+                [tuple(map(inline, row)) for row in report.slices],
+            ),
+        ]
+    if report.calibration:
+        lines += ["### Confidence of the tuned model", inline(report.calibration)]
+    if report.bins:
+        bins = [
+            (f"{one.n:,}", f"{one.confidence:.1%}", f"{one.right:.1%} ({one.low:.1%} to {one.high:.1%})")
+            for one in report.bins
+        ]
+        lines.append(table(("Rows", "Mean confidence", "Right"), bins))
     if report.mix_ups:
         lines.append("### Most frequent mix-ups of the tuned model")
         rows = [(inline(one.reference), inline(one.answer), str(one.count)) for one in report.mix_ups]

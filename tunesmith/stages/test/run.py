@@ -22,6 +22,7 @@ from tunesmith.scoring.measure import ROW_METRIC, TEXT_METRICS, metrics_of
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
 from tunesmith.stages.test.commonest import commonest_answer
+from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.documents import Documents
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
@@ -29,15 +30,16 @@ from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
-from tunesmith.stages.test.rivals import Rival, rival_of
+from tunesmith.stages.test.rivals import COMMONEST_ANSWER, Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
+from tunesmith.stages.test.slices import as_facts, in_words, slices, training_inputs
 from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdict
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 3
+VERSION = 4
 
 
 def run(
@@ -69,14 +71,25 @@ def run(
     compared = differences(scored, rival.name, **draw)
     primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
     judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival)
+    row_metric = TEXT_METRICS[0] if texts else ROW_METRIC[goal.output]
+    cut = slices(
+        rows,
+        scored[TUNED].by_row,
+        scored[rival.name].by_row,
+        goal,
+        training_inputs(inputs["clean"], split),
+        context.seed,
+    )
     worst = worst_rows(scored[TUNED].by_row, scored[rival.name].by_row, settings.worst)
     facts = {
         "rows": len(rows),
         "not_asked": len(locked) - len(rows),
         "primary": primary,
-        "row_metric": TEXT_METRICS[0] if texts else ROW_METRIC[goal.output],
+        "row_metric": row_metric,
+        "slices": {"words": in_words(cut, row_metric, rival.short), "found": as_facts(cut)},
         "test_sha256": split.test_sha256,
         "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
+        "calibration": None if texts else calibration(goal, scored[TUNED].answers, scored[TUNED].by_row, **draw),
         "worst": [rows[index].id for index in worst],
         **draw,
         **found.facts,
@@ -111,16 +124,17 @@ def _measure_answers(
     """Ask each candidate for an answer to each row, and score it."""
     goal, base, split, tuned = inputs["goal"], inputs["base"], inputs["split"], inputs["train"]
     references = [row.answer or "" for row in rows]
-    check_criteria(goal, metrics_of(goal.output, references, goal.schema))
+    check_criteria(goal, metrics_of(goal.output, references, goal.schema, goal.rules))
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     predict = learner.predict.predict
     answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
+    always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
+    enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
     if base.from_scratch:
-        always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
-        enforced = {rival.name + ENFORCED: always} if TUNED + ENFORCED in answers else {}
-        answers = {rival.name: always, TUNED: answers.pop(TUNED), **enforced, **answers}
+        answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
+    answers = {COMMONEST_ANSWER.name: always, **answers}
     scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
     return _Found(
         scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)

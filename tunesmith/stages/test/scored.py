@@ -33,7 +33,7 @@ def score_answers(
 ) -> Scored:
     """Measure one candidate's answers."""
     texts = [answer.text for answer in answers]
-    statistics = measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema)
+    statistics = measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules)
     scores = [score(name, statistic, resamples=resamples, seed=seed) for name, statistic in statistics.items()]
     by_row = statistics[ROW_METRIC[goal.output]]
     assert isinstance(by_row, Mean)  # ROW_METRIC names means only

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tunesmith.example_parquet import read_rows
 from tunesmith.privacy.mask import masked_text
-from tunesmith.privacy.span import KINDS
+from tunesmith.privacy.span import ALL_KINDS
 from tunesmith.products import CleanSet, Collection, Dataset, Splits
 
 EXAMPLES_SHOWN = 3
@@ -24,7 +24,9 @@ _CODES = {
     "json_layout": "layout of JSON",
     "no_target": "nothing to learn from",
     "no_end_token": "no end of the answer",
-    **{f"private_{kind}": f"private data: {kind.replace('_', ' ')}" for kind in KINDS},
+    **{f"private_{kind}": f"private data: {kind.replace('_', ' ')}" for kind in ALL_KINDS},
+    "dropped": "taken out by your decision",
+    "edited": "the answer that you gave",
     "document": "a text without a question",
     "structure": "not a conversation that ends with an answer",
     "too_like_a_train_row": "nearly equal to a row that you put in the training part",

@@ -13,7 +13,7 @@ from tunesmith.scoring.measure import NOT_COMPARED, ROW_METRIC, is_proportion
 from tunesmith.scoring.needed import rows_needed
 from tunesmith.scoring.paired import Difference
 from tunesmith.stages.test.answers import TUNED
-from tunesmith.stages.test.rivals import THE_BASE, Rival
+from tunesmith.stages.test.rivals import COMMONEST_ANSWER, THE_BASE, Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.wording import in_sentence, interval, number, p_value, points
 
@@ -108,7 +108,7 @@ def verdict(
     open_ones = [one for one in judged if one.state == "undecided"]
     settled = bool(open_ones) and all(one.rows_needed is not None for one in open_ones)
     needed = max(one.rows_needed or 0 for one in open_ones) if settled else None
-    rival_states = [judge(criterion, scored[rival.name]).state for criterion in goal.success]
+    enough = [one for one in (rival, COMMONEST_ANSWER) if one.name in scored and _meets(goal, scored[one.name])]
     return {
         "code": code,
         "words": _words(code, judged, needed, test_share),
@@ -119,9 +119,14 @@ def verdict(
             scored,
             differences,
             rival,
-            is_enough=bool(judged) and all(state == "met" for state in rival_states),
+            enough,
         ),
     }
+
+
+def _meets(goal: GoalSheet, scored: Scored) -> bool:
+    """Whether a candidate meets every criterion of the goal, where there is one."""
+    return bool(goal.success) and all(judge(criterion, scored).state == "met" for criterion in goal.success)
 
 
 def _words(code: str, judged: Sequence[Judged], needed: int | None, test_share: float) -> str:
@@ -155,9 +160,9 @@ def _how_many(undecided: Sequence[Judged], needed: int | None, test_share: float
 
 
 def _comparison(
-    metric: str, scored: Mapping[str, Scored], differences: Sequence[Difference], rival: Rival, *, is_enough: bool
+    metric: str, scored: Mapping[str, Scored], differences: Sequence[Difference], rival: Rival, enough: Sequence[Rival]
 ) -> dict[str, Any]:
-    """Whether the tuned model beats its rival, by the primary metric."""
+    """Whether the tuned model beats its rival, by the primary metric. ``enough``: what meets the goal untrained."""
     found = next(one for one in differences if (one.metric, one.left, one.right) == (metric, TUNED, rival.name))
     ours, theirs = scored[TUNED].score(metric), scored[rival.name].score(metric)
     figures = (
@@ -165,11 +170,11 @@ def _comparison(
         f"a difference of {points(found.value)} points "
         f"(95% interval {points(found.low)} to {points(found.high)}, {p_value(found.p)})"
     )
-    words = rival.comparison(found.shown, figures) + (f" {rival.enough}" if is_enough else "")
+    words = " ".join([rival.comparison(found.shown, figures), *dict.fromkeys(one.enough for one in enough)])
     return {
         "code": found.shown,
         "metric": metric,
         "against": rival.name,
-        "rival_is_enough": is_enough,
+        "rival_is_enough": any(one.name == rival.name for one in enough),
         "words": words,
     }

@@ -13,6 +13,7 @@ _METRICS = {
     "field_f1": ("Field F1", "mean over the fields; free text counts by the words it shares"),
     "rouge_l": ("ROUGE-L", "longest run of words in common with the reference, in order"),
     "chrf": ("chrF", "short pieces of spelling in common with the reference"),
+    "rules_kept": ("Rules kept", "share of answers that break none of the goal's rules"),
     "token_accuracy": ("Token accuracy", "share of a text's tokens that are the likeliest, given those before"),
     "bits_per_byte": ("Bits per byte", "what it takes to tell a byte of the text; less is better, 8 is no knowledge"),
     "length_ratio": ("Length ratio", "length of the answer over that of the reference, in words; 1 is alike"),
@@ -26,6 +27,7 @@ _IN_SENTENCE = {
     "field_f1": "field F1",
     "length_ratio": "the length ratio",
     "token_accuracy": "token accuracy",
+    "rules_kept": "the share that keeps the rules",
 }
 #: Measured as a multiple, not on a scale from 0 to 1.
 RATIOS = frozenset({"length_ratio"})

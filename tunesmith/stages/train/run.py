@@ -82,6 +82,7 @@ def _facts(fitted: Fitted, rows: Rows, processes: int) -> dict[str, Any]:
         "validation_rows": len(rows.validation),
         "parameters_trained": sum(tensor.numel() for tensor in kept_run.model.trained_state().values()),
         "steps": state.step,
+        "planned_steps": fitted.recipe.steps,
         "best_step": state.best_step,
         "stopped_early": state.stopped_early,
         "skipped": state.skipped,

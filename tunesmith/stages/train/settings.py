@@ -32,7 +32,9 @@ class TrainSettings(Settings):
         description="dpo: the larger, the closer the model stays to the base while it learns preferences.",
     )
     epochs: Annotated[float, Field(gt=0, le=10_000)] | Auto = Field(
-        "auto", description="Passes over the training rows."
+        "auto",
+        description="Passes over the training rows. auto: by their number, and up to three times as many while the "
+        "validation part gains clearly.",
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = Field("auto", description="The peak learning rate.")
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | Auto = Field(

@@ -152,3 +152,13 @@ def test_handing_all_off_leaves_no_score(project) -> None:  # type: ignore[no-un
 
 def test_answering_anyway_hands_nothing_off(project) -> None:  # type: ignore[no-untyped-def]
     assert project.run(label_goal(project), rows(20), answers(20, 10), answers(20, 20)).report.facts["hand_off"] is None
+
+
+def test_a_goal_that_the_commonest_answer_meets_is_said_to_ask_too_little(project) -> None:  # type: ignore[no-untyped-def]
+    first = "seen 1001"  # the training rows' answers all differ, so the first of them stands for all
+    goal = project.goal("label", labels=(first, "other"), success=(("accuracy", 0.5),))
+    always = [(text, first) for text, _ in rows(60)]
+    comparison = project.run(goal, always, ["other"] * 60, [first] * 60).report.verdict["comparison"]
+    assert comparison["against"] == "base"
+    assert comparison["words"].endswith("the goal asks too little.")
+    assert not comparison["rival_is_enough"]

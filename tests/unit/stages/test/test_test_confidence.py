@@ -1,0 +1,66 @@
+"""A classifier's confidence: told with its interval; a threshold is judged on rows that it was not chosen on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tunesmith.learners.protocol import Prediction
+from tunesmith.products import Criterion, GoalSheet
+from tunesmith.stages.test.confidence import calibration
+
+GOAL = GoalSheet("text", "label", "You sort.", labels=("a", "b"), success=(Criterion("accuracy", 0.9),))
+DRAW = {"resamples": 1000, "seed": 0}
+
+
+def answers(confidence: np.ndarray) -> list[Prediction]:  # type: ignore[type-arg]
+    return [Prediction("a", float(one), 1, 0.0) for one in confidence]
+
+
+def drawn(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Confidences that mean what they say, and what was right."""
+    random = np.random.default_rng(seed)
+    chance = random.uniform(0.4, 1, size=rows)
+    return chance, (random.random(rows) < chance).astype(float)
+
+
+def test_a_boasting_model_is_told_and_an_honest_one_is_not_blamed() -> None:
+    chance, right = drawn(400)
+    honest = calibration(GOAL, answers(chance), right, **DRAW)
+    boasting = calibration(GOAL, answers(chance**0.2), right, **DRAW)
+    assert honest is not None
+    assert boasting is not None
+    assert honest["words"].startswith("The model's confidence is not shown to be off: ")
+    assert boasting["words"].startswith("The model is surer than it should be: its confidence is ")
+    assert boasting["calibration_error"] > 0.15 > 0.06 > honest["calibration_error"]
+
+
+def test_the_threshold_reaches_the_goal_on_rows_it_was_not_chosen_on() -> None:
+    accuracies, shares = [], []
+    for seed in range(30):
+        chance, right = drawn(400, seed)
+        found = calibration(GOAL, answers(chance), right, **DRAW)
+        assert found is not None
+        accuracies.append(found["threshold"]["accuracy"]["value"])
+        shares.append(found["threshold"]["answered"] / 400)
+    assert np.mean(accuracies) == pytest.approx(0.9, abs=0.02)
+    assert 0.2 < np.mean(shares) < 0.5
+    assert "goal.confidence: 0." in found["words"]
+    assert "Chosen on one half of the rows and judged on the other" in found["words"]
+
+
+def test_where_the_goal_is_reached_nothing_need_be_handed_off_and_where_nothing_helps_that_is_said() -> None:
+    confidence = np.linspace(0.5, 1, 40)
+    fine = calibration(GOAL, answers(confidence), np.ones(40), **DRAW)
+    lost = calibration(GOAL, answers(confidence), np.zeros(40), **DRAW)
+    assert fine is not None
+    assert lost is not None
+    assert "hand answers" not in fine["words"]
+    assert lost["words"].endswith("No confidence is high enough that 90.0% of the answers above it are right.")
+
+
+def test_nothing_is_said_of_few_rows_or_of_answers_that_are_not_labels() -> None:
+    chance, right = drawn(19)
+    assert calibration(GOAL, answers(chance), right, **DRAW) is None
+    text = GoalSheet("text", "text", "You help.")
+    assert calibration(text, answers(np.ones(40)), np.ones(40), **DRAW) is None
