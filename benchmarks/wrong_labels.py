@@ -25,6 +25,8 @@ from tunesmith.scoring.intervals import wilson
 
 SHARE = 0.1
 SEED = 11
+#: cleanlab rounds each cell of the calibrated joint to whole rows.
+APART = 0.02
 RECALL, PRECISION = 80.0, 60.0  # %
 SETTINGS = """\
 version: 1
@@ -132,7 +134,8 @@ def beside_cleanlab(clean: Path, noisy: Rows, place: dict[str, int]) -> list[Fig
     if ended.returncode != 0:
         raise Failed(f"{' '.join(command)} ended with {ended.returncode}")
     theirs, mine = int(ended.stdout), estimated_errors(ours)
-    return [Figure("errors estimated by ours", mine, "rows", f"{theirs} as by cleanlab", abs(mine - theirs) <= 1)]
+    met = abs(mine - theirs) <= APART * theirs
+    return [Figure("errors estimated by ours", mine, "rows", f"{theirs:,} ± 2%, as by cleanlab", met)]
 
 
 def mending(noisy: Rows, test: Rows) -> list[Figure]:

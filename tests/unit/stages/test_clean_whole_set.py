@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from clean_project import LABELS, TEXT, TICKET, cleaned, filler, row, rows
 
+from tunesmith.decisions import Decisions
 from tunesmith.example import Example
 from tunesmith.products import BaseModel, GoalSheet
 from tunesmith.stages.clean.coverage import is_untidy
@@ -218,6 +219,12 @@ def test_near_duplicates_with_other_labels_and_wanted_rows_stay(tmp_path: Path) 
     made = cleaned(tmp_path, [*SOUND, first, wanted, other], drop=["near_duplicate"], decisions={wanted.id: "keep"})
     assert made.kept[12:] == [first, wanted, other]
     assert "nearly the same as rows.csv:2" in made.line(wanted).evidence
+
+
+def test_a_rule_that_keeps_near_duplicates_holds(tmp_path: Path) -> None:
+    near = rows((LONG, "refund"), (LONG + "!", "refund"))
+    ruled = Decisions({}, {"near_duplicate": "keep"})
+    assert cleaned(tmp_path, [*SOUND, *near], drop=["near_duplicate"], decisions=ruled).kept[12:] == near
 
 
 def test_each_that_goes_is_like_the_one_that_stays(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 
+from tunesmith.cli.coverage import show_coverage
 from tunesmith.cli.screen import Screen, brief
-from tunesmith.cli.show.coverage import show_coverage
 from tunesmith.cli.words import counts_in_words
 from tunesmith.products import CleanSet, LedgerLine, Survey, UnevenFormat
 

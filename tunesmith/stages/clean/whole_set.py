@@ -63,7 +63,7 @@ def look_at_whole_set(
     flags: defaultdict[int, list[Remark]] = defaultdict(list)
     if near_duplicate.CODE in (*settings.drop, *settings.flag):
         found = near_duplicate.find(source, verdicts, steps, goal, settings.near)
-        if near_duplicate.CODE in settings.drop:
+        if near_duplicate.CODE in settings.drop and context.decisions.rules.get(near_duplicate.CODE) != "keep":
             verdicts = near_duplicate.merge(verdicts, found)
         else:
             for row, keeper in found.into.items():
@@ -77,7 +77,7 @@ def look_at_whole_set(
         look = _measured(look.rows, verdicts.marks.part_rank[look.rows.number] == PART_RANK["test"], context)
         if look.vectors is None:
             by_meaning = {"on": False, "why": "the encoder could not be used"}
-    mended = _flag_and_mend(look, verdicts, goal, settings, names, flags)
+    mended = _flag_and_mend(look, verdicts, goal, settings, names, context, flags)
     told = coverage(
         look.rows, kept, choices_of(goal), look.vectors, look.neighbours, look.predicted_unlocked, by_meaning
     )
@@ -125,11 +125,13 @@ def _flag_and_mend(
     goal: GoalSheet,
     settings: CleanSettings,
     names: Names,
+    context: Context,
     flags: defaultdict[int, list[Remark]],
 ) -> dict[int, Mended]:
     """Add what the steps by meaning find to the flags; return what is mended."""
     rows = look.rows
-    mended = _wrong_labels(look, verdicts, goal, settings, flags)
+    mend = wrong_label.CODE in settings.fix and context.decisions.rules.get(wrong_label.CODE) != "keep"
+    mended = _wrong_labels(look, verdicts, goal, settings, mend, flags)
     if same_meaning.SAME in settings.flag and look.neighbours is not None:
         for pair in same_meaning.find(look.neighbours, rows.targets, settings.same_meaning):
             where = names(int(rows.number[pair.other]))
@@ -145,9 +147,10 @@ def _wrong_labels(
     verdicts: Verdicts,
     goal: GoalSheet,
     settings: CleanSettings,
+    mend: bool,
     flags: defaultdict[int, list[Remark]],
 ) -> dict[int, Mended]:
-    """Flag labels that look wrong, or mend them where that is asked for; not in rows that the user decided to keep.
+    """Flag labels that look wrong, or mend them where ``mend`` is asked for; not in rows that the user decided to keep.
 
     Rows of a given test part are never mended: a test that a model has corrected measures that model.
     """
@@ -161,7 +164,7 @@ def _wrong_labels(
             row = int(look.rows.number[one.row])
             if verdicts.marks.wanted[row]:
                 continue
-            if wrong_label.CODE in settings.fix and verdicts.marks.part_rank[row] != PART_RANK["test"]:
+            if mend and verdicts.marks.part_rank[row] != PART_RANK["test"]:
                 values[row][name] = one.better
                 changes[row].append(Remark(wrong_label.CODE, prefix + one.change))
             elif wrong_label.CODE in settings.flag:

@@ -6,8 +6,8 @@ import io
 
 import numpy as np
 
+from tunesmith.cli.coverage import show_coverage
 from tunesmith.cli.screen import Screen
-from tunesmith.cli.show.coverage import show_coverage
 from tunesmith.stages.clean.coverage import coverage
 from tunesmith.stages.clean.kept_rows import KeptRows
 from tunesmith.stages.clean.out_of_fold import OutOfFold
