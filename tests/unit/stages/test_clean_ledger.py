@@ -21,7 +21,7 @@ from tunesmith.stages.context import Context
 
 SOUND = filler()
 TICKETS = filler([json.dumps({"category": "billing", "reply": "Done."})])
-ALL_STATES = {"kept", "changed", "merged", "set_aside"}
+ALL_STATES = {"kept", "flagged", "changed", "merged", "set_aside"}
 
 
 def test_equal_rows_become_the_first_one(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_same_input_with_two_texts_is_kept_and_flagged(tmp_path: Path) -> No
     one, other = rows(("hello", "Good day."), ("hello", "Hi there."))
     made = cleaned(tmp_path, [*SOUND, one, other], TEXT)
     assert made.answers(one, other) == ["Good day.", "Hi there."]
-    assert [(made.line(side).state, made.line(side).code) for side in (one, other)] == [("kept", "conflict")] * 2
+    assert [(made.line(side).state, made.line(side).code) for side in (one, other)] == [("flagged", "conflict")] * 2
     assert made.counts["set_aside"] == 0
 
 

@@ -93,7 +93,7 @@ class Account:
         for flag in (*checked.flags, *verdicts.flags.get(row, ())):
             self._ledger.line(example.id, "flagged", flag.code, flag.evidence)
         if against and against[0] == "conflict" and verdicts.conflicts_stay:
-            self._ledger.line(example.id, "kept", *against)
+            self._ledger.line(example.id, "flagged", *against)
             against = None
         if verdicts.marks.wanted[row] or against:
             reason = f"without that: {against[0]}, {against[1]}" if against else "nothing speaks against it"
