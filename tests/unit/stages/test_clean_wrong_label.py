@@ -73,6 +73,16 @@ def test_where_nothing_can_be_learned_nobody_is_accused():
     assert suspicions(predict(vectors, by_chance, unlocked(by_chance))) == []
 
 
+def test_no_label_loses_most_of_its_rows():
+    """A label that looks like another is one that the classifier does not know, not one that is wrong everywhere."""
+    vectors, true = blobs(400)
+    odd = [at for at in range(400) if true[at] == LABELS[0]][:8]
+    values = ["a rare kind of card" if at in odd else value for at, value in enumerate(true)]
+    found = predict(vectors, values, unlocked(values))
+    assert (~found.right[np.isin(found.rows, odd)]).all()
+    assert not {one.row for one in suspicions(found)} & set(odd)
+
+
 def test_the_same_rows_give_the_same_suspicions():
     vectors, true = blobs(200)
     noisy, _ = planted(true)

@@ -53,7 +53,7 @@ def suspicions(found: OutOfFold) -> list[Suspicion]:
 
     As many as the confident joint estimates to be wrong, those whose own label is least likely (the paper's ranking by
     self-confidence), but for rows where the classifier is not sure of another. One that does no better than the
-    commonest label would accuses nobody.
+    commonest label would accuses nobody, and no label loses most of its rows.
     """
     own, best = found.of_given, found.probabilities.max(axis=1)
     commonest = np.bincount(found.labels).max() / len(found.labels)
@@ -63,6 +63,8 @@ def suspicions(found: OutOfFold) -> list[Suspicion]:
     convincing = ~found.right & (best >= times_likelier(len(found.names), errors / len(found.labels)) * own)
     order = np.argsort(np.where(~found.right, own, np.inf), kind="stable")[:errors]
     chosen = [int(at) for at in order if convincing[at]]
+    unknown = _mostly_accused(found.labels, chosen)
+    chosen = [at for at in chosen if found.labels[at] not in unknown]
     return [
         Suspicion(
             int(found.rows[at]),
@@ -75,6 +77,12 @@ def suspicions(found: OutOfFold) -> list[Suspicion]:
         )
         for rank, at in enumerate(chosen, 1)
     ]
+
+
+def _mostly_accused(labels: Ints, chosen: list[int]) -> set[int]:
+    """The labels of which more than half of the rows are accused: it is they that the classifier does not know."""
+    accused = np.bincount(labels[chosen], minlength=int(labels.max()) + 1)
+    return set(np.flatnonzero(2 * accused > np.bincount(labels)).tolist())
 
 
 def times_likelier(labels: int, wrong: float) -> float:
