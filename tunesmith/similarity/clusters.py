@@ -37,22 +37,32 @@ class Clusters:
 
 
 def cluster(vectors: Vectors) -> Clusters | None:
-    """K-means over unit vectors ``[rows, dimensions]``; the same rows give the same clusters. None for too few rows."""
+    """K-means over unit vectors ``[rows, dimensions]``; the same rows give the same clusters.
+
+    None for too few rows, and for rows that are hardly told apart.
+    """
     from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
 
-    sizes = [size for size in SIZES if size * ROWS_A_CLUSTER <= len(vectors)]
-    if not sizes:
-        return None
     draw = np.random.default_rng(0).permutation(len(vectors))
     fitted = vectors[np.sort(draw[:FITTED])].astype(np.float32)
     judged = fitted[:: max(1, len(fitted) // JUDGED)]
+    different = len(np.unique(fitted, axis=0))
+    sizes = [size for size in SIZES if size * ROWS_A_CLUSTER <= len(vectors) and size <= different]
+    if not sizes:
+        return None
     with threadpool_limits(1):  # its threads spin while they wait, and sums in another order give other clusters
         models = [KMeans(size, n_init=2, random_state=0).fit(fitted) for size in sizes]
-        scores = [silhouette_score(judged, model.predict(judged)) for model in models]
+        scores = [_silhouette(judged, model.predict(judged)) for model in models]
     centres = models[int(np.argmax(scores))].cluster_centers_.astype(np.float32)
     return _by_size(vectors, centres)
+
+
+def _silhouette(vectors: npt.NDArray[np.float32], of: Ints) -> float:
+    """The mean silhouette; the lowest that there is where it is not defined, for one cluster or as many as rows."""
+    from sklearn.metrics import silhouette_score
+
+    return float(silhouette_score(vectors, of)) if 1 < len(np.unique(of)) < len(of) else -1.0
 
 
 def _by_size(vectors: Vectors, centres: npt.NDArray[np.float32]) -> Clusters:
