@@ -23,8 +23,8 @@ from typing import Any
 from benchmarks.command import ROOT, environment
 from benchmarks.figure import Failed, Figure, at_least
 from benchmarks.leaks import edited, pieces_of
-from benchmarks.million_rows import WORDS
 from benchmarks.peers import environment as peers
+from benchmarks.short_rows import WORDS
 
 ROWS = int(os.environ.get("TUNESMITH_BENCH_ROWS", "20000"))
 ROUNDS = int(os.environ.get("TUNESMITH_BENCH_ROUNDS", "3"))

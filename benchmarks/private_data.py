@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.figure import Figure, Skipped, at_least
-from benchmarks.million_rows import lines
 from benchmarks.peers.environment import python
 from benchmarks.private_holdout import rows as holdout_rows
 from benchmarks.private_rows import Row, rows
+from benchmarks.short_rows import lines
 
 SEED = 7  # the patterns were written beside the rows of seeds 0 to 2
 EACH = 60  # rows of each kind and locale
