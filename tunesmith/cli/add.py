@@ -86,12 +86,13 @@ def _show(screen: Screen, look: SourceLook) -> None:
     """One file: how it is read, its first rows and its faults."""
     from tunesmith.cli.screen import brief
     from tunesmith.cli.show.collect import mapping_in_words
+    from tunesmith.privacy.mask import masked_text
 
     screen.heading(str(look.path))
     screen.pairs(
         [("shape", look.shape), ("read as", mapping_in_words(look.mapping)), ("encoding", look.encoding or "")]
     )
-    rows = [[brief(given), brief(answer)] for given, answer in look.rows[:ROWS_SHOWN]]
+    rows = [[brief(masked_text(given)), brief(masked_text(answer))] for given, answer in look.rows[:ROWS_SHOWN]]
     if rows:
         screen.table(["input", "output"], rows)
     for fault in look.faults[:FAULTS_SHOWN]:

@@ -75,7 +75,7 @@ class Account:
             state = "merged" if verdicts.merged[row] else "set_aside" if verdicts.set_aside[row] else "changed"
             self._private.add(example, state, masked.found)
         if verdicts.merged[row]:
-            self._ledger.line(example.id, "merged", *self._duplicate(row), self._names.id(int(verdicts.into[row])))
+            self._ledger.line(example.id, "merged", *self._duplicate(row, checked), self._names.id(int(verdicts.into[row])))
             return masked.example if masked else None
         against = self._against(row, checked)
         if verdicts.dropped[row]:
@@ -115,7 +115,7 @@ class Account:
         if checked.fault:
             return checked.fault.code, checked.fault.evidence
         if verdicts.into[row] >= 0:
-            return self._duplicate(row)
+            return self._duplicate(row, checked)
         if verdicts.conflicts.group[row] >= 0:
             return "conflict", verdicts.conflicts.evidence(row, verdicts.answers, self._quotes, self._names)
         return None
@@ -131,11 +131,12 @@ class Account:
         codes = [*codes_of(checked), *copies, *sides, *flags]
         return "your rule for " + next(code for code in codes if decisions.rules.get(code) == action)
 
-    def _duplicate(self, row: int) -> tuple[str, str]:
+    def _duplicate(self, row: int, checked: Checked) -> tuple[str, str]:
         into = int(self._verdicts.into[row])
         if row in self._verdicts.near:
             return "near_duplicate", near_duplicate.evidence(self._verdicts.near[row], self._names(into))
-        return "duplicate", f"the same input and answer as {self._names(into)}"
+        masked = ", once private values are masked" if checked.private else ""
+        return "duplicate", f"the same input and answer as {self._names(into)}{masked}"
 
 
 def write_all(source: Path, folder: Path, verdicts: Verdicts, account: Account, step: Callable[[int], None]) -> None:
