@@ -75,7 +75,9 @@ class Account:
             state = "merged" if verdicts.merged[row] else "set_aside" if verdicts.set_aside[row] else "changed"
             self._private.add(example, state, masked.found)
         if verdicts.merged[row]:
-            self._ledger.line(example.id, "merged", *self._duplicate(row, checked), self._names.id(int(verdicts.into[row])))
+            self._ledger.line(
+                example.id, "merged", *self._duplicate(row, checked), self._names.id(int(verdicts.into[row]))
+            )
             return masked.example if masked else None
         against = self._against(row, checked)
         if verdicts.dropped[row]:
