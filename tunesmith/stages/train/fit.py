@@ -153,10 +153,8 @@ def _expected(model: Any, rows: Rows, recipe: Recipe, batches: BatchMaker, conte
     found = estimate(model, rows.train, rows.validation, recipe, batches, ranks)
     if recipe.refit:  # the whole training once more, with the validation rows
         found = replace(found, training=found.training * (2 + len(rows.validation) / len(rows.train)))
-    took = f"at most about {duration(found.seconds)} and {found.memory_bytes / 1e9:.1f} GB of memory"
-    if recipe.grows:
-        took += f" for {recipe.steps:,} steps"
-    context.note(f"{took}, by a trial of the first step")
+    took = f"about {duration(found.seconds)} and {found.memory_bytes / 1e9:.1f} GB of memory"
+    context.note(f"{recipe.steps:,} steps will take {took}, by a trial of the first ones; less if they stop early")
     told = {"seconds": found.seconds, "memory_bytes": found.memory_bytes}
     if ranks.first:
         write_json(path, told)
