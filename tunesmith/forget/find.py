@@ -58,9 +58,6 @@ class Wanted:
         normal = normalise(text)
         return any(value in normal for value in self.values)
 
-    def in_example(self, example: Example) -> bool:
-        return example.id in self.ids or any(self.in_text(text) for text in texts_of(example))
-
 
 def texts_of(example: Example) -> Iterator[str]:
     """Every text of a row; JSON also as it reads without its escapes."""

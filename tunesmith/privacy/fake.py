@@ -19,7 +19,6 @@ _GIVEN = "alex anna ben carla dario elena felix greta hugo ines jonas karin leo 
 _FAMILY = "adler baker costa duval ekman fischer garcia hansen ivanov jansen keller lopez moreau novak olsen parker"
 _PLACE_ENDINGS = "ford ton field stead brook"
 _STREETS = "Linden Meadow Station Garden Mill Church Harbour Orchard Chapel Bridge"
-_STREET_NAMES = frozenset(_STREETS.split())
 
 
 def fake(kind: Kind, value: str, key: str, seed: int) -> str:

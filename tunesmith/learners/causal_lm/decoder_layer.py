@@ -9,7 +9,7 @@ For the layer of the Llama family (LLaMA, arXiv 2302.13971: RMSNorm, rotary posi
 queries, SwiGLU); `layers_of` says None for any other, and these run through transformers' own code.
 
 Shapes: N nodes, D hidden size, H query heads, G key/value heads, S head size, F inner size of the
-feed-forward part, R rank, K keys of a block.
+feed-forward part, R rank.
 """
 
 from __future__ import annotations

@@ -130,10 +130,6 @@ def _unescaped(text: str) -> str:
     return text.replace("\u00a0", " ")
 
 
-def _character(match: re.Match[str]) -> str:
-    return html.unescape(match.group()) if _is_entity(match.group()) else match.group()
-
-
 def _instead(tag: re.Match[str]) -> str:
     name, closing = tag.group(2).lower(), bool(tag.group(1))
     if name == "li":

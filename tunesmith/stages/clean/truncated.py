@@ -101,9 +101,6 @@ class TruncatedLook:
         prose = self._prose[key]
         return self._finished[key] / prose if prose >= FEWEST else None
 
-    def is_truncated(self, key: Key, text: str) -> bool:
-        return self._reason(key, text) is not None
-
 
 def is_prose(text: str) -> bool:
     return text.count(" ") + 1 >= FEWEST_WORDS or (len(text) >= 20 and not text.isascii())
