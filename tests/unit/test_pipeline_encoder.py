@@ -90,6 +90,28 @@ def test_once_it_is_here_clean_is_made_again_with_it(tmp_path, offline, minilm: 
     assert opened.run(to="clean").made == []
 
 
+def test_what_it_looked_at_stays_made_where_it_is_gone(tmp_path, offline, minilm: BaseModel, monkeypatch):
+    opened = project(tmp_path)
+    monkeypatch.setenv("TUNESMITH_BASE_ALL_MINILM_L6_V2", str(minilm.folder))
+    opened.run(to="clean")
+    monkeypatch.delenv("TUNESMITH_BASE_ALL_MINILM_L6_V2")  # another cache, or an emptied one
+    [state] = [one for one in opened.status() if one.stage == "clean"]
+    assert state.state == "made"
+    assert opened.run(to="clean").made == []
+    assert offline == []
+
+
+def test_made_anew_without_it_the_recipe_does_not_name_it(tmp_path, offline, minilm: BaseModel, monkeypatch):
+    opened = project(tmp_path)
+    monkeypatch.setenv("TUNESMITH_BASE_ALL_MINILM_L6_V2", str(minilm.folder))
+    opened.run(to="clean")
+    monkeypatch.delenv("TUNESMITH_BASE_ALL_MINILM_L6_V2")
+    result = opened.run(to="clean", from_scratch=True)
+    assert result.clean is not None
+    assert result.clean.coverage()["by_meaning"]["on"] is False
+    assert result.artifacts["clean"].made_by["facts"]["encoder"] is None
+
+
 def test_where_it_is_not_wanted_nothing_is_asked_for(tmp_path, offline):
     assert project(tmp_path, "text", use="never").run(to="clean").clean is not None
     assert offline == []

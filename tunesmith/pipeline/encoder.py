@@ -41,20 +41,18 @@ def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
     return {"name": NAME, "folder": found[0], "sha256": found[1]} if found else None
 
 
-def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> bool:
-    """Fetch the encoder where it is wanted and not here. Returns whether it came; why it did not is told in a note."""
+def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
+    """Fetch the encoder where it is wanted and not here. Why it did not come is told in a note."""
     from tunesmith.stages.base import run as base
 
     if not wanted(settings) or _here(project):
-        return False
+        return
     try:
         base.fetch_named(NAME, project.cache, project.root, sink)
     except (InputError, OSError) as error:
         why = error.what if isinstance(error, InputError) else str(error)
         text = f"rows are not looked at by their meaning, since the encoder cannot be had ({why})"
         sink(Event("note", "clean", {"text": text}))
-        return False
-    return True
 
 
 def _here(project: Project) -> tuple[Path, str] | None:

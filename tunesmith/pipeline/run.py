@@ -148,8 +148,9 @@ def _run(
             wanted = recipe(project, current, stage, made)
             id = hash_of(wanted)
             artifact = None if from_scratch else project.store.find(name, id, full=True)
-            if artifact is None and name == "clean" and encoder.fetch(project, current, sink):
-                wanted = recipe(project, current, stage, made)
+            if artifact is None and name == "clean":
+                encoder.fetch(project, current, sink)
+                wanted = recipe(project, current, stage, made, anew=True)
                 id = hash_of(wanted)
                 artifact = None if from_scratch else project.store.find(name, id, full=True)
             if artifact is not None:

@@ -48,8 +48,18 @@ def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
     return artifact.id
 
 
-def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapping[str, Artifact]) -> dict[str, Any]:
-    """Everything that a stage's result follows from. Its hash is the artifact's id."""
+def recipe(
+    project: Project,
+    settings: ProjectSettings,
+    stage: Stage,
+    made: Mapping[str, Artifact],
+    *,
+    anew: bool = False,
+) -> dict[str, Any]:
+    """Everything that a stage's result follows from. Its hash is the artifact's id.
+
+    With ``anew`` it is the recipe of what would be made now, whatever was made before.
+    """
     result: dict[str, Any] = {
         "version": stage.module.VERSION,
         "settings": settings.dump(stage.name),
@@ -62,6 +72,8 @@ def recipe(project: Project, settings: ProjectSettings, stage: Stage, made: Mapp
     result["facts"] = facts(project, settings, stage.name)
     if stage.name == "split":
         result["facts"] = _follows(project, json.loads(json.dumps(result, default=str)))
+    if stage.name == "clean" and not anew:
+        result["facts"] = _looked(project, json.loads(json.dumps(result, default=str)))
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
 
 
@@ -102,6 +114,20 @@ def _follows(project: Project, recipe: Mapping[str, Any]) -> dict[str, Any]:
     if {**latest.made_by, "facts": {}} == {**recipe, "facts": {}}:
         return dict(latest.made_by["facts"])
     return {"after": latest.id}
+
+
+def _looked(project: Project, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of `clean`, with the encoder that looked at the same rows before, where none is here now.
+
+    What was made with an encoder stays made where the cache is another or was emptied.
+    """
+    facts = dict(recipe["facts"])
+    latest = project.store.latest("clean")
+    if latest is None or "encoder" not in facts or facts["encoder"] is not None:
+        return facts
+    before = latest.made_by.get("facts") or {}
+    alike = {**latest.made_by, "facts": {**before, "encoder": None}} == dict(recipe)
+    return {**facts, "encoder": before["encoder"]} if alike and "encoder" in before else facts
 
 
 def earlier_split(project: Project, recipe: Mapping[str, Any]) -> Path | None:
