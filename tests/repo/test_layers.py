@@ -39,7 +39,7 @@ LAYERS = (
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = dict.fromkeys(("ask", "decide", "forget", "review", "shown_batch"), "project")
+ONE_AREA = dict.fromkeys(("ask", "decide", "forget", "review", "shown_batch", "trials"), "project")
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 
@@ -161,6 +161,11 @@ def test_only_the_order_knows_the_order_of_the_stages():
         "tunesmith.stages.collect.fingerprint",
         "tunesmith.stages.collect.look",
         "tunesmith.stages.collect.settings",
+        "tunesmith.stages.train.checks",  # trials train as the stage does
+        "tunesmith.stages.train.fit",
+        "tunesmith.stages.train.recipe_file",
+        "tunesmith.stages.train.settings",
+        "tunesmith.stages.train.write",
     }
     assert named <= allowed
 

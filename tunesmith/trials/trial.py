@@ -121,9 +121,7 @@ def carry_out(prepared: Prepared, trial: Trial) -> Outcome:
     work = prepared.work / f"trial-{trial.id}"
     make_folder(work)
     began = time.monotonic()
-    context = Context(
-        "train", prepared.root, work, prepared.cache, trial.seed, ignore, stopping=prepared.stopping
-    )
+    context = Context("train", prepared.root, work, prepared.cache, trial.seed, ignore, stopping=prepared.stopping)
     recipe = _recipe(trial, work)
     inputs = {"base": trial.material.base, "goal": trial.material.goal}
     may_checkpoint = trial.settings.activation_checkpointing == "auto"
@@ -175,7 +173,9 @@ def _scores(trial: Trial, model: Path, recipe: Recipe, prepared: Prepared, conte
 
     def tell(done: int, rows: int) -> None:
         context.check()
-        prepared.sink(Event("progress", "advise", {"done": done, "total": rows, "unit": "answers", "seconds_left": None}))
+        prepared.sink(
+            Event("progress", "advise", {"done": done, "total": rows, "unit": "answers", "seconds_left": None})
+        )
 
     answers = learner.predict.predict(
         "tuned",
