@@ -192,11 +192,8 @@ def show_search(found: Searched, screen: Screen) -> None:
         right=tuple(range(len(found.keys) + 1)),
     )
     screen.say()
-    screen.say(
-        f"On {found.yours_score.n:,} rows that chose nothing: yours {with_interval(found.yours_score)}", wrap=True
-    )
-    if found.best_score is not None:
-        screen.say(f"{'':>30}best {with_interval(found.best_score)}")
+    best = "" if found.best_score is None else f", the best {with_interval(found.best_score)}"
+    screen.say(f"On {found.yours_score.n:,} rows that chose nothing: yours {with_interval(found.yours_score)}{best}.")
     screen.say(found.words, wrap=True)
 
 

@@ -1,14 +1,15 @@
 """The learning curve: how the error falls with the rows trained on, and what more rows are worth.
 
-The mean error of trainings with n rows is taken for an inverse power law with a floor, err(n) = a + b n^-c: C. Cortes
-et al., "Learning curves: asymptotic values and rate of convergence", NIPS 1993; for forecasts from small samples
+The mean error of trainings with n rows is taken for an inverse power law with a floor, err(n) = a + b (n + d)^-c: C.
+Cortes et al., "Learning curves: asymptotic values and rate of convergence", NIPS 1993; for forecasts from small samples
 R. Figueroa et al., "Predicting sample size required for classification performance", BMC Medical Informatics and
-Decision Making 12:8 (2012); what fits when, and that no one law always does: T. Viering and M. Loog, "The shape of
-learning curves: a review", IEEE TPAMI 45 (2023).
+Decision Making 12:8 (2012); what fits when, the shift d ("pow4") for curves that fall slowly while rows are few, and
+that no one law always does: T. Viering and M. Loog, "The shape of learning curves: a review", IEEE TPAMI 45 (2023).
 
-A few noisy points cannot tell floor and exponent apart, and an interval round the best fit alone would be far too narrow.
-So every law of the family is weighed by how likely it makes what was measured (Bayes' rule on a grid, with the error at
-the largest size integrated out in closed form), and the interval is that of all of them together. It holds:
+A few noisy points cannot tell floor and exponent apart, and an interval round the best fit alone would be far too
+narrow, as is that of a bootstrap, which refits the one law that a resample likes best. So every law of the family is
+weighed by how likely it makes what was measured (Bayes' rule), and the interval is that of all of them together. It
+holds:
 
 - the noise of the measured rows, which all trainings share, so that the level is less certain than the fall;
 - the noise of a training: another draw of as many rows gives another model;
@@ -28,8 +29,10 @@ from tunesmith.scoring.statistic import FloatArray
 
 #: Each exponent and each floor (as a share of the error at the largest size) is as likely as the others before
 #: anything is measured. Exponents of 0.07 to 0.5 are common: J. Hestness et al., arXiv 1712.00409 (2017).
-EXPONENTS = np.linspace(0.05, 1.25, 49)
-FLOORS = np.linspace(0.0, 0.98, 50)
+EXPONENTS = np.linspace(0.05, 1.5, 30)
+FLOORS = np.linspace(0.0, 0.98, 29)
+#: Each shift is as likely too, as a share of the largest size.
+SHIFTS = np.array([0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2])
 #: How much a training's error varies with the draw of its rows, as a share of the error; each as likely.
 DRAW_NOISE = np.geomspace(0.01, 0.25, 9)
 #: By how much the mean error at a size may be off any such law, as a share of it; the further beyond what was
@@ -67,7 +70,7 @@ class LearningCurve:
     """All laws that go with what was measured: as many draws of each parameter, float64 ``[draws]``.
 
     ``largest``: the rows of the largest training; ``error``: the mean error there; ``floor``: what of this no number of
-    rows takes away, as a share; ``exponent``; ``noise``: of one training, as a share of its error; ``off``: a standard
+    rows takes away, as a share; ``exponent``; ``shift``, as a share of the largest; ``noise``: of one training, as a share of its error; ``off``: a standard
     normal number a draw, how far the law is off beyond what was measured.
     """
 
@@ -75,6 +78,7 @@ class LearningCurve:
     error: FloatArray
     floor: FloatArray
     exponent: FloatArray
+    shift: FloatArray
     noise: FloatArray
     off: FloatArray
     seed: int = 0
@@ -82,7 +86,7 @@ class LearningCurve:
     def mean_errors(self, rows: float) -> FloatArray:
         """The mean error of trainings with so many rows, under each law: float64 ``[draws]``."""
         ratio = rows / self.largest
-        fallen: FloatArray = self.error * (self.floor + (1 - self.floor) * ratio**-self.exponent)
+        fallen: FloatArray = self.error * _falls(ratio, self.floor, self.exponent, self.shift)
         if ratio > 1:
             fallen = fallen * np.exp(OFF_THE_LAW * math.sqrt(math.log2(ratio)) * self.off)
         return np.clip(fallen, 0.0, 1.0)
@@ -176,8 +180,8 @@ def _correlation(errors: FloatArray) -> float:
 
 def _proposed(
     measured: _Measured, draws: int, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Draws of error, floor, exponent and noise, float64 ``[draws]`` each (sampling, importance, resampling).
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Draws of error, floor, exponent, shift and noise, float64 ``[draws]`` each (sampling, importance, resampling).
 
     They are proposed with a covariance that does not depend on the law, which the error at the largest size can be
     integrated out of, and kept by how much likelier the law's own covariance makes what was measured.
@@ -199,9 +203,9 @@ def _proposed(
     likelier = _log_density(off, own) - proposed[noise, np.arange(len(noise))]
     share = np.exp(likelier - likelier.max())
     kept = random.choice(len(chosen), size=draws, p=share / share.sum())
-    floor, exponent = (grid.ravel()[which[kept]] for grid in np.meshgrid(FLOORS, EXPONENTS, indexing="ij"))
-    floor = np.clip(_between(floor, FLOORS, random), 0.0, 1.0)
-    return error[kept], floor, _between(exponent, EXPONENTS, random), DRAW_NOISE[noise[kept]]
+    floor, exponent, shift = (values[which[kept]] for values in _grid())
+    floor, exponent = _between(floor, FLOORS, random), _between(exponent, EXPONENTS, random)
+    return error[kept], floor, exponent, shift, DRAW_NOISE[noise[kept]]
 
 
 def _log_density(off: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -210,21 +214,27 @@ def _log_density(off: FloatArray, covariance: FloatArray) -> FloatArray:
     ``covariance``: one for all, or one a draw, ``[1 or draws, points, points]``.
     """
     root = np.linalg.cholesky(covariance)
-    if len(root) == 1:
-        whitened = np.linalg.solve(root[0], off.T).T
-    else:
-        whitened = np.linalg.solve(root, off[:, :, None])[:, :, 0]
+    one = len(root) == 1
+    whitened = np.linalg.solve(root[0], off.T).T if one else np.linalg.solve(root, off[:, :, None])[:, :, 0]
     diagonal = np.diagonal(root, axis1=1, axis2=2)
     density: FloatArray = -np.log(diagonal).sum(axis=1) - (whitened**2).sum(axis=1) / 2
     return density
 
 
+def _falls(ratio: FloatArray | float, floor: FloatArray, exponent: FloatArray, shift: FloatArray) -> FloatArray:
+    """The error at a size as a share of that at the largest; ``ratio`` is the size over the largest."""
+    found: FloatArray = floor + (1 - floor) * ((ratio + shift) / (1 + shift)) ** -exponent
+    return found
+
+
+def _grid() -> list[FloatArray]:
+    """Floor, exponent and shift of each law, float64 ``[laws]``."""
+    return [values.ravel() for values in np.meshgrid(FLOORS, EXPONENTS, SHIFTS, indexing="ij")]
+
+
 def _law(sizes: FloatArray) -> FloatArray:
-    """How many times the largest size's error each law expects at each size: float64 ``[floors x exponents, points]``."""
-    floors, exponents = np.meshgrid(FLOORS, EXPONENTS, indexing="ij")
-    fallen = (sizes / sizes.max()) ** -exponents.ravel()[:, None]
-    law: FloatArray = floors.ravel()[:, None] + (1 - floors.ravel()[:, None]) * fallen
-    return law
+    """How many times the largest size's error each law expects at each size: float64 ``[laws, points]``."""
+    return _falls(sizes / sizes.max(), *(values[:, None] for values in _grid()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +267,8 @@ def _within_bounds(mean: FloatArray, spread: FloatArray, random: np.random.Gener
 
     low, high = ndtr(-mean / spread), ndtr((1 - mean) / spread)
     drawn = low + random.random(len(mean)) * (high - low)
-    return np.clip(mean + spread * ndtri(np.clip(drawn, 1e-12, 1 - 1e-12)), 0.0, 1.0)
+    found: FloatArray = np.clip(mean + spread * ndtri(np.clip(drawn, 1e-12, 1 - 1e-12)), 0.0, 1.0)
+    return found
 
 
 def _between(values: FloatArray, grid: FloatArray, random: np.random.Generator) -> FloatArray:

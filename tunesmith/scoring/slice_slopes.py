@@ -1,9 +1,9 @@
 """Where more rows bring most: how fast the error of each slice falls, and what so many labels there are worth.
 
 A slice has few measured rows, and the slope of its own is mostly noise. So slopes are drawn towards their mean by as
-much as their noise asks for: the random-effects model of R. DerSimonian and N. Laird, "Meta-analysis in clinical trials",
-Controlled Clinical Trials 7 (1986), with each slice's estimate shrunk as in B. Efron and C. Morris, "Data analysis using
-Stein's estimator and its generalizations", JASA 70 (1975).
+much as their noise asks for: the random-effects model of R. DerSimonian and N. Laird, "Meta-analysis in clinical
+trials", Controlled Clinical Trials 7 (1986), with each slice's estimate shrunk as in B. Efron and C. Morris, "Data
+analysis using Stein's estimator and its generalizations", JASA 70 (1975).
 
 What it takes for granted: the rows of a slice learn from rows of their own slice alone, with the exponent of the whole.
 """

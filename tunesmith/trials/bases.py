@@ -30,8 +30,8 @@ RESULT = "bases.json"
 class BaseTried:
     """One base: its score after training on ``rows`` rows, what it took, and how it does against the project's own.
 
-    ``refused``: rows that it cannot be shown. ``against``: None for the project's own base; its ``p`` is corrected for the
-    number of bases.
+    ``refused``: rows that it cannot be shown. ``against``: None for the project's own base; its ``p`` is corrected for
+    the number of bases.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How much data: train on nested parts of the rows, measure on the validation part, and say what more rows are worth."""
+"""How much data: train on nested parts of the rows, measure on the validation part, say what more rows are worth."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def sizes(rows: int, labels: int) -> list[int]:
 
 
 def plan(rows: int, labels: int) -> list[tuple[int, int]]:
-    """(size, draw) of every training, in the order in which time is spent: one of each size, the small ones first, since
-    they tell how fast the others will be; then more draws."""
+    """(size, draw) of every training, in the order in which time is spent: one of each size, the small ones first,
+    since they tell how fast the others will be; then more draws."""
     found = sizes(rows, labels)[::-1]
     first = [(size, 0) for size in found]
     return first + [(size, draw) for draw in range(1, MOST_DRAWS) for size in found if size < rows]
@@ -196,8 +196,8 @@ def slices_in_words(found: Sequence[Worth]) -> str:
     shown = [one for one in found if one.shown]
     if not shown:
         return (
-            f"Where the next {LABELS} labels bring most is not shown: by these validation rows no slice is worth more than "
-            "spreading them evenly."
+            f"Where the next {LABELS} labels bring most is not shown: by these validation rows no slice is worth more "
+            "than spreading them evenly."
         )
     names = "; ".join(
         f"{one.kind} “{one.name}” ({100 * one.gain.value:+.2f} points, {100 * one.gain.low:.2f} to "
@@ -213,6 +213,6 @@ def _left_out(planned: Sequence[tuple[int, int]], done: Sequence[Any], budget: B
         return ""
     more = math.ceil(budget.minutes)
     return (
-        f"{missing} of {len(planned)} trainings did not fit into {more} min; with more minutes the interval is narrower, "
-        "and what was made is kept."
+        f"{missing} of {len(planned)} trainings did not fit into {more} min; with more minutes the interval is "
+        "narrower, and what was made is kept."
     )

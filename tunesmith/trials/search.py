@@ -3,8 +3,8 @@
 The validation part is halved: one half chooses among the settings, and the other, which had no say, judges the best
 beside the project's own. The best of many is best by luck too, and only rows that did not choose it show how much.
 
-TPE proposes settings (J. Bergstra et al., "Algorithms for hyper-parameter optimization", NIPS 2011); a setting is trained
-on a part of the rows, and on more only while it is among the best third so far (asynchronous successive halving: L. Li
+TPE proposes settings (J. Bergstra et al., "Algorithms for hyper-parameter optimization", NIPS 2011); each is trained on
+a part of the rows, and on more only while it is among the best third so far (asynchronous successive halving: L. Li
 et al., "A system for massively parallel hyperparameter tuning", MLSys 2020). What was tried lies in a journal of JSON
 lines, and a search that was stopped goes on from it.
 """
@@ -189,7 +189,7 @@ def _try_all(
 
     sizes = parts(len(prepared.material.train))
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
-    found = [one for one in _earlier(prepared, study, ended, sizes, choosing, finished)]
+    found = _earlier(prepared, study, ended, sizes, choosing, finished)
     while len(found) < MOST and budget.allows(_trial(prepared, {}, sizes[0])):
         asked = study.ask(ranges)
         one = _try(optuna, study, asked, prepared, sizes, choosing, budget, finished)
@@ -233,7 +233,7 @@ def _try(
     budget: Budget,
     finished: dict[int, Outcome],
 ) -> Tried | None:
-    """Train on one part after the other while the values are among the best; None when the time is up before the first."""
+    """Train on one part after the other while the values are among the best; None when time is up before the first."""
     from optuna.trial import TrialState
 
     values, value, size = space.rounded(asked.params), 0.0, 0
