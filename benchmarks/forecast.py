@@ -24,10 +24,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.banking77 import read, write
 from benchmarks.command import environment, shared
 from benchmarks.figure import Failed, Figure, at_least
 from benchmarks.overrides import split
+from tunesmith.scoring.learning_curve import Point, fit
 
 SHARES = (10, 20, 30, 40, 50)
 SEEDS = 2
@@ -54,7 +57,7 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
         rows = write(place / "rows.csv", [*read(data / "train.csv"), *read(data / "test.csv")])
         job = {"rows": str(rows), "seed": seed, "quick": quick, "settings": others, "place": str(place)}
         for share in (one for one in SHARES if one <= numbers["most"]):
-            one = child({**job, "share": share})
+            one = foretold(child({**job, "share": share}))
             print(f"  {in_words(one)}", file=sys.stderr, flush=True)
             found.append(one)
     return figures(found, quick)
@@ -78,8 +81,18 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
     if ended.returncode != 0:
         raise Failed(f"benchmarks.forecast_one {json.dumps(job)} ended with {ended.returncode}")
     line = ended.stdout.splitlines()[-1]
-    kept.write_text(line, encoding="utf-8")
+    temporary = kept.with_suffix(".new")
+    temporary.write_text(line, encoding="utf-8")
+    temporary.replace(kept)
     return dict(json.loads(line))
+
+
+def foretold(measured: dict[str, Any]) -> dict[str, Any]:
+    """What was measured, with the forecast for all rows: ``value``, ``low``, ``high``; ``now`` is the largest part's."""
+    points = [Point(rows, np.array([float(right) for right in rights])) for rows, rights in measured["points"]]
+    forecast = fit(points, seed=measured["seed"]).score(measured["all_rows"])
+    now = float(np.mean([point.scores.mean() for point in points if point.rows == measured["rows"]]))
+    return {**measured, "now": now, "value": forecast.value, "low": forecast.low, "high": forecast.high}
 
 
 def figures(found: Sequence[dict[str, Any]], quick: bool) -> list[Figure]:

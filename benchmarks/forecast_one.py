@@ -18,7 +18,7 @@ from tunesmith.events import Event
 from tunesmith.example import Example
 from tunesmith.example_parquet import read_rows
 from tunesmith.products import Splits
-from tunesmith.scoring.learning_curve import LearningCurve, Point, fit
+from tunesmith.scoring.learning_curve import Point
 from tunesmith.trials.more_data import part, plan
 from tunesmith.trials.rows import Prepared
 from tunesmith.trials.run import prepared
@@ -65,27 +65,19 @@ def parts_of(whole: Project) -> tuple[Texts, list[Example]]:
 
 
 def one(job: Any, whole: Project, some: Project, everything: Texts, truth_rows: list[Example]) -> dict[str, Any]:
-    """The forecast from a share's trainings, and the truth from one on all rows."""
+    """What a share's trainings score, and what one on all rows does."""
     with prepared(some, job["settings"], say) as material:
         points = points_of(job, some, material)
-    n, target = len(material.material.train), len(everything)
-    curve: LearningCurve = fit(points, seed=job["seed"])
-    forecast = curve.score(target)
+    n = len(material.material.train)
     truth = truth_of(job, whole, everything, truth_rows)
-    full = [point for point in points if point.rows == n]
     return {
         **{key: job[key] for key in ("share", "seed")},
         "rows": n,
-        "all_rows": target,
+        "all_rows": len(everything),
         "measured": len(points[0].scores),
-        "now": float(np.mean([point.scores.mean() for point in full])),
-        "value": forecast.value,
-        "low": forecast.low,
-        "high": forecast.high,
         "truth": float(truth.mean()),
         "truth_n": len(truth),
-        "points": [[point.rows, float(point.scores.mean())] for point in points],
-        "exponent": [float(value) for value in np.quantile(curve.exponent, [0.025, 0.5, 0.975])],
+        "points": [[point.rows, "".join("01"[int(right)] for right in point.scores)] for point in points],
     }
 
 
@@ -112,7 +104,14 @@ def truth_of(job: Any, whole: Project, everything: Texts, truth_rows: list[Examp
         rows = (*own.train, *(encoder.encode(example) for example in held))
         trial = Trial(replace(own, measured=tuple(truth_rows)), rows, material.settings, material.seed)
         assert len(rows) == len(everything)
-        return linear_head(embeddings(whole), trial) if job["quick"] else carry_out(material, trial).scores
+        if not job["quick"]:
+            return carry_out(material, trial).scores
+        kept = Path(job["place"]) / f"truth-{job['seed']}.npy"
+        if not kept.exists():
+            temporary = kept.with_suffix(".new.npy")
+            np.save(temporary, linear_head(embeddings(whole), trial))
+            temporary.replace(kept)
+        return np.load(kept)
 
 
 def linear_head(vectors: Mapping[str, Any], trial: Trial) -> Any:

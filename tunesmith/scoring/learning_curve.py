@@ -70,8 +70,8 @@ class LearningCurve:
     """All laws that go with what was measured: as many draws of each parameter, float64 ``[draws]``.
 
     ``largest``: the rows of the largest training; ``error``: the mean error there; ``floor``: what of this no number of
-    rows takes away, as a share; ``exponent``; ``shift``, as a share of the largest; ``noise``: of one training, as a share of its error; ``off``: a standard
-    normal number a draw, how far the law is off beyond what was measured.
+    rows takes away, as a share; ``exponent``; ``shift``: as a share of the largest; ``noise``: of one training, as a
+    share of its error; ``off``: a standard normal number a draw, how far the law is off beyond what was measured.
     """
 
     largest: int
@@ -90,6 +90,10 @@ class LearningCurve:
         if ratio > 1:
             fallen = fallen * np.exp(OFF_THE_LAW * math.sqrt(math.log2(ratio)) * self.off)
         return np.clip(fallen, 0.0, 1.0)
+
+    def left(self, ratio: FloatArray | float) -> FloatArray:
+        """What is left of the error above the floor when rows are ``ratio`` times as many: ``[..., draws]``."""
+        return _falls(ratio, np.array(0.0), self.exponent, self.shift)
 
     def score(self, rows: float) -> Expected:
         """What one training with so many rows will score on new rows of the same kind."""

@@ -5,7 +5,7 @@ much as their noise asks for: the random-effects model of R. DerSimonian and N. 
 trials", Controlled Clinical Trials 7 (1986), with each slice's estimate shrunk as in B. Efron and C. Morris, "Data
 analysis using Stein's estimator and its generalizations", JASA 70 (1975).
 
-What it takes for granted: the rows of a slice learn from rows of their own slice alone, with the exponent of the whole.
+What it takes for granted: the rows of a slice learn from rows of their own slice alone, and as fast as the whole.
 """
 
 from __future__ import annotations
@@ -83,27 +83,19 @@ def _of_kind(
     slope = np.maximum(0, slope)  # more rows do no harm
     share = np.array([len(one.measured) for one in slices]) / len(slopes)
     trained = np.array([one.trained for one in slices])
-    gains = share[:, None] * slope * _fall(trained[:, None], labels, curve.exponent[None, :])  # [slices, draws]
-    even = np.maximum(0, centre) * _fall(np.array(curve.largest), labels, curve.exponent)
+    gains = share[:, None] * slope * (1 - curve.left(1 + labels / trained[:, None]))  # [slices, draws]
+    even = np.maximum(0, centre) * (1 - curve.left(1 + labels / curve.largest))
     return [
         Worth(one.kind, one.name, one.trained, len(one.measured), expected(gain), expected(gain - even))
         for one, gain in zip(slices, gains, strict=True)
     ]
 
 
-def _fall(trained: FloatArray, labels: int, exponent: FloatArray) -> FloatArray:
-    """The share of what can still be learned that so many more labels take away."""
-    fall: FloatArray = 1 - ((trained + labels) / trained) ** -exponent
-    return fall
-
-
 def _row_slopes(points: Sequence[Point], curve: LearningCurve) -> FloatArray:
-    """What each measured row's error loses as n^-c falls to nothing, by least squares: float64 ``[rows]``.
-
-    n^-c is 1 at the largest size; c is the curve's median exponent.
-    """
+    """What each measured row's error will lose from the largest size on, by least squares on how the whole curve falls:
+    float64 ``[rows]``."""
     sizes = np.array([point.rows for point in points], dtype=np.float64)
-    x = (sizes / sizes.max()) ** -float(np.median(curve.exponent))
+    x = np.median(curve.left(sizes[:, None] / sizes.max()), axis=1)  # 1 at the largest size
     centred = x - x.mean()
     errors = np.array([1 - point.scores for point in points])
     slopes: FloatArray = centred @ errors / (centred**2).sum()

@@ -18,7 +18,8 @@ def rows_computed(trial: Trial) -> float:
     from tunesmith.training.recipe import choose
 
     fresh = trial.material.base.parameters if trial.material.base.from_scratch else None
-    recipe = choose(trial.settings, trial.material.learner.name, trial.rows, trial.seed, fresh)
+    settings = trial.settings.model_copy(update={"precision": "float32"})  # auto would measure, and change no count
+    recipe = choose(settings, trial.material.learner.name, trial.rows, trial.seed, fresh)
     each = len(trial.rows) / steps_in_epoch(len(trial.rows), recipe.batch_size)
     return 3 * recipe.steps * each + len(trial.material.measured)
 

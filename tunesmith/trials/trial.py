@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Trial:
     settings: TrainSettings
     seed: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Everything that the outcome follows from, as a hash."""
         goal, base = self.material.goal, self.material.base
