@@ -88,7 +88,7 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def foretold(measured: dict[str, Any]) -> dict[str, Any]:
-    """What was measured, with the forecast for all rows: ``value``, ``low``, ``high``; ``now`` is the largest part's."""
+    """What was measured, with the forecast for all rows (``value``, ``low``, ``high``) and the score ``now``."""
     points = [Point(rows, np.array([float(right) for right in rights])) for rows, rights in measured["points"]]
     forecast = fit(points, seed=measured["seed"]).score(measured["all_rows"])
     now = float(np.mean([point.scores.mean() for point in points if point.rows == measured["rows"]]))
