@@ -8,13 +8,14 @@ import pytest
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import Criterion, GoalSheet
 from tunesmith.stages.test.confidence import calibration
+from tunesmith.stages.test.scored import Scored
 
 GOAL = GoalSheet("text", "label", "You sort.", labels=("a", "b"), success=(Criterion("accuracy", 0.9),))
 DRAW = {"resamples": 1000, "seed": 0}
 
 
-def answers(confidence: np.ndarray) -> list[Prediction]:  # type: ignore[type-arg]
-    return [Prediction("a", float(one), 1, 0.0) for one in confidence]
+def scored(confidence: np.ndarray, right: np.ndarray) -> Scored:  # type: ignore[type-arg]
+    return Scored([Prediction("a", float(one), 1, 0.0) for one in confidence], {}, [], right)
 
 
 def drawn(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
@@ -26,8 +27,8 @@ def drawn(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:  # type: i
 
 def test_a_boasting_model_is_told_and_an_honest_one_is_not_blamed() -> None:
     chance, right = drawn(400)
-    honest = calibration(GOAL, answers(chance), right, **DRAW)
-    boasting = calibration(GOAL, answers(chance**0.2), right, **DRAW)
+    honest = calibration(GOAL, [], scored(chance, right), **DRAW)
+    boasting = calibration(GOAL, [], scored(chance**0.2, right), **DRAW)
     assert honest is not None
     assert boasting is not None
     assert honest["words"].startswith("The model's confidence is not shown to be off: ")
@@ -39,7 +40,7 @@ def test_the_threshold_reaches_the_goal_on_rows_it_was_not_chosen_on() -> None:
     accuracies, shares = [], []
     for seed in range(30):
         chance, right = drawn(400, seed)
-        found = calibration(GOAL, answers(chance), right, **DRAW)
+        found = calibration(GOAL, [], scored(chance, right), **DRAW)
         assert found is not None
         accuracies.append(found["threshold"]["accuracy"]["value"])
         shares.append(found["threshold"]["answered"] / 400)
@@ -51,8 +52,8 @@ def test_the_threshold_reaches_the_goal_on_rows_it_was_not_chosen_on() -> None:
 
 def test_where_the_goal_is_reached_nothing_need_be_handed_off_and_where_nothing_helps_that_is_said() -> None:
     confidence = np.linspace(0.5, 1, 40)
-    fine = calibration(GOAL, answers(confidence), np.ones(40), **DRAW)
-    lost = calibration(GOAL, answers(confidence), np.zeros(40), **DRAW)
+    fine = calibration(GOAL, [], scored(confidence, np.ones(40)), **DRAW)
+    lost = calibration(GOAL, [], scored(confidence, np.zeros(40)), **DRAW)
     assert fine is not None
     assert lost is not None
     assert "hand answers" not in fine["words"]
@@ -61,6 +62,6 @@ def test_where_the_goal_is_reached_nothing_need_be_handed_off_and_where_nothing_
 
 def test_nothing_is_said_of_few_rows_or_of_answers_that_are_not_labels() -> None:
     chance, right = drawn(19)
-    assert calibration(GOAL, answers(chance), right, **DRAW) is None
+    assert calibration(GOAL, [], scored(chance, right), **DRAW) is None
     text = GoalSheet("text", "text", "You help.")
-    assert calibration(text, answers(np.ones(40)), np.ones(40), **DRAW) is None
+    assert calibration(text, [], scored(np.ones(40), np.ones(40)), **DRAW) is None

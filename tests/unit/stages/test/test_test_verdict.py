@@ -117,7 +117,7 @@ def test_the_primary_metric_is_the_goals_first_and_else_the_outputs_own(project)
 
 @pytest.mark.parametrize(("output", "metric"), [("label", "accuracy"), ("json", "field_f1"), ("text", "rouge_l")])
 def test_each_output_has_a_metric_of_its_own(output: str, metric: str) -> None:
-    from tunesmith.stages.test.verdict import primary_metric
+    from tunesmith.stages.test.criteria import primary_metric
 
     assert primary_metric(GoalSheet("text", output, "")) == metric  # type: ignore[arg-type]
     odd = GoalSheet("text", "text", "", success=(Criterion("length_ratio", 0.9), Criterion("chrf", 0.5)))
@@ -125,7 +125,7 @@ def test_each_output_has_a_metric_of_its_own(output: str, metric: str) -> None:
 
 
 def test_a_field_of_the_schema_can_be_a_criterion() -> None:
-    from tunesmith.stages.test.verdict import check_criteria
+    from tunesmith.stages.test.criteria import check_criteria
 
     goal = GoalSheet("text", "json", "", success=(Criterion("field_f1.urgency", 0.9),))
     check_criteria(goal, metrics_of("json", ['{"urgency": "low"}']))
