@@ -1,8 +1,8 @@
 """Does the model's confidence mean what it says, and at which confidence should an answer go to a person?
 
-For labels, and the values of JSON that a schema lists, which are right or wrong. A threshold that was chosen on some rows looks too good on them, and rows
-of the validation part may have been trained on (`train.refit`): so it is chosen on one half of the test rows and
-judged on the other, both ways.
+For labels, and the values of JSON that a schema lists, which are right or wrong. A threshold that was chosen on some
+rows looks too good on them, and rows of the validation part may have been trained on (`train.refit`): so it is chosen
+on one half of the test rows and judged on the other, both ways.
 """
 
 from __future__ import annotations

@@ -80,4 +80,4 @@ def forgot(forgetting: Forgetting | None) -> str:
     """What became of general ability, in words, where much of it is shown to be lost; else nothing."""
     if forgetting is None or forgetting.code != "much_lost" or forgetting.low <= 0:
         return ""
-    return f"{forgetting.words} If the model is to do its task alone, `test.forgetting: false` takes this out of the verdict."
+    return f"{forgetting.words} If the model is to do its task alone, `test.forgetting: false` leaves this aside."

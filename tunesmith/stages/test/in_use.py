@@ -144,7 +144,7 @@ def _statistics(
     row_metric: str,
     texts: bool,
 ) -> tuple[Mapping[str, Statistic], Mapping[str, Statistic]]:
-    """Both models' statistics on the rows that both were asked. Texts are foretold, not answered: their scores stand."""
+    """Both models' statistics on the rows that both were asked. Texts were foretold: there the scores stand."""
     if texts:
         scores = [then[at]["score"] for at in both]
         return {row_metric: Mean(scored.by_row[list(both)])}, {row_metric: Mean(np.array(scores, np.float64))}

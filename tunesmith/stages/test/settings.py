@@ -20,8 +20,8 @@ class TestSettings(Settings):
     )
     forgetting: bool = Field(
         True,
-        description="Whether much general ability that training is shown to have lost forbids to ship. false for a model "
-        "that is to do its task alone.",
+        description="Whether the loss of much general ability in training, where it is shown, forbids to ship. false for "
+        "a model that is to do its task alone.",
     )
     worst: int = Field(20, ge=0, description="How many of the worst rows the report shows.")
     resamples: int = Field(10_000, ge=1000, description="Bootstrap resamples for intervals and paired tests.")
