@@ -20,7 +20,7 @@ class TestSettings(Settings):
     )
     forgetting: bool = Field(
         True,
-        description="Whether the loss of much general ability in training, where it is shown, forbids to ship. false for "
+        description="Whether much general ability lost in training, where that is shown, forbids to ship. false for "
         "a model that is to do its task alone.",
     )
     worst: int = Field(20, ge=0, description="How many of the worst rows the report shows.")

@@ -74,7 +74,10 @@ def verdict(
     decision = _decision(code, against, doubts)
     comparison = _comparison(primary, scored, against_rival, rival, enough)
     goal_words = _goal_words(code, judged, settling, test_share)
-    words = [f"{HEADLINES[decision]}.", goal_words, *_harm_words(against, doubts), _why(decision, looked.training)]
+    grounds = [goal_words, *_harm_words(against, doubts)]
+    if decision == "do_not_ship" and code != "not_met":
+        grounds = [*grounds[1:], goal_words]  # what forbids it comes first
+    words = [f"{HEADLINES[decision]}.", *grounds, _why(decision, looked.training)]
     return {
         "decision": decision,
         "headline": _headline(decision, code, comparison["code"]),

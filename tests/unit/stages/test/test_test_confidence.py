@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,54 @@ def test_nothing_is_said_of_few_rows_or_of_answers_that_are_not_labels() -> None
     assert calibration(GOAL, [], scored(chance, right), **DRAW) is None
     text = GoalSheet("text", "text", "You help.")
     assert calibration(text, [], scored(np.ones(40), np.ones(40)), **DRAW) is None
+
+
+def json_scored(rows: int, seed: int = 0) -> tuple[GoalSheet, list[str], Scored]:
+    """JSON answers whose two listed values are right as often as their confidence says, the second less often."""
+    random = np.random.default_rng(seed)
+    schema = {"properties": {"kind": {"enum": ["a", "b"]}, "due": {"type": "boolean"}, "reply": {"type": "string"}}}
+    success = (Criterion("field_f1.kind", 0.9),)
+    chance = random.uniform(0.5, 1, size=(rows, 2))
+    right = random.random((rows, 2)) < chance
+    references = ['{"kind": "a", "due": true, "reply": "x"}'] * rows
+    answers = [
+        Prediction(
+            json.dumps({"kind": "a" if one else "b", "due": bool(two), "reply": "y"}),
+            float(sure.prod()),
+            9,
+            0.0,
+            field_confidence={"kind": float(sure[0]), "due": float(sure[1])},
+        )
+        for (one, two), sure in zip(right, chance, strict=True)
+    ]
+    return (
+        GoalSheet("text", "json", "", schema=schema, success=success),
+        references,
+        Scored(answers, {}, [], right[:, 0]),
+    )
+
+
+def test_json_choices_are_calibrated_together_and_field_by_field_with_the_threshold_for_the_goal() -> None:
+    goal, references, answered = json_scored(600)
+    found = calibration(goal, references, answered, **DRAW)
+    assert found is not None
+    assert list(found["fields"]) == ["kind", "due"]
+    assert found["words"].startswith("The choices that the schema lists (“kind”, “due”), all together.")
+    assert "The model's confidence is not shown to be off" in found["words"]
+    assert sum(one["n"] for one in found["bins"]) == 600
+    kind, due = found["fields"]["kind"], found["fields"]["due"]
+    assert 0.5 < kind["threshold"]["confidence"] < 1
+    assert kind["threshold"]["accuracy"]["value"] == pytest.approx(0.9, abs=0.05)
+    assert "hand answers whose “kind” is below a confidence of" in kind["words"]
+    assert "goal.confidence" not in kind["words"]
+    assert "goal.confidence: 0." in found["words"]
+    assert due["threshold"] is None
+
+
+def test_json_without_listed_values_has_no_diagram() -> None:
+    goal, references, answered = json_scored(40)
+    prose = GoalSheet("text", "json", "", schema={"properties": {"reply": {"type": "string"}}})
+    assert calibration(prose, references, answered, **DRAW) is None
+    assert (
+        calibration(goal, references[:19], Scored(answered.answers[:19], {}, [], answered.by_row[:19]), **DRAW) is None
+    )
