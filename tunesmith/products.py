@@ -483,8 +483,8 @@ class TunedModel:
 class Report:
     """Is it good enough: scores by candidate, differences, the goal's verdict, the worst rows.
 
-    ``scores[candidate]`` is a list of Score. ``verdict``: code (met, not_met, too_few_examples,
-    no_goal), words, and one entry a criterion.
+    ``scores[candidate]`` is a list of Score. ``verdict``: decision (ship, do_not_ship, not_enough_evidence), code of
+    the goal (met, not_met, too_few_examples, no_goal), words, and one entry a criterion.
     """
 
     folder: Path

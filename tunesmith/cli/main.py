@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="From a file of examples to a tested, tailored model that you own.",
         epilog="Begin with `tunesmith new DIR --output label`, `tunesmith add FILE`, `tunesmith run`. "
         "Exit codes: 0 done, 1 a stage failed, 2 the project or its input is wrong, "
-        "3 done but the goal is not met, 130 cancelled.",
+        "3 done but not shown to be good enough, 4 (--gate) not enough evidence, 130 cancelled.",
         parents=[everywhere()],
         allow_abbrev=False,
     )
