@@ -112,9 +112,7 @@ def cohens_kappa(
     return _score("cohens_kappa", kappa, resamples, seed)
 
 
-def krippendorffs_alpha(
-    ratings: Sequence[Sequence[int]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> Score | None:
+def krippendorffs_alpha(ratings: Sequence[Sequence[int]], *, resamples: int = RESAMPLES, seed: int = 0) -> Score | None:
     """Krippendorff's alpha of nominal ratings, one sequence a rater, with its bootstrap interval over rows.
 
     MISSING marks a row that a rater did not rate. None where fewer than two rows were rated twice, or all ratings

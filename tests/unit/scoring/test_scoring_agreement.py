@@ -25,9 +25,7 @@ FOUR = (
 )
 
 
-@pytest.mark.parametrize(
-    ("ratings", "alpha", "rows"), [(BINARY, 0.095, 10), (NOMINAL, 0.692, 12), (FOUR, 0.743, 11)]
-)
+@pytest.mark.parametrize(("ratings", "alpha", "rows"), [(BINARY, 0.095, 10), (NOMINAL, 0.692, 12), (FOUR, 0.743, 11)])
 def test_krippendorffs_own_examples_give_his_own_figures(ratings, alpha, rows):
     found = krippendorffs_alpha(ratings, resamples=1000)
     assert found is not None
@@ -70,9 +68,9 @@ def test_alpha_is_what_its_definition_gives_pair_by_pair(rows):
     if len(units) < 2 or len(set(every)) < 2:
         assert found is None
         return
-    observed = sum(
-        sum(one != other for one, other in permutations(unit, 2)) / (len(unit) - 1) for unit in units
-    ) / len(every)
+    observed = sum(sum(one != other for one, other in permutations(unit, 2)) / (len(unit) - 1) for unit in units) / len(
+        every
+    )
     expected = sum(one != other for one, other in permutations(every, 2)) / (len(every) * (len(every) - 1))
     assert found is not None
     assert found.value == pytest.approx(max(-1.0, 1 - observed / expected))
