@@ -1,4 +1,4 @@
-"""Files of one JSON object a line that only grow: what is added is durable, and a line that a kill cut off is no line."""
+"""Files of one JSON object a line that only grow: what is added is durable; a line that a kill cut off is none."""
 
 from __future__ import annotations
 

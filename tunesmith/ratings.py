@@ -120,7 +120,7 @@ def read(path: Path) -> Ratings:
     rated: dict[tuple[Any, ...], Rating] = {}
     corrected: dict[tuple[str, str], Correction] = {}
     faults = []
-    for number, line in enumerate(durable_lines.wholedurable_lines.whole_lines(path), 1):
+    for number, line in enumerate(durable_lines.whole_lines(path), 1):
         try:
             _take(json.loads(line), rated, corrected)
         except (ValueError, KeyError, TypeError, RecursionError):
