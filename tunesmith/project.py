@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import decisions, project_file
+from tunesmith import decisions, project_file, ratings
 from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
+from tunesmith.ratings import Ratings
 from tunesmith.tombstones import FOLDER, PENDING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tunesmith.blind_review import BlindReview
     from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
@@ -212,6 +214,26 @@ class Project:
         from tunesmith.review import reviewing
 
         return reviewing(self, again=again)
+
+    def rating(
+        self,
+        *,
+        reviewer: str | None = None,
+        candidates: Sequence[str] | None = None,
+        rows: int | None = None,
+        part: str = "test",
+    ) -> BlindReview:
+        """Rows of the last test with two candidates' answers side by side, without their names, to say which is better.
+
+        ``reviewer`` is by default the login's name, ``candidates`` the tuned model and what it is to beat.
+        """
+        from tunesmith.blind_review import blind_review
+
+        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+
+    def ratings(self) -> Ratings:
+        """What people said of answers, and the better answers that they wrote."""
+        return ratings.read(self.root / ratings.FILE)
 
     def _finish_forgetting(self) -> None:
         """Finish a forgetting that a kill had cut off."""

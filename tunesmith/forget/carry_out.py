@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tunesmith import decisions
+from tunesmith import decisions, ratings
 from tunesmith.artifact import MANIFEST, Store, fsync, make_folder, read_json, sha256_of, write_json
 from tunesmith.decisions import Decisions
 from tunesmith.errors import Busy
@@ -83,6 +83,7 @@ def carry_out(project: Path, store: Store, intent: Intent) -> Path:
         _rewrite_split(project / name, set(intent.ids))
     for name in intent.removed:
         _remove(project / name)
+    ratings.remove(project / ratings.FILE, intent.ids)  # after its folder, to which no reviewer can add any more
     receipt = _write_receipt(project, intent)
     for folder in (
         project,

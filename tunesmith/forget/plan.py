@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith import ratings
 from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
@@ -56,18 +57,19 @@ def planning(project: Project, words: Sequence[str]) -> Iterator[Plan]:
         finish(project.root, project.store)
         tombstones = Tombstones.of(project.root)
         decisions = project.decisions()
-        rows, wanted = find_rows(project.store, words, decisions, tombstones)
-        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows))
+        said = ratings.texts(project.root / ratings.FILE)
+        rows, wanted = find_rows(project.store, words, decisions, tombstones, said)
+        files = {DECISIONS: set(decisions.rows), ratings.FILE: {id for id, _ in said}}
+        yield _plan(project, words, rows, wanted, tombstones, [name for name, ids in files.items() if ids & rows.ids])
 
 
 def _plan(
-    project: Project, words: Sequence[str], rows: Rows, wanted: Wanted, tombstones: Tombstones, decided: set[str]
+    project: Project, words: Sequence[str], rows: Rows, wanted: Wanted, tombstones: Tombstones, about: list[str]
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
-    if rows.ids & decided:
-        files.append(_entry(root / DECISIONS, root, "rewritten"))
+    files += [_entry(root / name, root, "rewritten") for name in about]
     lines = log.lines_about(store.root / log.FILE, rows, wanted)
     if lines:
         files.append(_entry(store.root / log.FILE, root, "rewritten"))
@@ -221,7 +223,7 @@ def _own_files(root: Path, wanted: Wanted) -> Iterator[str]:
         return
     for path in sorted(root.rglob("*")):
         first = path.relative_to(root).parts[0]
-        if first in (".tunesmith", ".git", FOLDER, DECISIONS) or not path.is_file():
+        if first in (".tunesmith", ".git", FOLDER, DECISIONS, ratings.FILE) or not path.is_file():
             continue
         if path.stat().st_size <= _SEARCHED_BYTES:
             with path.open(encoding="utf-8", errors="replace") as file:
