@@ -205,25 +205,36 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]], *, source: Path) -> N
         durable_lines.append(path, lines)
 
 
-def texts(path: Path) -> list[tuple[str, list[str]]]:
-    """Each line's row and what people wrote there: what a search for a person's words has to look at."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line of the file, for whoever looks for a person's words in it: its row, its hash, and what people wrote."""
+
+    id: str
+    hash: str
+    texts: tuple[str, ...]
+
+
+def said(path: Path) -> list[Said]:
+    """Every line that is about a row."""
     found = []
     for line in durable_lines.whole_lines(path):
         try:
             entry = json.loads(line)
-            said = [entry[key] for key in ("comment", "input", "correction") if isinstance(entry.get(key), str)]
-            found.append((_text(entry["id"]), said))
+            texts = (entry.get(key) for key in ("comment", "input", "correction", "reviewer"))
+            found.append(
+                Said(_text(entry["id"]), hash_of(line), tuple(text for text in texts if isinstance(text, str)))
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # `read` tells of it
     return found
 
 
-def remove(path: Path, ids: Iterable[str]) -> None:
-    """Remove every line about these rows; the others stay as they are."""
-    gone = set(ids)
+def remove(path: Path, ids: Iterable[str], hashes: Iterable[str] = ()) -> None:
+    """Remove every line about these rows, and those with these hashes; the others stay as they are."""
+    gone, named = set(ids), set(hashes)
     with one_at_a_time(path.parent):
         lines = durable_lines.whole_lines(path)
-        kept = [line for line in lines if _id_of(line) not in gone]
+        kept = [line for line in lines if _id_of(line) not in gone and hash_of(line) not in named]
         if len(kept) < len(lines):
             write_text(path, "".join(line + "\n" for line in kept))
 

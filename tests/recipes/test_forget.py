@@ -163,6 +163,7 @@ def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> N
     assert left < rated
     assert left
     assert not left & hers
+    assert len(left) == len(rated - hers)  # a remark about her on a row of another: the remark is gone, not the row
     assert stat.S_IMODE((project / "forgotten" / "key").stat().st_mode) == 0o600
 
 

@@ -72,7 +72,7 @@ def test_what_is_forgotten_is_gone_and_the_rest_stays_byte_for_byte(tmp_path: Pa
     before = path.read_bytes()
     more = [ratings.rating_line(rating("r2", "A")), ratings.correction_line("r2", "ben", "test", "q", "a")]
     ratings.append(path, more, source=tmp_path)
-    assert [id for id, _ in ratings.texts(path)] == ["r1", "r2", "r2"]
+    assert [line.id for line in ratings.said(path)] == ["r1", "r2", "r2"]
     ratings.remove(path, ["r2"])
     assert path.read_bytes() == before
 

@@ -57,19 +57,26 @@ def planning(project: Project, words: Sequence[str]) -> Iterator[Plan]:
         finish(project.root, project.store)
         tombstones = Tombstones.of(project.root)
         decisions = project.decisions()
-        said = ratings.texts(project.root / ratings.FILE)
+        said = ratings.said(project.root / ratings.FILE)
         rows, wanted = find_rows(project.store, words, decisions, tombstones, said)
-        files = {DECISIONS: set(decisions.rows), ratings.FILE: {id for id, _ in said}}
-        yield _plan(project, words, rows, wanted, tombstones, [name for name, ids in files.items() if ids & rows.ids])
+        about = [line.hash for line in said if line.id in rows.ids or any(map(wanted.in_text, line.texts))]
+        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows), about)
 
 
 def _plan(
-    project: Project, words: Sequence[str], rows: Rows, wanted: Wanted, tombstones: Tombstones, about: list[str]
+    project: Project,
+    words: Sequence[str],
+    rows: Rows,
+    wanted: Wanted,
+    tombstones: Tombstones,
+    decided: set[str],
+    said: list[str],
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
-    files += [_entry(root / name, root, "rewritten") for name in about]
+    touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
+    files += [_entry(root / name, root, "rewritten") for name, about in touched.items() if about]
     lines = log.lines_about(store.root / log.FILE, rows, wanted)
     if lines:
         files.append(_entry(store.root / log.FILE, root, "rewritten"))
@@ -86,6 +93,7 @@ def _plan(
         removed=[str(path.relative_to(root)) for path in removed],
         rewritten=[str(path.relative_to(root)) for path in rewritten],
         log_lines=lines,
+        ratings=said,
         files=files,
         left=list(dict.fromkeys(left)),
         models=[{"path": str(path.relative_to(root)), **_weights(path)} for path in models],
