@@ -93,6 +93,9 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         from tunesmith.stages.goal.run import schema_of
 
         return {"schema": schema_of(settings.goal, project.root)}
+    if name == "test":  # the report tells what people said
+        said = project.ratings().facts()
+        return {"ratings": said} if said else {}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
     if name == "base":

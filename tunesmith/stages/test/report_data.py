@@ -92,6 +92,7 @@ class ReportData:
     unchecked: Sequence[str]
     commands: Rows
     model_folder: str
+    opinions: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
         commands=report_facts.commands(measured.verdict["code"], alone=base.from_scratch),
         model_folder=folder,
+        opinions=measured.facts["opinions"],
     )
 
 

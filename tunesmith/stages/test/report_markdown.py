@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_html import HEADLINES, OUTPUTS, STATES, TRAINING
+from tunesmith.stages.test.report_opinions import opinions_as_markdown
 from tunesmith.stages.test.side_by_side import Line, WorstRow
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
@@ -18,13 +19,14 @@ def as_markdown(report: ReportData) -> str:
     parts = [
         _head(report),
         _scores(report),
+        opinions_as_markdown(report.opinions, inline, table),
         _training(report),
         _worst(report),
         _set_aside(report),
         _facts(report),
         _end(report),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _head(report: ReportData) -> str:

@@ -24,8 +24,10 @@ from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_li
 from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.documents import Documents
+from tunesmith.stages.test.endpoints import answers_of_endpoints, check_endpoints
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
+from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
@@ -59,6 +61,7 @@ def run(
     base: BaseModel = inputs["base"]
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
+    check_endpoints(settings)
     locked = locked_rows(inputs["clean"], split)
     check_certificate(split, inputs["clean"], PARTS)
     rows, texts = asked_rows(locked, inputs["format"])
@@ -91,6 +94,7 @@ def run(
         "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
         "calibration": None if texts else calibration(goal, scored[TUNED].answers, scored[TUNED].by_row, **draw),
         "worst": [rows[index].id for index in worst],
+        "opinions": opinions(settings, rows, scored, rival.name, context),
         **draw,
         **found.facts,
     }
@@ -128,6 +132,7 @@ def _measure_answers(
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers |= answers_of_endpoints(settings, rows, goal, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
     enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
