@@ -16,10 +16,10 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
     ("launch",),
-    ("errors", "events", "language", "memory", "settings", "threads", "version", "workers"),
+    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "workers"),
     ("artifact", "example", "json_schema", "processes"),
     ("durable_lines",),
-    ("example_parquet", "decisions", "ratings"),
+    ("allowed_code", "example_parquet", "decisions", "ratings"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     ("leak_certificate",),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.

@@ -139,7 +139,8 @@ def _measure_answers(
     if base.from_scratch:
         answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
     answers = {COMMONEST_ANSWER.name: always, **answers}
-    scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
+    questions = [row.input for row in rows]
+    scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
     return _Found(
         scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
     )
