@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from tunesmith.blind_review import BlindReview
     from tunesmith.cli.keys import Keys
     from tunesmith.cli.screen import Screen
+    from tunesmith.project import Project
     from tunesmith.ratings import Choice
+    from tunesmith.scoring.preferences import People
 
 #: Characters of a text that are shown; the editor shows all.
 SHOWN = 2000
@@ -100,7 +102,25 @@ def _results(arguments: argparse.Namespace, screen: Screen, pair: list[str] | No
         screen.say("Nobody has compared these answers yet; `tunesmith review` begins.")
         return 0
     show(found, screen)
+    for line in _judge(project, found, arguments.part):
+        screen.say(line, wrap=True)
     return 0
+
+
+def _judge(project: Project, found: People, part: str) -> list[str]:
+    """What the last test's judge said of the same two, held against what people say now."""
+    from tunesmith.scoring.preferences import by_row
+    from tunesmith.stages.test.judge import told
+
+    test = project.product("test")
+    judge = (test.facts.get("opinions") or {}).get("judge")
+    pair = (found.overall.left, found.overall.right)
+    if part != "test" or judge is None or pair != ("tuned", judge["rival"]):
+        return []
+    texts = {row["id"]: {name: row[name]["answer"] for name in pair} for row in test.predictions()}
+    said = by_row(project.ratings().of_answers(texts, pair), pair[0])
+    words: list[str] = told(judge, said, resamples=test.facts["resamples"], seed=test.facts["seed"])["words"]
+    return ["", *words]
 
 
 def _introduce(screen: Screen, review: BlindReview) -> None:
