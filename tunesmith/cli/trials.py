@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import open_project
-from tunesmith.errors import InputError
+from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import duration
 
 if TYPE_CHECKING:
@@ -67,13 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     given: dict[str, Any] = {"minutes": arguments.minutes, "overrides": arguments.set}
     screen = Screen()
     with progress(Screen(stderr=True)) as on_event:
-        given["on_event"] = on_event
-        if arguments.more_data is not None:
-            found: Any = project.forecast_more_data(examples=arguments.more_data or None, **given)
-        elif arguments.bases:
-            found = project.try_bases(_words(arguments.bases), **given)
-        else:
-            found = project.search_settings(_words(arguments.search), **given)
+        found = _measured(project, arguments, {**given, "on_event": on_event})
     if arguments.more_data is not None:
         show_more_data(found, screen)
     elif arguments.bases:
@@ -84,6 +78,18 @@ def run(arguments: argparse.Namespace) -> int:
         better = found.best if found.better and found.best else {}
         _adopt(project, {f"train.{key}": value for key, value in better.items()}, arguments.accept, screen)
     return 0
+
+
+def _measured(project: Project, arguments: argparse.Namespace, given: dict[str, Any]) -> Any:
+    try:
+        if arguments.more_data is not None:
+            return project.forecast_more_data(examples=arguments.more_data or None, **given)
+        if arguments.bases:
+            return project.try_bases(_words(arguments.bases), **given)
+        return project.search_settings(_words(arguments.search), **given)
+    except Cancelled as stopped:
+        stopped.fix = "the same command goes on from here"
+        raise
 
 
 def _words(text: str) -> list[str]:

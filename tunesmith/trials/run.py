@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tunesmith.events import JsonLines, Sink, fan_out, ignore
+from tunesmith.errors import TunesmithError
+from tunesmith.events import Event, JsonLines, Sink, fan_out, ignore
 from tunesmith.pipeline.run import guard_disk, stop_on_interrupt
 from tunesmith.threads import be_patient
 from tunesmith.trials.bases import BasesCompared, compare_bases
@@ -28,8 +30,16 @@ def prepared(project: Project, overrides: Sequence[str] = (), on_event: Sink = i
     settings = project.read(overrides)
     be_patient()
     with guard_disk(project.root), project.store.lock(), stop_on_interrupt(on_event) as stopping:
-        log = JsonLines(project.store.root / "events.jsonl")
-        yield prepare(project, settings, dict(result.artifacts), stopping, fan_out(on_event, log))
+        sink = fan_out(on_event, JsonLines(project.store.root / "events.jsonl"))
+        found = prepare(project, settings, dict(result.artifacts), stopping, sink)
+        began = time.monotonic()
+        sink(Event("stage_started", "advise"))
+        try:
+            yield found
+        except TunesmithError as error:
+            sink(Event("stage_failed", "advise", {"code": error.code, "what": error.what}))
+            raise
+        sink(Event("stage_finished", "advise", {"counts": {}, "seconds": time.monotonic() - began}))
 
 
 def forecast_more_data(

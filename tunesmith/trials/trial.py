@@ -22,7 +22,7 @@ import numpy as np
 
 from tunesmith.artifact import fsync, hash_of, make_folder, read_json, write_json
 from tunesmith.errors import InputError
-from tunesmith.events import Event, ignore
+from tunesmith.events import Event
 from tunesmith.products import EncodedRow, GoalSheet, TunedModel
 from tunesmith.scoring.measure import ROW_METRIC, measure
 from tunesmith.scoring.statistic import FloatArray, Mean
@@ -122,7 +122,13 @@ def carry_out(prepared: Prepared, trial: Trial) -> Outcome:
     work = prepared.work / f"trial-{trial.id}"
     make_folder(work)
     began = time.monotonic()
-    context = Context("train", prepared.root, work, prepared.cache, trial.seed, ignore, stopping=prepared.stopping)
+
+    def hear(event: Event) -> None:
+        """Of a training that is thrown away only its progress is told."""
+        if event.kind == "progress":
+            prepared.sink(Event("progress", "advise", event.data))
+
+    context = Context("train", prepared.root, work, prepared.cache, trial.seed, hear, stopping=prepared.stopping)
     recipe = _recipe(trial, work)
     inputs = {"base": trial.material.base, "goal": trial.material.goal}
     may_checkpoint = trial.settings.activation_checkpointing == "auto"
