@@ -27,6 +27,7 @@ LAYERS = (
     ("learners.own_layers", "learners.trained_projection"),
     ("learners", "engines"),
     ("training", "scoring", "similarity", "privacy", "retrieval"),
+    ("answering",),
     ("sinks", "tombstones"),
     ("stages.context",),
     ("stages",),
