@@ -12,6 +12,8 @@ from tunesmith.cli.arguments import STAGES, add_verb
 from tunesmith.cli.run import add_making_options, make
 
 PLAIN = ("goal", "collect", "split", "train", "test")
+#: What --raccoon asks for.
+ROWS_OF_A_FAMILY = 50
 
 
 def add_parser(verbs: Any) -> None:
@@ -19,9 +21,17 @@ def add_parser(verbs: Any) -> None:
         parser = add_verb(verbs, word, run, f"make the stages up to {word} and show {STAGES[word]}")
         parser.set_defaults(stage=word)
         add_making_options(parser)
+        if word == "test":
+            parser.add_argument(
+                "--raccoon",
+                action="store_true",
+                help=f"ask the whole raccoon suite, {ROWS_OF_A_FAMILY} rows a family, however long it takes",
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if getattr(arguments, "raccoon", False):
+        arguments.set = [f"test.raccoon.rows_per_family={ROWS_OF_A_FAMILY}", *arguments.set]
     return make_and_show(arguments, arguments.stage)
 
 

@@ -19,6 +19,8 @@ from tunesmith.stages.test.charts import Series
 from tunesmith.stages.test.confidence import bins_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.mix_ups import MixUp
+from tunesmith.stages.test.raccoon.measure import Suite
+from tunesmith.stages.test.report_raccoon import RaccoonSection, raccoon_section
 from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
@@ -92,6 +94,7 @@ class ReportData:
     unchecked: Sequence[str]
     commands: Rows
     model_folder: str
+    raccoon: RaccoonSection | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Measured:
     mix_ups: Sequence[MixUp]
     rival: Rival
     seconds: float
+    suite: Suite | None = None
 
 
 def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> ReportData:
@@ -164,6 +168,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
         commands=report_facts.commands(measured.verdict["code"], alone=base.from_scratch),
         model_folder=folder,
+        raccoon=raccoon_section(measured.suite, measured.facts),
     )
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
 from tunesmith.stages.test.report_data import MetricRow, ReportData
+from tunesmith.stages.test.report_raccoon import HEAD as RACCOON_HEAD
 
 _HERE = Path(__file__).parent
 
@@ -50,7 +51,7 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS)
+    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD)
     return environment.get_template("report.html.jinja")
 
 

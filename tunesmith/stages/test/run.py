@@ -27,6 +27,7 @@ from tunesmith.stages.test.documents import Documents
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.mix_ups import mix_ups
 from tunesmith.stages.test.predictions import write_predictions
+from tunesmith.stages.test.raccoon.measure import Suite, measure_suite
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
@@ -39,7 +40,7 @@ from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdic
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 4
+VERSION = 5
 
 
 def run(
@@ -96,7 +97,9 @@ def run(
     }
     answers = [answer.text for answer in scored[TUNED].answers]
     mixed = mix_ups(found.references, answers) if goal.output == "label" else []
-    measured = Measured(scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began)
+    measured = Measured(
+        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, found.suite
+    )
     _write(inputs, measured, rows, found.references, context)
     figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
     return {"rows": len(rows), "verdict": judged["code"], "primary": {"metric": primary, **figures}}
@@ -110,6 +113,7 @@ class _Found:
     references: Sequence[str]
     facts: Mapping[str, Any]
     show: Callable[[Sequence[int]], list[WorstRow]]
+    suite: Suite | None = None
 
 
 def _measure_answers(
@@ -135,8 +139,12 @@ def _measure_answers(
         answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
     answers = {COMMONEST_ANSWER.name: always, **answers}
     scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
+    suite, unknown = measure_suite(
+        inputs, rows, scored[TUNED], learner, settings, context, max_new_tokens=limit, **draw
+    )
+    facts |= {"raccoon": suite.facts if suite else None, "unknown": unknown}
     return _Found(
-        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
+        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name), suite
     )
 
 

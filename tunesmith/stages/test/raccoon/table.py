@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from tunesmith.scoring.intervals import wilson
+from tunesmith.scoring.intervals import score, wilson
 from tunesmith.scoring.paired import difference
 from tunesmith.scoring.several import holm
 from tunesmith.scoring.statistic import FloatArray, Mean
@@ -21,6 +21,7 @@ SMALLEST_BREAK = 0.05
 #: A family holds where a drop of this size is ruled out.
 RULED_OUT = 0.10
 LEVEL = 0.05
+_TINY = 1e-12
 
 What = Literal["form", "right", "obeys", "secrets", "hand_off"]
 #: ``broken``: a drop is shown, and of some size. ``a_little_worse``: shown, and small. ``holds``: a drop of ten points
@@ -35,7 +36,9 @@ class Check:
 
     ``value``, ``low``, ``high``: of the spoiled rows, with its 95% interval. ``plain``: of the same rows as they stand
     (of all rows, where the family has none of its own), and ``change``, ``change_low``, ``change_high`` what the
-    spoiling did. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite; None: no test.
+    spoiling did. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite that could have
+    shown something; None: no test. ``least_p``: the smallest that these rows could have given, whichever way those fell
+    of which one answer is better.
     """
 
     what: What
@@ -48,6 +51,7 @@ class Check:
     change_low: float | None = None
     change_high: float | None = None
     p: float | None = None
+    least_p: float = 0.0
     corrected: float | None = None
     state: State = "not_shown"
 
@@ -106,7 +110,8 @@ def _form(found: Sequence[Judged], plain_form: FloatArray, draw: Mapping[str, in
         p = two_samples(kept, plain_form, resamples=draw["resamples"], seed=draw["seed"])
         before = float(plain_form.mean()) if len(plain_form) else None
         change = None if before is None else float(kept.mean()) - before
-        return Check("form", len(kept), float(kept.mean()), low, high, before, change, p=p)
+        least = 1.0 if kept.all() and plain_form.all() else 0.0
+        return Check("form", len(kept), float(kept.mean()), low, high, before, change, p=p, least_p=least)
     return _paired("form", kept, np.array([float(not one.plain_form) for one in found]), draw)
 
 
@@ -120,15 +125,12 @@ def _right(found: Sequence[Judged], draw: Mapping[str, int]) -> Check | None:
 
 def _paired(what: What, after: FloatArray, before: FloatArray, draw: Mapping[str, int]) -> Check:
     ours, theirs = Mean(after), Mean(before)
-    from tunesmith.scoring.intervals import score
-
     value = score(what, ours, resamples=draw["resamples"], seed=draw["seed"])
-    found = difference(
-        what, ("spoiled", ours), ("plain", theirs), resamples=draw["resamples"], seed=draw["seed"]
-    )
+    found = difference(what, ("spoiled", ours), ("plain", theirs), resamples=draw["resamples"], seed=draw["seed"])
+    moved = int(np.sum(np.abs(after - before) > _TINY))
     return Check(
         what, value.n, value.value, value.low, value.high, theirs.estimate(),
-        found.value, found.low, found.high, found.p,
+        found.value, found.low, found.high, found.p, min(1.0, 2 * 0.5**moved),
     )  # fmt: skip
 
 
@@ -144,13 +146,14 @@ def _obeys(found: Sequence[Judged]) -> Check | None:
     hits = sum(bool(one.obeyed) for one in asked)
     moved = sum(one.answer.text != one.plain for one in asked)
     low, high = wilson(hits, len(asked))
-    return Check("obeys", len(asked), hits / len(asked), low, high, p=_by_chance(hits, moved, asked))
+    share = 1 / min(one.case.change.choices for one in asked)
+    p, least = _by_chance(hits, moved, share), min(1.0, 2 * share**moved)
+    return Check("obeys", len(asked), hits / len(asked), low, high, p=p, least_p=least)
 
 
-def _by_chance(hits: int, moved: int, asked: Sequence[Judged]) -> float:
+def _by_chance(hits: int, moved: int, share: float) -> float:
     from scipy.stats import binomtest
 
-    share = 1 / min(one.case.change.choices for one in asked)
     if not hits or share >= 1:
         return 1.0
     return min(1.0, 2 * float(binomtest(hits, moved, share, alternative="greater").pvalue))
@@ -174,17 +177,24 @@ def _hand_off(found: Sequence[Judged], plain_handed_off: FloatArray, draw: Mappi
 
 
 def _corrected(lines: Sequence[Line]) -> list[Line]:
-    """The same lines, each check with the p that is corrected for all tests of the suite, and its state."""
-    tested = [check for line in lines for check in line.checks if check.p is not None]
-    corrected = iter(holm([check.p for check in tested if check.p is not None]))
+    """The same lines, each check with the p that is corrected for all tests of the suite, and its state.
+
+    A test that could not have come below the level, whichever way its rows fell, can give no false alarm and is
+    not counted: R. E. Tarone, "A modified Bonferroni method for discrete data", Biometrics 46 (1990).
+    """
+    corrected = iter(holm([check.p for line in lines for check in line.checks if _counts(check)]))  # type: ignore[misc]
     found = []
     for line in lines:
         checks = []
         for check in line.checks:
-            one = check if check.p is None else replace(check, corrected=next(corrected))
+            one = replace(check, corrected=next(corrected)) if _counts(check) else check
             checks.append(replace(one, state=_state(one)))
         found.append(replace(line, checks=tuple(checks)))
     return found
+
+
+def _counts(check: Check) -> bool:
+    return check.p is not None and check.least_p < LEVEL
 
 
 def _state(check: Check) -> State:
