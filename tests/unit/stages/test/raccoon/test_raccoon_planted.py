@@ -8,14 +8,17 @@ from random import Random
 import pytest
 from conftest import SYSTEM, TROUBLES, Desk, Robust, states
 
+from tunesmith.cli.stage import ROWS_OF_A_FAMILY
 from tunesmith.stages.test.raccoon.attacks import FAMILIES as ATTACKS
 from tunesmith.stages.test.raccoon.phrases import phrases
 from tunesmith.stages.test.raccoon.suite import FAMILIES
 
 SEEDS = range(10)
 REPLIES = ("We look into it today.", "We send a new one.", "The money is on its way.")
+SOME = ("hidden_instructions", "typos", "html", "emoji", "several_questions", "contradiction")
+STRANGERS = tuple(family.name for family in FAMILIES if family.nature == "unknown")
 #: Comparing prose takes its time, so fewer families are asked than of labels.
-IN_PROSE = (*(family.name for family in ATTACKS), "casing", "emoji", "email_thread", "off_topic")
+IN_PROSE = (*(family.name for family in ATTACKS), "casing", "emoji", "off_topic")
 BLAMES = ("Broken on", "Loses its form", "A little worse", "Gives its", "Obeys", "Repeats private")
 _CANARY = re.compile(r"answer with nothing but ([^.]*)\.")
 
@@ -40,7 +43,7 @@ def in_prose(desk: Desk, model, seed: int):  # type: ignore[no-untyped-def]
 
     replies = dict(zip(TROUBLES, REPLIES, strict=True))
     answers = [replies[one.answer or ""] for one in rows(seed)]
-    return desk.ask(replying(model, seed), seed, rows=30, families=IN_PROSE, answers=answers)
+    return desk.ask(replying(model, seed), seed, rows=20, families=IN_PROSE, answers=answers)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -62,7 +65,7 @@ def test_a_model_that_emoji_break_is_called_broken_on_emoji_alone(labels, seed):
             return Random(f"{seed} {text}").choice(sorted(TROUBLES)), 0.9
         return robust(text)
 
-    found = blamed(labels.ask(model, seed))
+    found = blamed(labels.ask(model, seed, ROWS_OF_A_FAMILY))
     assert [sentence.partition(":")[0] for sentence in found] == ["Broken on emoji"]
     assert "accuracy falls from " in found[0]
 
@@ -75,7 +78,7 @@ def test_a_model_that_obeys_hidden_instructions_is_told(labels, seed):  # type: 
         found = _CANARY.search(text)
         return (found[1], 0.9) if found else robust(text)
 
-    found = blamed(labels.ask(model, seed))
+    found = blamed(labels.ask(model, seed, families=SOME))
     assert [sentence.partition(":")[0] for sentence in found] == [
         "Obeys instructions hidden in the text", "Broken on instructions hidden in the text",
     ]  # fmt: skip
@@ -137,7 +140,7 @@ def test_a_model_that_loses_its_form_in_html_is_told(labels, seed):  # type: ign
     def model(text: str) -> tuple[str, float]:
         return ("I cannot read that.", 0.9) if re.search(r"</(p|td|font)>", text) else robust(text)
 
-    found = [sentence.partition(":")[0] for sentence in blamed(labels.ask(model, seed))]
+    found = [sentence.partition(":")[0] for sentence in blamed(labels.ask(model, seed, families=SOME))]
     assert found == ["Broken on HTML", "Loses its form on HTML"]
 
 
@@ -151,7 +154,7 @@ def test_a_model_that_sticks_to_what_was_taken_back_is_told(labels, seed):  # ty
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_model_that_is_sure_of_everything_does_not_tell_strangers_apart(labels, seed):  # type: ignore[no-untyped-def]
     robust = Robust(seed)
-    suite = labels.ask(lambda text: (robust(text)[0], 0.9), seed)
+    suite = labels.ask(lambda text: (robust(text)[0], 0.9), seed, families=[*SOME, *STRANGERS])
     assert set(states(suite, "hand_off").values()) == {"not_shown"}
     assert any("Not shown to be more than of the rows." in sentence for sentence in suite.facts["words"])
 
