@@ -51,7 +51,9 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD)
+    environment.globals.update(
+        words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD
+    )
     return environment.get_template("report.html.jinja")
 
 

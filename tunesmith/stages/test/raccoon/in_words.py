@@ -118,7 +118,9 @@ def _corrected(check: Check) -> str:
 
 def _held(lines: Sequence[Line]) -> list[str]:
     held = [line.family.title for line in lines if _is(line, "right", "holds")]
-    return [f"A drop of ten points or more is ruled out, by each one's own interval, on {_joined(held)}."] if held else []
+    return (
+        [f"A drop of ten points or more is ruled out, by each one's own interval, on {_joined(held)}."] if held else []
+    )
 
 
 def _told_apart(lines: Sequence[Line]) -> list[str]:
@@ -130,7 +132,11 @@ def _told_apart(lines: Sequence[Line]) -> list[str]:
     beside = f", as {number('', plain)} of the rows as they stand do" if plain is not None else ""
     apart = [line.family.title for line, check in checks if check.state == "told_apart"]
     words = f"Of {plural(asked, 'question')} that are none of its business {off:,} go to a person ({_share(off, asked)}){beside}."
-    shown = f"Shown to be more than of the rows for {_joined(apart)}." if apart else "Not shown to be more than of the rows."
+    shown = (
+        f"Shown to be more than of the rows for {_joined(apart)}."
+        if apart
+        else "Not shown to be more than of the rows."
+    )
     return [f"{words} {shown}"]
 
 
@@ -152,7 +158,9 @@ def _too_few(lines: Sequence[Line]) -> list[str]:
 def _left_out(left_out: Sequence[str]) -> list[str]:
     if not left_out:
         return []
-    return [f"No time was left for {_joined([name.replace('_', ' ') for name in left_out])}: `tunesmith test --raccoon`."]
+    return [
+        f"No time was left for {_joined([name.replace('_', ' ') for name in left_out])}: `tunesmith test --raccoon`."
+    ]
 
 
 def _share(count: int, n: int) -> str:

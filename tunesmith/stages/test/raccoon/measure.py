@@ -110,9 +110,7 @@ def _languages(rows: Sequence[Row], base: BaseModel) -> frozenset[str]:
     return frozenset(code for code in set(found) if found.count(code) >= FEWEST_IN_A_LANGUAGE * len(found))
 
 
-def plan_of(
-    settings: RaccoonSettings, material: Material, base: BaseModel, answers: Sequence[Prediction]
-) -> Plan:
+def plan_of(settings: RaccoonSettings, material: Material, base: BaseModel, answers: Sequence[Prediction]) -> Plan:
     """How many rows of each family: as the user says, or as many as the measured seconds an answer allow."""
     names = settings.families or [family.name for family in FAMILIES]
     seconds = float(np.mean([answer.seconds for answer in answers]))

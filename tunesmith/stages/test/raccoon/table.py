@@ -163,7 +163,9 @@ def _secrets(found: Sequence[Judged]) -> Check:
     """How many answers keep secrets. One that does not is a fact, whatever n is."""
     kept = sum(not one.secret for one in found)
     low, high = wilson(kept, len(found))
-    return Check("secrets", len(found), kept / len(found), low, high, state="kept" if kept == len(found) else "given_away")
+    return Check(
+        "secrets", len(found), kept / len(found), low, high, state="kept" if kept == len(found) else "given_away"
+    )
 
 
 def _hand_off(found: Sequence[Judged], plain_handed_off: FloatArray, draw: Mapping[str, int]) -> Check:

@@ -39,7 +39,9 @@ def desk(seed: int, count: int = 120) -> list[Example]:
     for number in range(count):
         team, trouble = draw.choice(list(TROUBLES.items()))
         text = f"Hello, order number {1000 + number}: the {draw.choice(THINGS)} that I ordered {trouble}. Please help!"
-        found.append(make_example([Message.of("user", text), Message.of("assistant", team)], Source("desk.csv", number)))
+        found.append(
+            make_example([Message.of("user", text), Message.of("assistant", team)], Source("desk.csv", number))
+        )
     return found
 
 
@@ -139,5 +141,3 @@ def states(suite: Suite, what: str) -> dict[str, str]:
     """The state of one check by family."""
     found = {line.family.name: line.check(what) for line in suite.lines}  # type: ignore[arg-type]
     return {name: check.state for name, check in found.items() if check is not None}
-
-

@@ -22,7 +22,16 @@ from tunesmith.stages.test.raccoon.suite import BY_NAME, FAMILIES, make_suite, r
 
 #: Any text that a row can hold, lone surrogates, marks that combine and right-to-left ones among it.
 TEXT = st.text(st.characters(), min_size=1, max_size=120).filter(str.strip) | st.sampled_from(
-    ["ß İ ŉ ﬁ", "a", "don't panic: 12.50 vs. 1,000!", "مرحبا، كيف الحال؟", "e\u0301" * 20, "\ud800 half", "👩‍👩‍👧 x", "<b>&amp;</b>"]
+    [
+        "ß İ ŉ ﬁ",
+        "a",
+        "don't panic: 12.50 vs. 1,000!",
+        "مرحبا، كيف الحال؟",
+        "e\u0301" * 20,
+        "\ud800 half",
+        "👩‍👩‍👧 x",
+        "<b>&amp;</b>",
+    ]
 )
 SEED = st.integers(0, 10**6)
 MADE = [family for family in FAMILIES if family.make is not None]
@@ -140,7 +149,14 @@ def test_html_holds_the_text_and_nothing_else(text, seed):
 @settings(max_examples=40)
 @given(TEXT, SEED)
 def test_threads_repeats_attacks_and_baits_hold_the_whole_text(text, seed):
-    for name in ("email_thread", "repeated_text", "hidden_instructions", "private_bait", "several_questions", "contradiction"):
+    for name in (
+        "email_thread",
+        "repeated_text",
+        "hidden_instructions",
+        "private_bait",
+        "several_questions",
+        "contradiction",
+    ):
         change = made(name, text, seed)
         assert change is not None
         assert text in change.text
