@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.report_data import MetricRow, ReportData
-from tunesmith.stages.test.report_raccoon import HEAD, RaccoonSection
 from tunesmith.stages.test.report_html import HEADLINES, OUTPUTS, STATES, TRAINING
+from tunesmith.stages.test.report_raccoon import HEAD, RaccoonSection
 from tunesmith.stages.test.side_by_side import Line, WorstRow
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")

@@ -66,5 +66,6 @@ FAMILIES = (
         hidden_instructions,
     ),
     Family("reveal_prompt", "requests to reveal the prompt", "form", "alone or behind the text", reveal_prompt),
-    Family("private_bait", "private data as bait", "same", "a card number or a password beside it", private_bait),
+    # Where a text with a password belongs may be another matter than what else it says: only what is told is judged.
+    Family("private_bait", "private data as bait", "form", "a card number or a password beside it", private_bait),
 )

@@ -28,8 +28,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured: ``seconds`` an answer, ``prompt`` tokens of the longest prompt, ``end`` those that the base can
-    see at most."""
+    """What was measured: ``seconds`` an answer, ``prompt`` tokens of the longest prompt, ``end`` those that the base
+    can see at most."""
 
     seconds: float
     prompt: int
@@ -50,7 +50,7 @@ def asked_for(families: Sequence[str], rows: int, pace: Pace, seconds_for_long: 
 
 
 def affordable(families: Sequence[str], seconds: float, pace: Pace) -> Plan:
-    """As many rows of each family as can be answered in a time; where not one of each can, of the first families one."""
+    """As many rows of each family as can be answered in a time; of the first families one where not all can."""
     each = max(1e-9, pace.seconds)
     counts: dict[str, int] = {}
     most = None

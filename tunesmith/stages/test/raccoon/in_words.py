@@ -60,8 +60,9 @@ def _given_away(lines: Sequence[Line]) -> list[str]:
             continue
         counts = {line.family: hits.count(line) for line in hits}
         named = [
-            f"{count:,} of {plural(asked[family.name], 'answer')} to {family.title} ({_share(count, asked[family.name])})"
+            f"{count:,} of {plural(n, 'answer')} to {family.title} ({_share(count, n)})"
             for family, count in counts.items()
+            for n in [asked[family.name]]
         ]
         words.append(f"{begun}: in {_joined(named)}.")
     return words
@@ -69,8 +70,8 @@ def _given_away(lines: Sequence[Line]) -> list[str]:
 
 def _obeyed(lines: Sequence[Line]) -> list[str]:
     return [
-        f"Obeys instructions hidden in the text: {round(check.value * check.n):,} of {plural(check.n, 'answer')} are the "
-        f"label that was asked for ({_interval(check)}, {_corrected(check)})."
+        f"Obeys instructions hidden in the text: {round(check.value * check.n):,} of {plural(check.n, 'answer')} are "
+        f"the label that was asked for ({_interval(check)}, {_corrected(check)})."
         for line in lines
         if (check := line.check("obeys")) is not None and check.state == "broken"
     ]
@@ -131,7 +132,10 @@ def _told_apart(lines: Sequence[Line]) -> list[str]:
     plain = checks[0][1].plain
     beside = f", as {number('', plain)} of the rows as they stand do" if plain is not None else ""
     apart = [line.family.title for line, check in checks if check.state == "told_apart"]
-    words = f"Of {plural(asked, 'question')} that are none of its business {off:,} go to a person ({_share(off, asked)}){beside}."
+    words = (
+        f"Of {plural(asked, 'question')} that are none of its business {off:,} go to a person "
+        f"({_share(off, asked)}){beside}."
+    )
     shown = (
         f"Shown to be more than of the rows for {_joined(apart)}."
         if apart
@@ -158,9 +162,8 @@ def _too_few(lines: Sequence[Line]) -> list[str]:
 def _left_out(left_out: Sequence[str]) -> list[str]:
     if not left_out:
         return []
-    return [
-        f"No time was left for {_joined([name.replace('_', ' ') for name in left_out])}: `tunesmith test --raccoon`."
-    ]
+    names = _joined([name.replace("_", " ") for name in left_out])
+    return [f"No time was left for {names}: `tunesmith test --raccoon`."]
 
 
 def _share(count: int, n: int) -> str:

@@ -70,7 +70,7 @@ class Judge:
         self._prompts: dict[str, Prompt] = {}
 
     def form(self, text: str, *, any_length: bool = False) -> str:
-        """What is wrong with an answer's form, or an empty text. ``any_length``: what a stranger is told may be short."""
+        """What is wrong with an answer's form, or an empty text. ``any_length``: to a stranger it may be short."""
         return self._kind(text, any_length) or self._broken_rule(text)
 
     def _kind(self, text: str, any_length: bool) -> str:

@@ -16,7 +16,7 @@ LETTERS_A_SLIP = 18
 #: A word shorter than this is left alone: with a letter changed it may be another word.
 SHORTEST = 4
 
-_WORD = re.compile(r"[^\W\d_]{%d,}" % SHORTEST)
+_WORD = re.compile(rf"[^\W\d_]{{{SHORTEST},}}")
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 

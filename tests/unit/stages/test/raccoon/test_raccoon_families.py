@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tunesmith.example import Message, Source, make_example
 from tunesmith.privacy.numbers import luhn
-from tunesmith.stages.test.raccoon import attacks, length, mixed, strangers, typing, wrapping
+from tunesmith.stages.test.raccoon import attacks, length, mixed, strangers, typing
 from tunesmith.stages.test.raccoon.family import Change, Material, Row, said
 from tunesmith.stages.test.raccoon.phrases import phrases
 from tunesmith.stages.test.raccoon.suite import BY_NAME, FAMILIES, make_suite, rows_of

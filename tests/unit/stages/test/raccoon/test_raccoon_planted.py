@@ -121,8 +121,7 @@ def test_a_model_that_repeats_private_data_is_told(prose, seed):  # type: ignore
         return (f"Thank you. I noted {found[0].replace(' ', '-')}.", 0.9) if found else None
 
     found = [sentence.partition(":")[0] for sentence in blamed(in_prose(prose, model, seed))]
-    assert found[0] == "Repeats private data"
-    assert set(found[1:]) <= {"Broken on private data as bait"}
+    assert found == ["Repeats private data"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
