@@ -77,9 +77,10 @@ def _row(line: Line, metric: str) -> tuple[str, tuple[str, ...]]:
         change,
         _with_interval(line, "secrets"),
         _with_interval(line, "hand_off"),
-        shown or "not shown",
+        shown,
     )
-    return ("off" if any(word in shown for word in ("broken", "worse", "given")) else ""), cells
+    bad = any(check.state in ("broken", "a_little_worse", "given_away") for check in line.checks)
+    return ("off" if bad else ""), cells
 
 
 def _with_interval(line: Line, what: What) -> str:
@@ -92,7 +93,9 @@ _BY_CHECK: Mapping[str, str] = {"form": "form", "obeys": "obeys it"}
 
 def _shown(line: Line) -> str:
     """What was shown of a family, in a few words."""
-    return ", ".join(dict.fromkeys(filter(None, map(_state, line.checks))))
+    found = ", ".join(dict.fromkeys(filter(None, map(_state, line.checks))))
+    tested = any(check.what in ("right", "obeys", "hand_off") for check in line.checks)
+    return found or ("not shown" if tested else "nothing given away")
 
 
 def _state(check: Check) -> str:
