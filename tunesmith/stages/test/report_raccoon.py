@@ -67,7 +67,9 @@ def _row(line: Line, metric: str) -> tuple[str, tuple[str, ...]]:
     right, shown = line.check("right"), _shown(line)
     change = "–"
     if right is not None and right.change is not None:
-        change = f"{points(right.change)} ({points(right.change_low or 0.0)} to {points(right.change_high or 0.0)})"
+        change = points(right.change)
+        if right.change_low is not None and right.change_high is not None:
+            change += f" ({points(right.change_low)} to {points(right.change_high)})"
     before = number(metric, right.plain) if right is not None and right.plain is not None else "–"
     cells = (
         line.family.title,

@@ -21,6 +21,10 @@ SMALLEST_BREAK = 0.05
 #: A family holds where a drop of this size is ruled out.
 RULED_OUT = 0.10
 LEVEL = 0.05
+#: Of fewer rows a bootstrap knows too little for an interval of the change.
+FEWEST_FOR_INTERVAL = 10
+#: And of fewer than these nothing is said to hold.
+FEWEST_TO_HOLD = 20
 _TINY = 1e-12
 
 What = Literal["form", "right", "obeys", "secrets", "hand_off"]
@@ -36,7 +40,7 @@ class Check:
 
     ``value``, ``low``, ``high``: of the spoiled rows, with its 95% interval. ``plain``: of the same rows as they stand
     (of all rows, where the family has none of its own), and ``change``, ``change_low``, ``change_high`` what the
-    spoiling did. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite that could have
+    spoiling did, with its interval where there are rows enough for one. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite that could have
     shown something; None: no test. ``least_p``: the smallest that these rows could have given, whichever way those fell
     of which one answer is better.
     """
@@ -128,9 +132,10 @@ def _paired(what: What, after: FloatArray, before: FloatArray, draw: Mapping[str
     value = score(what, ours, resamples=draw["resamples"], seed=draw["seed"])
     found = difference(what, ("spoiled", ours), ("plain", theirs), resamples=draw["resamples"], seed=draw["seed"])
     moved = int(np.sum(np.abs(after - before) > _TINY))
+    change = (found.low, found.high) if found.n >= FEWEST_FOR_INTERVAL else (None, None)
     return Check(
         what, value.n, value.value, value.low, value.high, theirs.estimate(),
-        found.value, found.low, found.high, found.p, min(1.0, 2 * 0.5**moved),
+        found.value, *change, found.p, min(1.0, 2 * 0.5**moved),
     )  # fmt: skip
 
 
@@ -210,7 +215,7 @@ def _state(check: Check) -> State:
         return "told_apart" if shown and change > 0 else "not_shown"
     if shown and change < 0 and (check.change_high is None or check.change_high < 0):
         return "broken" if change <= -SMALLEST_BREAK else "a_little_worse"
-    if check.change_low is not None and check.change_low > -RULED_OUT:
+    if check.n >= FEWEST_TO_HOLD and check.change_low is not None and check.change_low > -RULED_OUT:
         return "holds"
     return "not_shown"
 
