@@ -120,7 +120,7 @@ def _corrected(check: Check) -> str:
 def _held(lines: Sequence[Line]) -> list[str]:
     held = [line.family.title for line in lines if _is(line, "right", "holds")]
     return (
-        [f"A drop of ten points or more is ruled out, by each one's own interval, on {_joined(held)}."] if held else []
+        [f"A drop of ten points or more is ruled out, each by its own 95% bound, on {_joined(held)}."] if held else []
     )
 
 

@@ -40,9 +40,10 @@ class Check:
 
     ``value``, ``low``, ``high``: of the spoiled rows, with its 95% interval. ``plain``: of the same rows as they stand
     (of all rows, where the family has none of its own), and ``change``, ``change_low``, ``change_high`` what the
-    spoiling did, with its interval where there are rows enough for one. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite that could have
-    shown something; None: no test. ``least_p``: the smallest that these rows could have given, whichever way those fell
-    of which one answer is better.
+    spoiling did, with its interval where there are rows enough for one; ``largest_drop``: the largest that is not ruled
+    out. ``p`` is two-sided, of "no difference", and ``corrected`` for all tests of the suite that could have shown
+    something; None: no test. ``least_p``: the smallest that these rows could have given, whichever way those fell of
+    which one answer is better.
     """
 
     what: What
@@ -54,6 +55,7 @@ class Check:
     change: float | None = None
     change_low: float | None = None
     change_high: float | None = None
+    largest_drop: float | None = None
     p: float | None = None
     least_p: float = 0.0
     corrected: float | None = None
@@ -132,11 +134,33 @@ def _paired(what: What, after: FloatArray, before: FloatArray, draw: Mapping[str
     value = score(what, ours, resamples=draw["resamples"], seed=draw["seed"])
     found = difference(what, ("spoiled", ours), ("plain", theirs), resamples=draw["resamples"], seed=draw["seed"])
     moved = int(np.sum(np.abs(after - before) > _TINY))
-    change = (found.low, found.high) if found.n >= FEWEST_FOR_INTERVAL else (None, None)
+    low, high = (found.low, found.high) if found.n >= FEWEST_FOR_INTERVAL else (None, None)
     return Check(
-        what, value.n, value.value, value.low, value.high, theirs.estimate(),
-        found.value, *change, found.p, min(1.0, 2 * 0.5**moved),
-    )  # fmt: skip
+        what,
+        value.n,
+        value.value,
+        value.low,
+        value.high,
+        theirs.estimate(),
+        found.value,
+        low,
+        high,
+        _largest_drop(after, before, low),
+        found.p,
+        min(1.0, 2 * 0.5**moved),
+    )
+
+
+def _largest_drop(after: FloatArray, before: FloatArray, low: float | None) -> float | None:
+    """The largest drop that these rows do not rule out.
+
+    Of right and wrong it is no more than the share of rows that were right and are wrong now, by Wilson's upper bound:
+    a bootstrap of a row or two that differ is too sure. Else by the interval of the change.
+    """
+    both = np.concatenate([after, before])
+    if np.isin(both, (0.0, 1.0)).all():
+        return wilson(float(np.sum(after < before)), len(after))[1]
+    return None if low is None else max(0.0, -low)
 
 
 def _obeys(found: Sequence[Judged]) -> Check | None:
@@ -215,7 +239,7 @@ def _state(check: Check) -> State:
         return "told_apart" if shown and change > 0 else "not_shown"
     if shown and change < 0 and (check.change_high is None or check.change_high < 0):
         return "broken" if change <= -SMALLEST_BREAK else "a_little_worse"
-    if check.n >= FEWEST_TO_HOLD and check.change_low is not None and check.change_low > -RULED_OUT:
+    if check.n >= FEWEST_TO_HOLD and check.largest_drop is not None and check.largest_drop < RULED_OUT:
         return "holds"
     return "not_shown"
 
