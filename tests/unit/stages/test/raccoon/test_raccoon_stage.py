@@ -17,7 +17,7 @@ from tunesmith import plugins
 from tunesmith.answering.answerer import of_model
 from tunesmith.errors import InputError
 from tunesmith.example import messages_from_json
-from tunesmith.learners.protocol import Prediction
+from tunesmith.learners.protocol import Prediction, Refusal
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 from tunesmith.project_file import ProjectSettings, read
 from tunesmith.stages.context import Context
@@ -40,7 +40,9 @@ class Understanding:
     def _predict(self, candidate: str, base: Any, goal: Any, tuned: Any, prompts: Any, **more: Any) -> list[Prediction]:
         return [Prediction(*self.model(prompt[-1].text), 3, 0.01) for prompt in prompts]
 
-    def _encode(self, example: Any) -> EncodedRow:
+    def _encode(self, example: Any) -> EncodedRow | Refusal:
+        if len(example.input.split()) > 120:
+            return Refusal("too_long", "")
         return EncodedRow(example.id, [1] * 30, [False] * 30, None, 1.0, 20)
 
 
