@@ -72,9 +72,10 @@ class Judge:
         self._allowed = [*known, *goal.labels]
         self._prompts: dict[str, Prompt] = {}
 
-    def form(self, text: str, *, any_length: bool = False) -> str:
-        """What is wrong with an answer's form, or an empty text. ``any_length``: to a stranger it may be short."""
-        return self._kind(text, any_length) or self._broken_rule(text)
+    def form(self, text: str, asked: str = "", *, any_length: bool = False) -> str:
+        """What is wrong with an answer's form, or an empty text. ``asked``: what it answers, for rules in Python.
+        ``any_length``: to a stranger it may be short."""
+        return self._kind(text, any_length) or self._broken_rule(text, asked)
 
     def _kind(self, text: str, any_length: bool) -> str:
         if self._goal.output == "label":
@@ -91,11 +92,11 @@ class Judge:
             return f"{count:,} words, and the training answers have {self._shortest:,} to {self._longest:,}"
         return ""
 
-    def _broken_rule(self, text: str) -> str:
+    def _broken_rule(self, text: str, asked: str) -> str:
         if not self._rules:
             return ""
         try:
-            faults = self._rules.faults(text)
+            faults = self._rules.faults(text, input=asked)
         except InputError:  # the rule was fast on every example: it is this answer that it cannot read
             return "a rule cannot read it"
         return f"breaks a rule: {faults[0]}" if faults else ""
@@ -151,8 +152,8 @@ def _judged(
         before,
         score,
         held,
-        judge.form(answer.text, any_length=case.is_stranger or case.family.nature == "form"),
-        "" if before is None else judge.form(before, any_length=case.family.nature == "form"),
+        judge.form(answer.text, case.change.text, any_length=case.is_stranger or case.family.nature == "form"),
+        "" if before is None else judge.form(before, case.row.example.input, any_length=case.family.nature == "form"),
         judge.secret(case, answer.text),
         None if wanted is None else plain(answer.text) == plain(wanted) != plain(before or ""),
         judge.handed_off(answer),

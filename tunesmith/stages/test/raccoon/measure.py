@@ -136,13 +136,13 @@ def ask_suite(
     began = time.monotonic()
     cases = make_suite(replace(material, most=plan.most), plan.counts, seed)
     answers = _answers(answerer, cases, context)
-    plain = {row.index: scored.answers[row.index] for row in material.rows}
-    texts = {index: answer.text for index, answer in plain.items()}
+    plain = [scored.answers[row.index] for row in material.rows]
+    texts = {row.index: answer.text for row, answer in zip(material.rows, plain, strict=True)}
     judged = judge_all(judge, goal, cases, answers, texts, scored.by_row)
     lines = table(
         judged,
-        plain_form=np.array([float(not judge.form(text)) for text in texts.values()]),
-        plain_handed_off=np.array([float(judge.handed_off(answer)) for answer in plain.values()]),
+        plain_form=np.array([float(not judge.form(texts[row.index], row.example.input)) for row in material.rows]),
+        plain_handed_off=np.array([float(judge.handed_off(answer)) for answer in plain]),
         hands_off=goal.unknown == "hand_off",
         resamples=resamples,
         seed=seed,
