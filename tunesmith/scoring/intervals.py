@@ -54,7 +54,8 @@ def bootstrap(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0
     BCa (bias-corrected and accelerated): B. Efron, "Better bootstrap confidence intervals", JASA 82 (1987),
     with the acceleration from leaving out one row at a time. For means its normal points are replaced by
     sqrt(n / (n - 1)) times Student's, since a resample varies too little when n is small; macro-F1 does not, since its
-    rare labels come and go: T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015).
+    rare labels come and go: T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician
+    69 (2015).
     """
     value = statistic.estimate()
     draws = np.concatenate([statistic.resampled(weights) for weights in drawn_rows(statistic.rows, resamples, seed)])

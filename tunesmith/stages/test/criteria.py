@@ -24,8 +24,8 @@ CAUTIOUS = 0.5
 @dataclass(frozen=True)
 class Judged:
     """One criterion held against its score. ``p_missed``: of "it is met", corrected for the number of criteria;
-    ``p_reached``: of "it is not"; both one-sided.
-    ``rows_needed``: test rows that would settle an undecided one, with a chance of 80% if the true value is this."""
+    ``p_reached``: of "it is not"; both one-sided. ``rows_needed``: test rows that would settle an undecided one, with
+    a chance of 80% if the true value is this."""
 
     metric: str
     at_least: float
