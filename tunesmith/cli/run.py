@@ -38,6 +38,11 @@ def add_making_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--from-scratch", action="store_true", help="make every stage again")
     parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="allow the Python files that the goal's rules name to run on this machine, until they change",
+    )
+    parser.add_argument(
         "--log-to",
         metavar="TOOL",
         action="append",
@@ -79,6 +84,9 @@ def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> Ru
     from tunesmith.cli.progress import progress
 
     project = open_project(arguments)
+    if arguments.allow_code:
+        allowed = project.allow_code()
+        screen.say(f"Allowed until it changes: {', '.join(allowed) or 'no rule names Python code'}")
     with ExitStack() as stack:
         sinks = []
         if arguments.log_to:

@@ -93,9 +93,15 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
             found["forgotten"] = hash_of(sorted(forgotten.hashes))
         return found
     if name == "goal":
-        from tunesmith.stages.goal.run import schema_of
+        from tunesmith.stages.goal.run import rule_sheets, schema_of
 
-        return {"schema": schema_of(settings.goal, project.root)}
+        found = {"schema": schema_of(settings.goal, project.root)}
+        if any(rule.schema_ or rule.python for rule in settings.goal.rules):
+            found["rules"] = hash_of(rule_sheets(settings.goal, project.root))
+        return found
+    if name == "test":  # the report tells what people said
+        said = project.ratings().facts()
+        return {"ratings": said} if said else {}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
     if name == "base":

@@ -50,6 +50,9 @@ def show(report: Report, screen: Screen) -> None:
     if said := (report.facts.get("slices") or {}).get("words"):
         screen.say()
         screen.say(str(said), wrap=True)
+    beside = report.facts.get("opinions") or {}
+    for line in [line for who in ("people", "judge") if beside.get(who) for line in ("", *beside[who]["words"])]:
+        screen.say(str(line), wrap=True)
     screen.say()
     screen.say(f"report  {near_path(report.html)}")
 

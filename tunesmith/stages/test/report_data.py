@@ -96,6 +96,7 @@ class ReportData:
     unchecked: Sequence[str]
     commands: Rows
     model_folder: str
+    opinions: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
         commands=report_facts.commands(measured.verdict["decision"], alone=base.from_scratch),
         model_folder=folder,
+        opinions=measured.facts["opinions"],
     )
 
 

@@ -25,9 +25,11 @@ from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.criteria import check_criteria, primary_metric
 from tunesmith.stages.test.documents import Documents
+from tunesmith.stages.test.endpoints import answers_of_endpoints, check_endpoints
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.in_use import beside_in_use
 from tunesmith.stages.test.mix_ups import mix_ups
+from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
@@ -61,6 +63,7 @@ def run(
     base: BaseModel = inputs["base"]
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
+    check_endpoints(settings)
     locked = locked_rows(inputs["clean"], split)
     check_certificate(split, inputs["clean"], PARTS)
     rows, texts = asked_rows(locked, inputs["format"])
@@ -112,6 +115,7 @@ def run(
         "calibration": None if texts else calibration(goal, found.references, scored[TUNED], **draw),
         "in_use": beside.as_facts() if beside else None,
         "worst": [rows[index].id for index in worst],
+        "opinions": opinions(settings, rows, scored, rival.name, context),
         **draw,
         **found.facts,
     }
@@ -151,13 +155,15 @@ def _measure_answers(
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers |= answers_of_endpoints(settings, rows, goal, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
     enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
     if base.from_scratch:
         answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
     answers = {COMMONEST_ANSWER.name: always, **answers}
-    scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
+    questions = [row.input for row in rows]
+    scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
     return _Found(
         scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
     )
