@@ -26,6 +26,8 @@ from tunesmith.stages.train.settings import TrainSettings
 FILE = "tunesmith.yaml"
 #: More values than any project has, once its aliases are written out.
 MOST_VALUES = 100_000
+#: What a block that can be switched off says then.
+OFF = "off"
 
 
 class ProjectSettings(Settings):
@@ -153,6 +155,8 @@ def _override(settings: dict[str, Any], override: str) -> None:
 
     block: Any = settings
     for key in keys[:-1]:
+        if isinstance(block, dict) and block.get(key) == OFF:
+            block[key] = {}  # a block that the file switches off, and this run wants
         block = block.setdefault(key, {}) if isinstance(block, dict) else None
         if not isinstance(block, dict):
             raise InputError("bad_override", f"{path} does not name a setting", "--set", "such as --set train.epochs=1")

@@ -21,6 +21,8 @@ from tunesmith.stages.test.field_confidence import FieldDiagram, diagrams_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.in_use import BesideInUse
 from tunesmith.stages.test.mix_ups import MixUp
+from tunesmith.stages.test.raccoon.measure import Suite
+from tunesmith.stages.test.report_raccoon import RaccoonSection, raccoon_section
 from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
@@ -97,6 +99,7 @@ class ReportData:
     commands: Rows
     model_folder: str
     opinions: Mapping[str, Any]
+    raccoon: RaccoonSection | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Measured:
     rival: Rival
     seconds: float
     in_use: BesideInUse | None = None
+    suite: Suite | None = None
 
 
 def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> ReportData:
@@ -173,6 +177,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         commands=report_facts.commands(measured.verdict["decision"], alone=base.from_scratch),
         model_folder=folder,
         opinions=measured.facts["opinions"],
+        raccoon=raccoon_section(measured.suite, measured.facts),
     )
 
 

@@ -13,6 +13,7 @@ from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliabi
 from tunesmith.stages.test.in_use import figures_of
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_in_use import cells
+from tunesmith.stages.test.report_raccoon import HEAD as RACCOON_HEAD
 
 _HERE = Path(__file__).parent
 
@@ -49,7 +50,9 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS)
+    environment.globals.update(
+        words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD
+    )
     return environment.get_template("report.html.jinja")
 
 

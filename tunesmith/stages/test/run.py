@@ -31,6 +31,7 @@ from tunesmith.stages.test.in_use import beside_in_use
 from tunesmith.stages.test.mix_ups import mix_ups
 from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
+from tunesmith.stages.test.raccoon.measure import Suite, measure_suite
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
@@ -122,7 +123,7 @@ def run(
     answers = [answer.text for answer in scored[TUNED].answers]
     mixed = mix_ups(found.references, answers) if goal.output == "label" else []
     measured = Measured(
-        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside
+        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside, found.suite
     )
     _write(inputs, measured, rows, found.references, context)
     figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
@@ -137,6 +138,7 @@ class _Found:
     references: Sequence[str]
     facts: Mapping[str, Any]
     show: Callable[[Sequence[int]], list[WorstRow]]
+    suite: Suite | None = None
 
 
 def _measure_answers(
@@ -164,8 +166,12 @@ def _measure_answers(
     answers = {COMMONEST_ANSWER.name: always, **answers}
     questions = [row.input for row in rows]
     scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
+    suite, unknown = measure_suite(
+        inputs, rows, scored[TUNED], learner, settings, context, max_new_tokens=limit, **draw
+    )
+    facts |= {"raccoon": suite.facts if suite else None, "unknown": unknown}
     return _Found(
-        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
+        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name), suite
     )
 
 
