@@ -1,7 +1,7 @@
 """The command `tunesmith`: read the arguments, run the verb, and turn its end into an exit code.
 
-0 done, 1 a stage failed, 2 the project or its input is wrong, 3 done but the goal is not met,
-130 cancelled. Only argparse is imported until a verb runs.
+0 done, 1 a stage failed, 2 the project or its input is wrong, 3 done but not shown to be good enough, 4 (`--gate`) not
+enough evidence, 130 cancelled. Only argparse is imported until a verb runs.
 """
 
 from __future__ import annotations
