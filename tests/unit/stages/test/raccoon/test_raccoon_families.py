@@ -9,10 +9,10 @@ from itertools import islice
 from random import Random
 
 import pytest
-from conftest import desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.stages.test.raccoon.made_up_desk import desk
 from tunesmith.example import Message, Source, make_example
 from tunesmith.privacy.numbers import luhn
 from tunesmith.stages.test.raccoon import attacks, length, mixed, strangers, typing

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SYSTEM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.stages.test.raccoon.made_up_desk import SYSTEM
 from tunesmith.example import Message, Source, make_example
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import GoalSheet, Rule
@@ -172,7 +172,7 @@ def test_in_scope_accuracy_and_out_of_scope_recall_of_rows_that_the_user_marked(
 
 
 def test_without_marked_rows_the_strangers_stand_in(labels):  # type: ignore[no-untyped-def]
-    from conftest import Robust
+    from tests.unit.stages.test.raccoon.made_up_desk import Robust
 
     suite = labels.ask(Robust(0), 0, families=("off_topic", "empty"))
     goal = labels.goal
@@ -188,7 +188,7 @@ def test_without_marked_rows_the_strangers_stand_in(labels):  # type: ignore[no-
 
 def test_a_broken_row_is_worse_than_none(labels):  # type: ignore[no-untyped-def]
     """The table's plain column is of the very rows that were spoiled."""
-    from conftest import Robust
+    from tests.unit.stages.test.raccoon.made_up_desk import Robust
 
     suite = labels.ask(Robust(4, error=0.2), 4, families=("emoji",))
     line = suite.lines[0]

@@ -6,8 +6,8 @@ import re
 from random import Random
 
 import pytest
-from conftest import SYSTEM, TROUBLES, Desk, Robust, states
 
+from tests.unit.stages.test.raccoon.made_up_desk import SYSTEM, TROUBLES, Desk, Robust, states
 from tunesmith.cli.stage import ROWS_OF_A_FAMILY
 from tunesmith.stages.test.raccoon.attacks import FAMILIES as ATTACKS
 from tunesmith.stages.test.raccoon.phrases import phrases
@@ -39,7 +39,7 @@ def replying(model, seed):  # type: ignore[no-untyped-def]
 
 
 def in_prose(desk: Desk, model, seed: int):  # type: ignore[no-untyped-def]
-    from conftest import desk as rows
+    from tests.unit.stages.test.raccoon.made_up_desk import desk as rows
 
     replies = dict(zip(TROUBLES, REPLIES, strict=True))
     answers = [replies[one.answer or ""] for one in rows(seed)]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import SYSTEM, TROUBLES, Robust, desk
 
 from tests.tiny_bases import write_bert, write_llama
+from tests.unit.stages.test.raccoon.made_up_desk import SYSTEM, TROUBLES, Robust, desk
 from tunesmith import plugins
 from tunesmith.answering.answerer import of_model
 from tunesmith.errors import InputError
