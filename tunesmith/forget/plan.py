@@ -15,7 +15,7 @@ from tunesmith.decisions import FILE as DECISIONS
 from tunesmith.errors import InputError
 from tunesmith.example_parquet import read_rows
 from tunesmith.forget import log
-from tunesmith.forget.carry_out import Intent, begin, carry_out, finish
+from tunesmith.forget.carry_out import Intent, begin, carry_out, decided_in, finish, kept_decisions
 from tunesmith.forget.find import Rows, Wanted, find_rows, ids_in
 from tunesmith.tombstones import FOLDER, Tombstones
 
@@ -67,6 +67,7 @@ def _plan(
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
     if rows.ids & decided:
         files.append(_entry(root / DECISIONS, root, "rewritten"))
+    files += [_entry(path, root, "rewritten") for path in kept_decisions(root) if rows.ids & decided_in(path)]
     lines = log.lines_about(store.root / log.FILE, rows, wanted)
     if lines:
         files.append(_entry(store.root / log.FILE, root, "rewritten"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline import encoder
+from tunesmith.pipeline import encoder, improving
 from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
 from tunesmith.tombstones import Tombstones
@@ -95,6 +95,8 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         return {"schema": schema_of(settings.goal, project.root)}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
+    if name == "improve":
+        return improving.facts(project, settings)
     if name == "base":
         from tunesmith.stages.base import run as base
 
