@@ -1,8 +1,8 @@
 """Accept a proposal in parts: what shall be done is durable first, and each of its steps can be taken again.
 
-Labels and removals become decisions on rows (decisions.jsonl, which `tunesmith clean --undo` takes back), added rows a
-source of their own (improve/round-N.jsonl), rows to label a file to fill in (improve/to-label-N.jsonl), settings a change of
-tunesmith.yaml. What was decided on each item stands in .tunesmith/accepted.jsonl.
+Labels and removals become decisions on rows (decisions.jsonl, which `tunesmith clean --undo` takes back), added rows
+a source of their own (improve/round-N.jsonl), rows to label a file to fill in (improve/to-label-N.jsonl), settings a
+change of tunesmith.yaml. What was decided on each item stands in .tunesmith/accepted.jsonl.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Accepted:
-    """What was done: an item and what came of it, in words; ``files`` were written, ``already`` were accepted before."""
+    """Items and what came of each, in words; ``files`` that were written; what was ``already`` accepted before."""
 
     done: list[tuple[str, str]] = field(default_factory=list)
     already: list[str] = field(default_factory=list)

@@ -528,9 +528,9 @@ class Gain:
 
 @dataclass(frozen=True)
 class ProposedItem:
-    """One thing to do. ``evidence``: why, a sentence each. ``gain``: None where it is not known; ``how`` says how it was
-    estimated, or why it was not. ``rows``: how many rows it is about. ``setting``: a key of the project file and the
-    value to give it."""
+    """One thing to do. ``evidence``: why, a sentence each. ``gain``: None where it is not known; ``how`` says how it
+    was estimated, or why it was not. ``rows``: how many rows it is about. ``setting``: a key of the project file and
+    the value to give it."""
 
     id: str
     kind: ProposedKind

@@ -255,13 +255,13 @@ class Project:
         return compare(self, left, right)
 
     def use_round(self, number: int) -> Path:
-        """Make a round the version in use: its settings, decisions and artifacts. Returns the folder with what was there."""
+        """Make a round the version in use: its settings, decisions and artifacts. Returns the backup's folder."""
         from tunesmith.rounds.switch import use
 
         return use(self, number)
 
     def reject_round(self) -> tuple[int, int, Path]:
-        """Go back to the round in use, or the one before: what was rejected, where to, and the folder with what was there."""
+        """Go back to the round in use, or the one before. Returns both numbers and the backup's folder."""
         from tunesmith.rounds.switch import reject
 
         return reject(self)

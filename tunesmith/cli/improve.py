@@ -1,4 +1,4 @@
-"""`tunesmith improve`: what to do next and what it should bring; `--accept` does it in parts, and run makes the next round."""
+"""`tunesmith improve`: what to do next and what it should bring; `--accept` does it in parts."""
 
 from __future__ import annotations
 

@@ -101,9 +101,8 @@ def _said(measured: Sequence[ShownRound]) -> list[str]:
         grown = [one for one in measured if one.own_rows != n]
         more = " Rounds whose test part was larger: " if grown else ""
         counted = ", ".join(f"{one.round.round} ({one.own_rows:,} rows)" for one in grown)
-        lines = [
-            f"Scores are on the {n:,} test rows that all of these rounds have tested.{more}{counted}{'.' if grown else ''}"
-        ]
+        ending = "." if grown else ""
+        lines = [f"Scores are on the {n:,} test rows that all of these rounds have tested.{more}{counted}{ending}"]
     else:
         lines = [
             "These rounds have no test row in common (or not the same metric): each score is on the round's own rows."

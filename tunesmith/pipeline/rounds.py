@@ -217,8 +217,9 @@ def own_files(project: Project, settings: ProjectSettings) -> dict[str, str]:
     found = {project.file.name: project.file.read_text(encoding="utf-8-sig")}
     path = project.root / decisions.FILE
     found[decisions.FILE] = path.read_text(encoding="utf-8") if path.exists() else ""
-    if path := schema_file(project.root, plain(settings)):
-        found[SCHEMA] = path.read_text(encoding="utf-8-sig")
+    schema = schema_file(project.root, plain(settings))
+    if schema is not None:
+        found[SCHEMA] = schema.read_text(encoding="utf-8-sig")
     return found
 
 

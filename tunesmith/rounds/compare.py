@@ -43,9 +43,10 @@ class ShownRound:
     """One round beside the others.
 
     ``score``: the mean of ``metric`` on the ``score.n`` rows that all rounds shown have tested, with its 95% interval;
-    where there are none, on its own rows (``same_rows`` is False). ``own_rows`` is how many it tested. ``against``: this round minus
-    the one that it went on from, on the rows that both have tested; ``p`` is its p-value after Holm's correction over
-    the rounds shown. ``note`` says what cannot be compared, and why. A round whose report is gone has no score.
+    where there are none, on its own rows (``same_rows`` is False). ``own_rows`` is how many it tested. ``against``:
+    this round minus the one that it went on from, on the rows that both have tested; ``p`` is its p-value after Holm's
+    correction over the rounds shown. ``note`` says what cannot be compared, and why. A round whose report is gone has
+    no score.
     """
 
     round: Round
@@ -106,7 +107,7 @@ Pairs = list[tuple[TestedRow, TestedRow]]
 
 
 def paired(left: Mapping[str, TestedRow], right: Mapping[str, TestedRow]) -> Pairs:
-    """The rows that both have tested under the same reference: by their id, and where lines have moved by what they say."""
+    """The rows that both have tested under the same reference: by id, and where lines have moved by what they say."""
     pairs = [(row, right[id]) for id, row in left.items() if id in right and right[id].reference == row.reference]
     taken = {one.id for one, _ in pairs}, {other.id for _, other in pairs}
     said: dict[tuple[str, str], list[TestedRow]] = {}

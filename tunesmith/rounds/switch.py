@@ -1,7 +1,7 @@
 """Go back to a round: its settings, decisions and artifacts become the project's own again.
 
-What is there before is copied first, and what shall be done is durable before the first file changes, so that a kill at any
-point is made good by the next command.
+What is there before is copied first, and what shall be done is durable before the first file changes, so that a kill
+at any point is made good by the next command.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _before(project: Project, log: Rounds) -> Round:
 
 
 def _go_to(project: Project, target: Round, rejected: int | None) -> Path:
-    """Check that all of the round is there, keep what is there now, and carry the change out. Call it under the lock."""
+    """Check that all of the round is there, keep what is there now, and carry it out. Call it under the lock."""
     gone = rounds.missing(project.store, target)
     kept = project.store.root / FOLDER / str(target.round)
     if gone or not (kept / EFFECTIVE).is_file():

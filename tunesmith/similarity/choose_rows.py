@@ -1,10 +1,10 @@
 """Choose the rows that are most worth labelling: those that the model is unsure of, and unlike each other.
 
-Weighted k-means++ seeding: a row is drawn with a probability that grows with its squared distance from every row that has
-a label or is chosen already (D. Arthur and S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA 2007),
-times the square of the model's uncertainty. It is BADGE (J. Ash et al., "Deep Batch Active Learning by Diverse, Uncertain
-Gradient Lower Bounds", ICLR 2020) for models that tell the confidence of their answer alone: there the rows are the
-gradients of the last layer, whose size is about 1 - confidence times the size of the row's vector.
+Weighted k-means++ seeding: a row is drawn with a probability that grows with its squared distance from the nearest row
+that has a label or is chosen already (D. Arthur and S. Vassilvitskii, "k-means++: The Advantages of Careful Seeding",
+SODA 2007), times the square of the model's uncertainty. It is BADGE (J. Ash et al., "Deep Batch Active Learning by
+Diverse, Uncertain Gradient Lower Bounds", ICLR 2020) for models that tell the confidence of their answer alone: there
+the rows are gradients of the last layer, whose size is about 1 - confidence times the size of the row's vector.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ def choose_rows(
 ) -> Ints:
     """The numbers of the chosen rows, in the order in which they were drawn; all where there are no more.
 
-    ``vectors [rows, dimensions]`` are unit vectors, ``confidence [rows]`` that of the model's answers, 0 to 1; ``known
-    [labelled, dimensions]`` are the rows that have a label. The same seed gives the same rows. Time is that of ``count`` products
-    with all rows, and of one with the known rows. Raises ValueError when the two do not have the same length.
+    ``vectors [rows, dimensions]`` are unit vectors, ``confidence [rows]`` that of the model's answers, 0 to 1;
+    ``known [labelled, dimensions]`` are the rows that have a label. The same seed gives the same rows. Time is
+    that of ``count`` products with all rows, and of one with the known rows. Raises ValueError when the
+    two do not have the same length.
     """
     if len(vectors) != len(confidence):
         raise ValueError(f"{len(vectors)} vectors cannot be paired with {len(confidence)} confidences")

@@ -26,8 +26,8 @@ def show(proposal: Proposal, screen: Screen, states: Mapping[str, str] | None = 
         return
     known = states or {}
     screen.say(
-        f"{len(proposal.items):,} items, of {proposal.facts['rows_looked_at']:,} rows of training and validation and the "
-        f"errors on {proposal.facts['test_rows']:,} test rows. Nothing was changed yet.",
+        f"{len(proposal.items):,} items, from {proposal.facts['rows_looked_at']:,} rows of training and validation and "
+        f"the errors on {proposal.facts['test_rows']:,} test rows. Nothing is changed until you accept it.",
         wrap=True,
     )
     for kind, heading in HEADINGS.items():

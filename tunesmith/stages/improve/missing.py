@@ -62,7 +62,8 @@ def _slices(report: Report) -> list[ProposedItem]:
     made = []
     for one in sorted(low, key=lambda one: one["value"])[:MOST]:
         figures = f"{100 * one['value']:.1f}% (95% interval {100 * one['low']:.1f}% to {100 * one['high']:.1f}%)"
-        evidence = f"There the score is {figures} on {one['n']:,} test rows, lower than on the others (p = {one['below']:.2g})."
+        below = f"lower than on the others (p = {one['below']:.2g})"
+        evidence = f"There the score is {figures} on {one['n']:,} test rows, {below}."
         what = f"Collect more examples of {one['kind']} {quoted(one['name'])}"
         how = "not known: errors of a slice may have any cause"
         id = f"collect-{_slug(one['kind'])}-{_slug(one['name'])}"

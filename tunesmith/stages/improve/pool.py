@@ -1,4 +1,4 @@
-"""Rows of a pool without answers: read, without those that the data has already, and the most worth labelling chosen."""
+"""Rows of a pool without answers: those that the data does not have yet, and the most worth labelling of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PoolRow:
 
 @dataclass(frozen=True)
 class Pool:
-    """``rows`` can be chosen from; ``known`` and ``empty`` count those that the data has already, or that say nothing."""
+    """``rows`` can be chosen from; ``known`` counts those that the data has, ``empty`` those that say nothing."""
 
     rows: list[PoolRow]
     known: int = 0
@@ -138,8 +138,9 @@ def to_label(
         rows.append(ProposedRow("label", row.id, row.text, answer.text, "", why, f"{row.uri}:{row.row}"))
     unsure = float(np.median(confidence[chosen]))
     evidence = [
-        f"Of {counted(len(pool.rows), 'row')} of the pool these are the ones that the model is unsure of (median confidence "
-        f"{unsure:.2f}, of the whole pool {float(np.median(confidence)):.2f}) and that are unlike each other and the data."
+        f"Of {counted(len(pool.rows), 'row')} of the pool these are the ones that the model is unsure of (median "
+        f"confidence {unsure:.2f}, of the whole pool {float(np.median(confidence)):.2f}) and that are unlike each "
+        "other and the data."
     ]
     if pool.known or pool.empty:
         evidence.append(f"Left out: {pool.known:,} that the data has already, {pool.empty:,} that say nothing.")

@@ -170,8 +170,9 @@ def _gain_of_more(clean: CleanSet, train: int) -> Callable[[int], tuple[Gain | N
             return None, "not known: no curve was measured; the next round measures it"
         share, rise = math.log2(1 + more / train), enough["gain"]
         how = (
-            f"{more:,} more rows at random, if each doubling brings what the last did: all rows brought a quick classifier "
-            f"{100 * rise['value']:+.1f} points over half of them ({rise['n']:,} rows); chosen rows mostly bring more"
+            f"{more:,} more rows at random, if each doubling brings what the last did: all rows brought a quick "
+            f"classifier {100 * rise['value']:+.1f} points over half of them ({rise['n']:,} rows); chosen rows mostly "
+            "bring more"
         )
         return Gain(share * rise["value"], share * rise["low"], share * rise["high"]), how
 

@@ -1,6 +1,6 @@
 """Rows of the data whose answers look wrong, or which teach nothing: to relabel, or to remove.
 
-Rows of the test part are never among them: the stage cannot read which they are, and looks at train and validation alone.
+Rows of the test part are never among them: the stage looks at training and validation alone.
 """
 
 from __future__ import annotations
