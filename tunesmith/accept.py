@@ -19,11 +19,12 @@ from tunesmith.decisions import Decision
 from tunesmith.errors import InputError
 from tunesmith.pipeline import rounds
 from tunesmith.products import Proposal, ProposedItem, ProposedRow
+from tunesmith.rounds.switch import ACCEPTED
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
 
-FILE, FOLDER = "accepted.jsonl", "improve"
+FOLDER = "improve"
 State = Literal["open", "begun", "accepted", "rejected"]
 ALL = "all"
 
@@ -41,7 +42,9 @@ def states(project: Project, proposal: Proposal) -> dict[str, State]:
     """What was decided on each item of a proposal."""
     found: dict[str, State] = {item.id: "open" for item in proposal.items}
     for line in _log(project):
-        if line["proposal"] == proposal.id and line["item"] in found:
+        if "went_to" in line:
+            found = {id: "rejected" if state == "rejected" else "open" for id, state in found.items()}
+        elif line["proposal"] == proposal.id and line["item"] in found:
             found[line["item"]] = line["state"]
     return found
 
@@ -109,7 +112,7 @@ def _rows(proposal: Proposal, item: ProposedItem, picked: Sequence[str]) -> list
 
 
 def _log(project: Project) -> list[dict[str, Any]]:
-    path = project.store.root / FILE
+    path = project.store.root / ACCEPTED
     if not path.exists():
         return []
     lines = path.read_bytes()
@@ -119,12 +122,12 @@ def _log(project: Project) -> list[dict[str, Any]]:
 def note(project: Project, proposal: Proposal, item: str, state: State, **more: Any) -> None:
     """Add a line on an item; when this returns it is durable. Call it under the project's lock."""
     line = {"proposal": proposal.id, "item": item, "state": state, "when": rounds.now(), **more}
-    rounds.append_line(project.store.root / FILE, line)
+    rounds.append_line(project.store.root / ACCEPTED, line)
 
 
 def _round_of(project: Project, proposal: Proposal, item: str) -> int:
     """The number that the files are named by: of the next round, or of the one for which a kill cut the item off."""
-    begun = [line for line in _log(project) if line["proposal"] == proposal.id and line["item"] == item]
+    begun = [line for line in _log(project) if line.get("proposal") == proposal.id and line.get("item") == item]
     if begun and begun[-1]["state"] == "begun":
         return int(begun[-1]["round"])
     return max(rounds.read(project.store).known, default=0) + 1

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace, screen: Screen) -> int:
     """Make the proposal of the last test where there is none yet, and show it. It trains nothing again by itself."""
     from tunesmith.accept import states
+    from tunesmith.cli.screen import Screen
     from tunesmith.cli.show.improve import show
 
     project = open_project(arguments)

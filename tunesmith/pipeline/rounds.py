@@ -184,6 +184,8 @@ def changes(store: Store, before: Round | None, made: Mapping[str, Artifact]) ->
             continue
         told = differences(_without_decisions(old.made_by), _without_decisions(made[stage].made_by))
         ripples = {f"{name} changed" for name in (*MAKING, "after", "encoder")} | {"its files are damaged or gone"}
+        if stage == "collect":  # the files themselves are told
+            ripples |= {"settings changed"} if old.made_by.get("facts") != made[stage].made_by.get("facts") else set()
         words += [f"{stage}: {one}" for one in told if one not in ripples]
         words += [f"{stage}: {one}" for one in _decided(old.made_by, made[stage].made_by)]
     return words or ["made again from the same settings and data"]

@@ -21,6 +21,8 @@ from tunesmith.rounds.in_use import in_use, write_in_use
 if TYPE_CHECKING:
     from tunesmith.project import Project
 
+#: What was accepted; a line there says that the project went to another round, so that what was done is undone.
+ACCEPTED = "accepted.jsonl"
 #: What is being done, in the folder of the rounds.
 PENDING = "pending.json"
 _MISSING = object()
@@ -133,6 +135,7 @@ def _carry_out(project: Project, intent: Mapping[str, Any]) -> None:
             store.mark_latest(artifact)
     write_in_use(project, target)
     line = {"at": target.round, "when": intent["when"]}
+    rounds.append_line(store.root / ACCEPTED, {"went_to": target.round, "when": intent["when"]})
     rounds.append(store, line if intent["rejected"] is None else {**line, "rejected": intent["rejected"]})
     (store.root / FOLDER / PENDING).unlink()
     fsync(store.root / FOLDER)
