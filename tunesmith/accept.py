@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tunesmith import decisions, project_file
 from tunesmith.artifact import make_folder, write_text
 from tunesmith.decisions import Decision
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, raise_all
 from tunesmith.pipeline import rounds
 from tunesmith.products import Proposal, ProposedItem, ProposedRow
 from tunesmith.rounds.switch import ACCEPTED
@@ -149,7 +149,6 @@ def _carry_out(
     if item.kind == "label":
         path = project.root / FOLDER / f"to-label-{number}.jsonl"
         count = _add_lines(path, [{"input": row.input, "answer": ""} for row in rows])
-        add_source(project, {"path": f"{FOLDER}/{path.name}", "input": "input", "output": "answer"})
         files.append(path)
         return f"{count:,} row{'s' * (count != 1)} to fill in: the answers in {FOLDER}/{path.name}"
     key, value = item.setting or ("", None)
@@ -187,6 +186,43 @@ def _add_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> int:
         ending = "" if not before or before.endswith("\n") else "\n"
         write_text(path, before + ending + "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in fresh))
     return len(fresh)
+
+
+def take_labels(project: Project) -> int:
+    """Make the rows that the user gave an answer a source, and return how many they are; the others wait.
+
+    A row without an answer must teach nothing, so the file to fill in is none itself. Raises InputError
+    ``broken_label`` with every line that cannot be read.
+    """
+    taken = 0
+    with project.store.lock():
+        for path in sorted((project.root / FOLDER).glob("to-label-*.jsonl")):
+            lines = [line for line in read_labels(path) if line["answer"] not in ("", None)]
+            target = path.with_name(path.name.replace("to-label", "labelled"))
+            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            if (target.read_text(encoding="utf-8") if target.exists() else "") != text:
+                write_text(target, text)
+            if lines:
+                add_source(project, {"path": f"{FOLDER}/{target.name}", "input": "input", "output": "answer"})
+            taken += len(lines)
+    return taken
+
+
+def read_labels(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file to fill in: ``input`` and ``answer`` each. Raises InputError ``broken_label``."""
+    found, faults = [], []
+    for number, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+            found.append({"input": str(line["input"]), "answer": line["answer"]})
+        except (ValueError, KeyError, TypeError):
+            what = "this line is no row to label"
+            fix = 'a line is {"input": "…", "answer": "…"}; leave the answer empty where there is none yet'
+            faults.append(InputError("broken_label", what, f"{FOLDER}/{path.name}:{number}", fix))
+    raise_all(faults)
+    return found
 
 
 def _asks(line: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
+from tunesmith.launch import follows
 from tunesmith.project_file import FILE, ProjectSettings
 from tunesmith.tombstones import FOLDER, PENDING
 
@@ -171,6 +172,7 @@ class Project:
         from tunesmith.pipeline.run import run
 
         self._finish_forgetting()
+        self._take_labels()
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 
@@ -241,6 +243,13 @@ class Project:
             from tunesmith.rounds.switch import finish_after_a_kill
 
             finish_after_a_kill(self)
+
+    def _take_labels(self) -> None:
+        """Take the rows that the user has labelled since; of processes launched together the first does."""
+        if (self.root / "improve").is_dir() and not follows():
+            from tunesmith.accept import take_labels
+
+            take_labels(self)
 
     def rounds(self) -> list[ShownRound]:
         """All rounds on the same test rows: what each scores there, what changed and what it brought."""

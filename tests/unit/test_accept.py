@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith import InputError, Project
-from tunesmith.accept import states
+from tunesmith.accept import states, take_labels
 from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
@@ -75,7 +75,7 @@ def test_all_that_can_be_is_accepted_once(project: Project) -> None:
     assert [id for id, _ in done.done] == ["relabel", "remove-far", "add", "label", "epochs"]
     after = effects(project)
     assert after["decisions"] == {"r1": ("edit", "b"), "r2": ("edit", "a"), "r3": ("drop", None)}
-    assert after["collect"] == ["rows.csv", "improve/round-1.jsonl", "improve/to-label-1.jsonl"]
+    assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert after["epochs"] == 4.5
     lines = after["files"]["round-1.jsonl"].splitlines()
     assert [json.loads(line)["messages"][1]["content"] for line in lines] == ["a"]
@@ -138,7 +138,7 @@ def test_a_kill_at_any_step_is_made_good_by_accepting_again(project: Project, st
     Project.open(project.root).accept()
     after = effects(project)
     assert len(after["decisions"]) == 3
-    assert after["collect"] == ["rows.csv", "improve/round-1.jsonl", "improve/to-label-1.jsonl"]
+    assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert {name: len(text.splitlines()) for name, text in after["files"].items()} == {
         "round-1.jsonl": 1,
         "to-label-1.jsonl": 2,
@@ -152,6 +152,23 @@ def test_labels_that_were_filled_in_stay(project: Project) -> None:
     path.write_text('{"input": "five", "answer": "b"}\n', encoding="utf-8")
     project.accept(["label"])
     assert [json.loads(line)["answer"] for line in path.read_text(encoding="utf-8").splitlines()] == ["b", ""]
+
+
+def test_only_rows_with_an_answer_are_learned_from(project: Project) -> None:
+    project.accept(["label"])
+    path = project.root / "improve" / "to-label-1.jsonl"
+    assert take_labels(project) == 0
+    assert effects(project)["collect"] == ["rows.csv"]
+    path.write_text('{"input": "five", "answer": "b"}\n{"input": "six", "answer": ""}\n', encoding="utf-8")
+    for _ in range(2):
+        assert take_labels(project) == 1
+        after = effects(project)
+        assert after["collect"] == ["rows.csv", "improve/labelled-1.jsonl"]
+        assert after["files"]["labelled-1.jsonl"] == '{"input": "five", "answer": "b"}\n'
+    path.write_text('{"input": "five", "answer": "b"}\n{"six": ""}\nno\n', encoding="utf-8")
+    with pytest.raises(InputError) as fault:
+        take_labels(project)
+    assert [one.where for one in fault.value.faults] == [f"improve/to-label-1.jsonl:{line}" for line in (2, 3)]  # type: ignore[attr-defined]
 
 
 def test_the_command_accepts_and_shows_rows(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

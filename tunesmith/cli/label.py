@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.accept import read_labels, take_labels
 from tunesmith.artifact import write_text
 from tunesmith.cli.improve import terminal_or_fault
 from tunesmith.cli.keys import Keys, keys_at_once
@@ -32,7 +33,7 @@ def label(project: Project, screen: Screen) -> int:
             f"fill in the answers in improve/to-label-N.jsonl; up to {len(KEYS)} labels have keys",
         )
     files = sorted((project.root / "improve").glob("to-label-*.jsonl"))
-    open_before = sum(not line["answer"] for path in files for line in _lines(path))
+    open_before = sum(not line["answer"] for path in files for line in read_labels(path))
     if not open_before:
         screen.say("No row is left to label; `tunesmith improve --accept label` takes rows of the pool.")
         return 0
@@ -40,19 +41,16 @@ def label(project: Project, screen: Screen) -> int:
         for path in files:
             if not _walk(screen, keys, path, labels):
                 break
-    left = sum(not line["answer"] for path in files for line in _lines(path))
+    take_labels(project)
+    left = sum(not line["answer"] for path in files for line in read_labels(path))
     screen.say()
     screen.say(f"{open_before - left:,} labelled, {left:,} left. tunesmith run learns those that have a label.")
     return 0
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
 def _walk(screen: Screen, keys: Keys, path: Path, labels: list[str]) -> bool:
     """Label the rows of one file; False when the user has seen enough."""
-    lines = _lines(path)
+    lines = read_labels(path)
     waiting = [at for at, line in enumerate(lines) if not line["answer"]]
     done: list[int] = []
     legend = "   ".join(f"[{key}] {name}" for key, name in zip(KEYS, labels, strict=False))

@@ -127,7 +127,7 @@ def test_confused_labels_are_to_be_collected_with_a_ceiling_and_no_test_row_in_t
     assert slow.item.id == "collect-length-long"
     assert more.item.gain is not None
     assert (more.item.gain.value, more.item.gain.low) == (0.04, 0.01)
-    assert "tested" not in json.dumps([str(one) for one in (confused, slow, more)]).replace("test", "", 0).split()
+    assert "tested " not in str((confused, slow, more))  # the inputs of the test rows
     assert not any(one.rows for one in (confused, slow, more))
 
 
