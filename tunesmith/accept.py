@@ -148,7 +148,8 @@ def _carry_out(
         return f"{count:,} row{'s' * (count != 1)} in {FOLDER}/{path.name}, a source in {project.file.name}"
     if item.kind == "label":
         path = project.root / FOLDER / f"to-label-{number}.jsonl"
-        count = _add_lines(path, [{"input": row.input, "answer": ""} for row in rows])
+        known = _answers_given(project)
+        count = _add_lines(path, [{"input": row.input, "answer": known.get(row.input, "")} for row in rows])
         files.append(path)
         return f"{count:,} row{'s' * (count != 1)} to fill in: the answers in {FOLDER}/{path.name}"
     key, value = item.setting or ("", None)
@@ -191,14 +192,14 @@ def _add_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> int:
 def take_labels(project: Project) -> int:
     """Make the rows that the user gave an answer a source, and return how many they are; the others wait.
 
-    A row without an answer must teach nothing, so the file to fill in is none itself. Raises InputError
-    ``broken_label`` with every line that cannot be read.
+    A row without an answer must teach nothing, so the file to fill in is none itself. Files that were accepted in a
+    round that was left since are passed over. Raises InputError ``broken_label`` with every line that cannot be read.
     """
     taken = 0
     with project.store.lock():
-        for path in sorted((project.root / FOLDER).glob("to-label-*.jsonl")):
+        for path in _wanted_files(project):
             lines = [line for line in read_labels(path) if line["answer"] not in ("", None)]
-            target = path.with_name(path.name.replace("to-label", "labelled"))
+            target = labelled(path)
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             if (target.read_text(encoding="utf-8") if target.exists() else "") != text:
                 write_text(target, text)
@@ -206,6 +207,30 @@ def take_labels(project: Project) -> int:
                 add_source(project, {"path": f"{FOLDER}/{target.name}", "input": "input", "output": "answer"})
             taken += len(lines)
     return taken
+
+
+def labelled(path: Path) -> Path:
+    """The source that is made of a file to fill in."""
+    return path.with_name(path.name.replace("to-label", "labelled"))
+
+
+def _wanted_files(project: Project) -> list[Path]:
+    """The files to fill in that the project as it is now goes by: accepted since it went to its round, or a source."""
+    since: set[str] = set()
+    for line in _log(project):
+        if "went_to" in line:
+            since.clear()
+        elif "round" in line:
+            since.add(f"to-label-{line['round']}.jsonl")
+    sources = {source.path for source in project.settings.collect}
+    files = sorted((project.root / FOLDER).glob("to-label-*.jsonl"))
+    return [path for path in files if path.name in since or f"{FOLDER}/{labelled(path).name}" in sources]
+
+
+def _answers_given(project: Project) -> dict[str, Any]:
+    """What the user has answered so far, in every file to fill in."""
+    files = sorted((project.root / FOLDER).glob("to-label-*.jsonl"))
+    return {line["input"]: line["answer"] for path in files for line in read_labels(path) if line["answer"]}
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:

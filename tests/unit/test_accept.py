@@ -16,7 +16,9 @@ from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
 from tunesmith.example_parquet import RowWriter
+from tunesmith.pipeline.rounds import append_line
 from tunesmith.products import ProposedItem, ProposedRow
+from tunesmith.rounds.switch import ACCEPTED
 
 SETTINGS = """\
 version: 1
@@ -169,6 +171,19 @@ def test_only_rows_with_an_answer_are_learned_from(project: Project) -> None:
     with pytest.raises(InputError) as fault:
         take_labels(project)
     assert [one.where for one in fault.value.faults] == [f"improve/to-label-1.jsonl:{line}" for line in (2, 3)]  # type: ignore[attr-defined]
+
+
+def test_labels_of_a_round_that_was_left_wait_until_they_are_accepted_again(project: Project) -> None:
+    project.accept(["label"])
+    path = project.root / "improve" / "to-label-1.jsonl"
+    path.write_text('{"input": "five", "answer": "b"}\n{"input": "six", "answer": ""}\n', encoding="utf-8")
+    append_line(project.store.root / ACCEPTED, {"went_to": 1})
+    assert take_labels(project) == 0
+    assert effects(project)["collect"] == ["rows.csv"]
+    path.rename(path.with_name("to-label-0.jsonl"))
+    assert project.accept(["label"]).done
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[0]) == {"input": "five", "answer": "b"}
+    assert take_labels(project) == 1
 
 
 def test_the_command_accepts_and_shows_rows(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
