@@ -2,8 +2,8 @@
 
 Each seed draws some rows to start with; the rest of the training rows is the pool, without labels. A classifier of the
 first rows is made by `tunesmith run`, and `tunesmith improve` chooses rows of the pool. Then two projects are run: the
-first rows with the chosen ones, and with as many at random. The labels of the pool are looked up only when rows are
-taken.
+first rows with the chosen ones, and with as many at random. All are trained for few epochs, on every side the same. The
+labels of the pool are looked up only when rows are taken.
 
 The same is measured with a logistic head on the frozen encoder instead of the tuned classifier: it takes a minute, and
 is told as what it is. Tuned results are kept by seed under TUNESMITH_BENCH_CACHE (or the folder for temporary files),
@@ -41,6 +41,7 @@ base: {model: all-minilm-l6-v2}
 collect:
   - {path: train.csv}
 clean: {encoder: never}
+train: {epochs: 8, refit: false}
 """
 #: What the results follow from besides the settings: when it changes, what is kept from before is not used.
 CODE = ("tunesmith/similarity/choose_rows.py", "tunesmith/stages/improve/pool.py")
@@ -100,7 +101,7 @@ def drawn(rows: Rows, start: int, seed: int) -> tuple[Rows, Rows]:
 def kept(train: Rows, test: Rows, sizes: tuple[int, int], seed: int, overrides: Sequence[str]) -> Result:
     """The result of a seed, from an earlier run where there is one. Each side is kept as soon as it is measured."""
     code = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in CODE)).hexdigest()
-    key = hashlib.sha256(json.dumps([sizes, seed, list(overrides), code]).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps([SETTINGS, sizes, seed, list(overrides), code]).encode()).hexdigest()[:12]
     folder = Path(os.environ.get("TUNESMITH_BENCH_CACHE") or tempfile.gettempdir()) / "tunesmith-active-choice"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{seed}-{key}.json"
