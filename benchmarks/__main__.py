@@ -18,6 +18,8 @@ NAMES = (
     "private_data",
     "private_names",
     "wrong_labels",
+    "statistics",
+    "verdicts",
     "banking77",
     "examples",
     "training_chat",
@@ -29,6 +31,7 @@ NAMES = (
     "classifier_all",
     "classifier_few",
     "active_choice",
+    "answers",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

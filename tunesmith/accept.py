@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunesmith import decisions, project_file
+from tunesmith import decisions, durable_lines, project_file
 from tunesmith.artifact import make_folder, write_text
 from tunesmith.decisions import Decision
 from tunesmith.errors import InputError, raise_all
@@ -112,17 +112,13 @@ def _rows(proposal: Proposal, item: ProposedItem, picked: Sequence[str]) -> list
 
 
 def _log(project: Project) -> list[dict[str, Any]]:
-    path = project.store.root / ACCEPTED
-    if not path.exists():
-        return []
-    lines = path.read_bytes()
-    return [json.loads(line) for line in lines[: lines.rfind(b"\n") + 1].splitlines()]
+    return [json.loads(line) for line in durable_lines.whole_lines(project.store.root / ACCEPTED)]
 
 
 def note(project: Project, proposal: Proposal, item: str, state: State, **more: Any) -> None:
     """Add a line on an item; when this returns it is durable. Call it under the project's lock."""
     line = {"proposal": proposal.id, "item": item, "state": state, "when": rounds.now(), **more}
-    rounds.append_line(project.store.root / ACCEPTED, line)
+    durable_lines.append(project.store.root / ACCEPTED, [line])
 
 
 def _round_of(project: Project, proposal: Proposal, item: str) -> int:

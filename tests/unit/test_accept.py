@@ -16,7 +16,7 @@ from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
 from tunesmith.example_parquet import RowWriter
-from tunesmith.pipeline.rounds import append_line
+from tunesmith.durable_lines import append
 from tunesmith.products import ProposedItem, ProposedRow
 from tunesmith.rounds.switch import ACCEPTED
 
@@ -177,7 +177,7 @@ def test_labels_of_a_round_that_was_left_wait_until_they_are_accepted_again(proj
     project.accept(["label"])
     path = project.root / "improve" / "to-label-1.jsonl"
     path.write_text('{"input": "five", "answer": "b"}\n{"input": "six", "answer": ""}\n', encoding="utf-8")
-    append_line(project.store.root / ACCEPTED, {"went_to": 1})
+    append(project.store.root / ACCEPTED, [{"went_to": 1}])
     assert take_labels(project) == 0
     assert effects(project)["collect"] == ["rows.csv"]
     path.rename(path.with_name("to-label-0.jsonl"))

@@ -94,9 +94,11 @@ def test_each_new_test_is_a_round_and_tells_what_changed(maker: Maker) -> None:
     maker.round(1, right(range(40), range(20)))
     maker.round(3, right(range(40), range(5)), decisions='{"id": "x", "decision": "keep"}\n')
     maker.round(3, right(range(40), range(5)), decisions='{"id": "x", "decision": "keep"}\n')  # nothing new: no round
+    newer = maker.round(3, right(range(40), range(6)), decisions='{"id": "x", "decision": "keep"}\n')
     log = rounds.read(maker.project.store)
     assert list(log.known) == [1, 2]
     assert log.known[2].after == 1
+    assert log.known[2].artifacts["test"] == newer["test"].id  # the same model, a newer report
     assert log.known[2].changed[:2] == ["clean: 1 decision on rows made", "train: epochs changed: 1 → 3"]
     assert log.known[2].counts == {"train": 9, "validation": 2, "test": 40, "kept": 11}
 
@@ -105,7 +107,7 @@ def test_a_torn_last_line_is_no_round_and_is_written_again(maker: Maker) -> None
     made = maker.round(1, right(range(9)))
     path = maker.project.store.root / rounds.FILE
     whole = path.read_bytes()
-    for cut in range(len(whole)):
+    for cut in range(len(whole) - 1):
         path.write_bytes(whole[:cut])
         assert rounds.read(maker.project.store).known == {}
     with maker.project.store.lock():
@@ -229,7 +231,7 @@ def test_what_a_round_was_given_for_itself_is_written_into_the_file_when_it_is_u
     assert "# mine" in maker.file.read_text(encoding="utf-8")
 
 
-STEPS = ("write_text", "_write_decisions", "write_in_use", "project_file.edit", "rounds.append_line", "rounds.append")
+STEPS = ("write_text", "_write_decisions", "project_file.edit", "durable_lines.append", "rounds.append")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith import ratings
 from tunesmith.artifact import hash_of, sha256_of
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
     from tunesmith.project_file import ProjectSettings
-
-#: What people said of answers, beside the project file.
-RATINGS = "ratings.jsonl"
 
 
 def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
@@ -31,27 +27,11 @@ def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
 
 
 def corrections(project: Project) -> list[dict[str, str]]:
-    """What people corrected in reviews: ``input`` and ``answer`` each, and the row's ``id`` where it has one."""
-    found = _lines(project.root / RATINGS) or _lines(project.store.root / RATINGS)
-    told: dict[str, dict[str, str]] = {}
-    for line in found:
-        answer = line.get("correction") or line.get("corrected")
-        text, id = line.get("input"), str(line.get("id") or line.get("row") or "")
-        if isinstance(answer, str) and answer.strip() and isinstance(text, str):
-            told[id or text] = {"id": id, "input": text, "answer": answer}
+    """What people corrected in reviews: the row's ``id`` and ``part``, its ``input`` and the ``answer``; of several
+    for a row the last."""
+    told = {
+        one.id: {"id": one.id, "input": one.input, "answer": one.answer, "part": one.part}
+        for one in ratings.corrections(project)
+        if one.answer.strip()
+    }
     return list(told.values())
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of JSON objects; what a kill cut off is none."""
-    if not path.exists():
-        return []
-    found = []
-    for line in path.read_bytes().splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found

@@ -1,6 +1,7 @@
 """Rounds: each run that ended with a new test report, one line each in .tunesmith/rounds.jsonl.
 
-One JSON object a line; the file only grows, and a line is durable before the run ends::
+One JSON object a line; the file only grows. A line is durable before the run ends, and a later line of a round takes
+the place of an earlier one (a newer report of the same model)::
 
     {"round": 3, "when": "2026-11-22T10:20:30+00:00", "after": 2, "artifacts": {"test": "…", …}, "changed": [...], …}
     {"at": 2, "rejected": 3, "when": "…"}
@@ -12,16 +13,15 @@ project file of each round, the decisions on rows, and the settings as they were
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import decisions
-from tunesmith.artifact import Artifact, Store, fsync, make_folder, write_json, write_text
+from tunesmith import decisions, durable_lines
+from tunesmith.artifact import Artifact, Store, make_folder, write_json, write_text
 from tunesmith.errors import InputError
 from tunesmith.pipeline.order import MAKING
 from tunesmith.pipeline.stale import differences
@@ -90,11 +90,7 @@ def read(store: Store) -> Rounds:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
+    for number, line in enumerate(durable_lines.whole_lines(path), 1):
         try:
             value = json.loads(line)
         except ValueError as error:
@@ -112,21 +108,7 @@ def _damaged(path: Path, number: int) -> InputError:
 
 def append(store: Store, line: Mapping[str, Any]) -> None:
     """Add a line; when this returns it is durable. Call it under the project's lock."""
-    append_line(store.root / FILE, line)
-
-
-def append_line(path: Path, line: Mapping[str, Any]) -> None:
-    """Add a line of JSON to a file, in place of a last one that a kill cut off; durable when this returns."""
-    fresh = not path.exists()
-    with path.open("ab+") as file:
-        file.seek(0)
-        data = file.read()
-        file.truncate(data.rfind(b"\n") + 1)
-        file.write(json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    if fresh:
-        fsync(path.parent)
+    durable_lines.append(store.root / FILE, [line])
 
 
 def now() -> str:
@@ -146,8 +128,11 @@ def record(project: Project, settings: ProjectSettings, made: Mapping[str, Artif
             if rounds.at != number:
                 append(store, {"at": number, "when": now()})
             return None
-    number = max(rounds.known, default=0) + 1
     before = rounds.known.get(rounds.at) if rounds.at is not None else None
+    if before is not None and _but_test(before.artifacts) == _but_test({name: one.id for name, one in made.items()}):
+        append(store, asdict(replace(before, artifacts={**before.artifacts, "test": test})))
+        return None  # the same model on the same rows: a newer report of the round
+    number = max(rounds.known, default=0) + 1
     stages = [stage for stage in MAKING if stage in made]
     found = Round(
         number,
@@ -161,6 +146,10 @@ def record(project: Project, settings: ProjectSettings, made: Mapping[str, Artif
     keep_files(project, settings, store.root / FOLDER / str(number))
     append(store, asdict(found))
     return found
+
+
+def _but_test(artifacts: Mapping[str, str]) -> dict[str, str]:
+    return {stage: id for stage, id in artifacts.items() if stage in MAKING and stage not in ("test", "improve")}
 
 
 def counts_of(made: Mapping[str, Artifact]) -> dict[str, int]:

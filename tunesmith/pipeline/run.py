@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith import base_folder
+from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
 from tunesmith.pipeline import encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
+from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import earlier_split, facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Proposal, Report, Splits, TunedModel
@@ -65,8 +67,10 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done; 3 done, but the goal is not shown to be met."""
-        return 3 if self.verdict and self.verdict["code"] in ("not_met", "too_few_examples") else 0
+        """0 done; 3 done, but the model is not shown to be good enough. Without a goal there is nothing to be shown."""
+        if self.verdict is None or self.verdict["decision"] == "ship":
+            return 0
+        return 0 if self.verdict["decision"] == "not_enough_evidence" and self.verdict["code"] == "no_goal" else 3
 
 
 def check(project: Project, settings: ProjectSettings) -> None:
@@ -138,6 +142,7 @@ def _run(
     with guard_disk(project.root), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
             shutil.rmtree(project.store.work, ignore_errors=True)
+            shutil.rmtree(project.store.root / ANSWERS, ignore_errors=True)
         project.store.sweep([stage.name for stage in BY_NAME.values() if stage.keeps_work])
         log = JsonLines(project.store.root / "events.jsonl")
         sink = fan_out(sink, log)
@@ -231,6 +236,8 @@ def _make(
             "encoder": _encoder(project, settings, stage.name),
             "earlier_clean": _folder_of_latest(project, "clean"),
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
+            "answers": project.store.root / ANSWERS,
+            **in_use_folder(project, wanted),
         },
         ranks=ranks,
     )

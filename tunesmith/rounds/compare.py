@@ -11,9 +11,9 @@ import numpy as np
 from tunesmith.errors import InputError
 from tunesmith.example import Score
 from tunesmith.pipeline import rounds
+from tunesmith.pipeline.in_use import in_use
 from tunesmith.pipeline.rounds import Round
 from tunesmith.products import Report
-from tunesmith.rounds.in_use import in_use
 from tunesmith.scoring.intervals import score
 from tunesmith.scoring.paired import Difference, difference
 from tunesmith.scoring.several import holm
@@ -124,11 +124,11 @@ def show_rounds(project: Project) -> list[ShownRound]:
     """All rounds in their order, on the same test rows."""
     log = rounds.read(project.store)
     tested = {number: found for number, one in log.known.items() if (found := _tested(project, one)) is not None}
-    used = in_use(project)
+    used = (in_use(project) or {}).get("round")
     shown = []
     common = _common(tested)
     for number, one in log.known.items():
-        mine = ShownRound(one, used is not None and used.round == number, number in log.rejected, log.at == number)
+        mine = ShownRound(one, used == number, number in log.rejected, log.at == number)
         if number not in tested:
             gone = ", ".join(rounds.missing(project.store, one)) or "test"
             shown.append(replace(mine, note=f"gone or damaged: {gone}"))

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import decisions, project_file
+from tunesmith import decisions, durable_lines, project_file
 from tunesmith.artifact import fsync, make_folder, read_json, write_json, write_text
 from tunesmith.errors import Busy, InputError
 from tunesmith.pipeline import rounds
+from tunesmith.pipeline.in_use import FILE as IN_USE
+from tunesmith.pipeline.in_use import in_use
 from tunesmith.pipeline.rounds import EFFECTIVE, FOLDER, SCHEMA, Round, Rounds
-from tunesmith.rounds.in_use import in_use, write_in_use
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -55,9 +56,9 @@ def reject(project: Project) -> tuple[int, int, Path]:
 def _before(project: Project, log: Rounds) -> Round:
     """The round to go back to."""
     here = log.get(log.at or 0)
-    used = in_use(project)
-    if used is not None and used.round != here.round and used.round in log.known:
-        return log.known[used.round]
+    used = (in_use(project) or {}).get("round")
+    if used != here.round and used in log.known:
+        return log.known[used]
     number = here.after
     while number is not None and number in log.rejected:
         number = log.known[number].after
@@ -133,9 +134,10 @@ def _carry_out(project: Project, intent: Mapping[str, Any]) -> None:
     for stage, id in target.artifacts.items():
         if (artifact := store.find(stage, id)) is not None:
             store.mark_latest(artifact)
-    write_in_use(project, target)
+    told = {"round": target.round, "test": target.artifacts["test"], "train": target.artifacts["train"]}
+    write_json(store.root / IN_USE, told)
     line = {"at": target.round, "when": intent["when"]}
-    rounds.append_line(store.root / ACCEPTED, {"went_to": target.round, "when": intent["when"]})
+    durable_lines.append(store.root / ACCEPTED, [{"went_to": target.round, "when": intent["when"]}])
     rounds.append(store, line if intent["rejected"] is None else {**line, "rejected": intent["rejected"]})
     (store.root / FOLDER / PENDING).unlink()
     fsync(store.root / FOLDER)
