@@ -15,8 +15,8 @@ from tunesmith.accept import states, take_labels
 from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
-from tunesmith.example_parquet import RowWriter
 from tunesmith.durable_lines import append
+from tunesmith.example_parquet import RowWriter
 from tunesmith.products import ProposedItem, ProposedRow
 from tunesmith.rounds.switch import ACCEPTED
 
