@@ -51,6 +51,8 @@ def test_a_round_goes_from_a_proposal_to_the_next_and_back(project: Project) -> 
     assert {line["input"] for line in lines if line["answer"]} <= learned
     assert not {line["input"] for line in lines if not line["answer"]} & learned  # not labelled yet
     assert tested <= {row["id"] for row in project.product("test").predictions()}
+    assert "## Rounds" in project.product("test").markdown.read_text(encoding="utf-8")
+    assert 'id="rounds"' in project.product("test").html.read_text(encoding="utf-8")
     _, two = project.rounds()
     assert two.against is not None
     assert two.against.n == len(tested)

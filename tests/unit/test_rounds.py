@@ -18,7 +18,8 @@ from tunesmith.example_parquet import RowWriter
 from tunesmith.pipeline import rounds
 from tunesmith.pipeline.order import MAKING
 from tunesmith.rounds import switch
-from tunesmith.rounds.compare import TestedRow, paired
+from tunesmith.scoring.same_rows import TestedRow, paired
+from tunesmith.stages.test.report_rounds import as_markdown, rounds_so_far
 
 SETTINGS = """\
 version: 1
@@ -287,3 +288,20 @@ def test_forgotten_rows_have_no_decision_in_earlier_rounds_either(maker: Maker) 
     assert "secret" in kept.read_text(encoding="utf-8")
     _purge_decisions(maker.project.root, {"x"})
     assert "secret" not in kept.read_text(encoding="utf-8")
+
+
+def test_the_report_shows_earlier_rounds_on_the_same_rows(maker: Maker) -> None:
+    maker.round(1, right(range(40), range(20)))
+    maker.round(2, right(range(40), range(10)))
+    now = maker.artifacts(3, right(range(60), range(2)), "")
+    earlier = rounds.earlier(maker.project.store, now)
+    assert [one["round"] for one in earlier] == [1, 2]
+    found = rounds_so_far(earlier, now["test"].path / "predictions.parquet", "accuracy", 1000)
+    assert found is not None
+    assert [row[0] for row in found.rows] == ["1", "2", "this round"]
+    assert [row[2].split()[0] for row in found.rows] == ["50.0%", "75.0%", "95.0%"]
+    assert found.rows[0][3].startswith("+45.0")
+    assert "All of these rounds share 40 test rows." in found.words
+    assert "| 1 |" in as_markdown(found, str, lambda heads, rows: "\n".join(f"| {' | '.join(row)} |" for row in rows))
+    assert rounds_so_far([], now["test"].path / "predictions.parquet", "accuracy", 1000) is None
+    assert rounds_so_far(earlier, now["test"].path / "predictions.parquet", "rouge_l", 1000) is None

@@ -148,6 +148,17 @@ def record(project: Project, settings: ProjectSettings, made: Mapping[str, Artif
     return found
 
 
+def earlier(store: Store, made: Mapping[str, Artifact]) -> list[dict[str, Any]]:
+    """The rounds before the one that is being tested, with the folders of their tests, for the report."""
+    ids = {stage: one.id for stage, one in made.items()}
+    found = []
+    for number, one in read(store).known.items():
+        test = store.find("test", one.artifacts["test"])
+        if test is not None and _but_test(one.artifacts) != _but_test(ids):
+            found.append({"round": number, "changed": one.changed, "folder": test.path})
+    return found
+
+
 def _but_test(artifacts: Mapping[str, str]) -> dict[str, str]:
     return {stage: id for stage, id in artifacts.items() if stage in MAKING and stage not in ("test", "improve")}
 

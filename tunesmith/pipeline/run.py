@@ -237,6 +237,7 @@ def _make(
             "earlier_clean": _folder_of_latest(project, "clean"),
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
+            "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
             **in_use_folder(project, wanted),
         },
         ranks=ranks,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from tunesmith.errors import InputError
 from tunesmith.example import Score
@@ -15,27 +12,12 @@ from tunesmith.pipeline.in_use import in_use
 from tunesmith.pipeline.rounds import Round
 from tunesmith.products import Report
 from tunesmith.scoring.intervals import score
-from tunesmith.scoring.paired import Difference, difference
+from tunesmith.scoring.paired import Difference
+from tunesmith.scoring.same_rows import Pairs, Tested, common_rows, later_less_earlier, mean_of, paired, read_tested
 from tunesmith.scoring.several import holm
-from tunesmith.scoring.statistic import Mean
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
-
-CANDIDATE = "tuned"
-
-
-@dataclass(frozen=True)
-class TestedRow:
-    """A test row and the tuned model's answer in one round; ``score`` of this row, 0 to 1."""
-
-    __test__ = False  # not a pytest class
-
-    id: str
-    input: str
-    reference: str
-    answer: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -96,37 +78,13 @@ class Comparison:
     right_alone: int
 
 
-@dataclass(frozen=True)
-class _Tested:
-    metric: str
-    resamples: int
-    rows: dict[str, TestedRow]
-
-
-Pairs = list[tuple[TestedRow, TestedRow]]
-
-
-def paired(left: Mapping[str, TestedRow], right: Mapping[str, TestedRow]) -> Pairs:
-    """The rows that both have tested under the same reference: by id, and where lines have moved by what they say."""
-    pairs = [(row, right[id]) for id, row in left.items() if id in right and right[id].reference == row.reference]
-    taken = {one.id for one, _ in pairs}, {other.id for _, other in pairs}
-    said: dict[tuple[str, str], list[TestedRow]] = {}
-    for row in right.values():
-        if row.id not in taken[1]:
-            said.setdefault((row.input, row.reference), []).append(row)
-    for row in left.values():
-        if row.id not in taken[0] and (found := said.get((row.input, row.reference))):
-            pairs.append((row, found.pop(0)))
-    return pairs
-
-
 def show_rounds(project: Project) -> list[ShownRound]:
     """All rounds in their order, on the same test rows."""
     log = rounds.read(project.store)
     tested = {number: found for number, one in log.known.items() if (found := _tested(project, one)) is not None}
     used = (in_use(project) or {}).get("round")
     shown = []
-    common = _common(tested)
+    common = common_rows(tested, max(tested)) if tested else {}
     for number, one in log.known.items():
         mine = ShownRound(one, used == number, number in log.rejected, log.at == number)
         if number not in tested:
@@ -135,7 +93,7 @@ def show_rounds(project: Project) -> list[ShownRound]:
             continue
         own = tested[number]
         rows = common.get(number) or list(own.rows.values())
-        value = score(own.metric, _mean(rows), resamples=own.resamples)
+        value = score(own.metric, mean_of(rows), resamples=own.resamples)
         mine = replace(mine, metric=own.metric, own_rows=len(own.rows), same_rows=bool(common.get(number)), score=value)
         shown.append(_beside(mine, own, tested.get(one.after) if one.after is not None else None))
     compared = [one for one in shown if one.against is not None]
@@ -144,22 +102,7 @@ def show_rounds(project: Project) -> list[ShownRound]:
     return [replace(one, p=p_of.get(one.round.round)) for one in shown]
 
 
-def _common(tested: Mapping[int, _Tested]) -> dict[int, list[TestedRow]]:
-    """For each round the rows that all of them have tested, in the same order; nothing where there are none."""
-    if not tested:
-        return {}
-    newest = tested[max(tested)]
-    ids = set(newest.rows)
-    mine: dict[int, dict[str, TestedRow]] = {}
-    for number, other in tested.items():
-        if other.metric != newest.metric:
-            return {}
-        mine[number] = {row.id: theirs for row, theirs in paired(newest.rows, other.rows)}
-        ids &= set(mine[number])
-    return {number: [rows[id] for id in sorted(ids)] for number, rows in mine.items()} if ids else {}
-
-
-def _beside(mine: ShownRound, own: _Tested, before: _Tested | None) -> ShownRound:
+def _beside(mine: ShownRound, own: Tested, before: Tested | None) -> ShownRound:
     """The round with what it brought."""
     after = mine.round.after
     if after is None:
@@ -177,28 +120,18 @@ def _beside(mine: ShownRound, own: _Tested, before: _Tested | None) -> ShownRoun
     return replace(mine, against=_difference(own, (mine.round.round, after), pairs), note=note)
 
 
-def _difference(own: _Tested, numbers: tuple[int, int], pairs: Pairs) -> Difference:
+def _difference(own: Tested, numbers: tuple[int, int], pairs: Pairs) -> Difference:
     """The later round minus the one before."""
-    ours, theirs = (_mean([pair[side] for pair in pairs]) for side in (1, 0))
-    left, right = (f"round {number}" for number in numbers)
-    return difference(own.metric, (left, ours), (right, theirs), resamples=own.resamples)
+    return later_less_earlier(own, (f"round {numbers[0]}", f"round {numbers[1]}"), pairs)
 
 
-def _mean(rows: Sequence[TestedRow]) -> Mean:
-    return Mean(np.array([row.score for row in rows], np.float64))
-
-
-def _tested(project: Project, one: Round) -> _Tested | None:
+def _tested(project: Project, one: Round) -> Tested | None:
     """The rows that a round tested; None where its report is gone."""
     artifact = project.store.find("test", one.artifacts["test"])
     if artifact is None:
         return None
-    report = Report.open(artifact)
-    rows = {}
-    for row in report.predictions():
-        told = row[CANDIDATE]
-        rows[row["id"]] = TestedRow(row["id"], row["input"], row["reference"], told["answer"], float(told["score"]))
-    return _Tested(str(report.facts["row_metric"]), int(report.facts["resamples"]), rows)
+    facts = Report.open(artifact).facts
+    return read_tested(artifact.path / "predictions.parquet", str(facts["row_metric"]), int(facts["resamples"]))
 
 
 def compare(project: Project, left: int, right: int) -> Comparison:
