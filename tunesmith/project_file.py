@@ -19,6 +19,7 @@ from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.format.settings import FormatSettings
 from tunesmith.stages.goal.settings import GoalSettings
+from tunesmith.stages.improve.settings import ImproveSettings
 from tunesmith.stages.split.settings import SplitSettings
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.train.settings import TrainSettings
@@ -44,6 +45,7 @@ class ProjectSettings(Settings):
     split: SplitSettings = Field(default_factory=SplitSettings)  # type: ignore[arg-type]
     train: TrainSettings = Field(default_factory=TrainSettings)  # type: ignore[arg-type]
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
+    improve: ImproveSettings = Field(default_factory=ImproveSettings)  # type: ignore[arg-type]
 
     def of(self, stage: str) -> Any:
         """The settings of one stage."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline import encoder
+from tunesmith.pipeline import encoder, improving
 from tunesmith.pipeline.in_use import in_use_facts
 from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
@@ -104,6 +104,8 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         return {"ratings": said} if said else {}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
+    if name == "improve":
+        return improving.facts(project, settings)
     if name == "base":
         from tunesmith.stages.base import run as base
 

@@ -11,6 +11,7 @@ from tunesmith.stages.test.report_html import OUTPUTS, STATES, TRAINING
 from tunesmith.stages.test.report_in_use import as_markdown as in_use_section
 from tunesmith.stages.test.report_opinions import opinions_as_markdown
 from tunesmith.stages.test.report_raccoon import HEAD, RaccoonSection
+from tunesmith.stages.test.report_rounds import as_markdown as rounds_section
 from tunesmith.stages.test.side_by_side import Line, WorstRow
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
@@ -22,6 +23,7 @@ def as_markdown(report: ReportData) -> str:
         _head(report),
         _scores(report),
         *([in_use_section(report.in_use, report.row_metric, inline, table)] if report.in_use else []),
+        *([rounds_section(report.rounds, inline, table)] if report.rounds else []),
         opinions_as_markdown(report.opinions, inline, table),
         *raccoon(report.raccoon),
         _training(report),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tunesmith import plugins
@@ -35,6 +35,7 @@ from tunesmith.stages.test.raccoon.measure import Suite, measure_suite
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
+from tunesmith.stages.test.report_rounds import rounds_so_far
 from tunesmith.stages.test.rivals import COMMONEST_ANSWER, Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
@@ -247,6 +248,8 @@ def _write(
         "facts": measured.facts,
     }
     write_json(context.folder / "test.json", data)
-    report = gather(inputs, measured, context)
+    metric, resamples = measured.facts["row_metric"], measured.facts["resamples"]
+    earlier = rounds_so_far(context.facts.get("rounds", ()), context.folder / "predictions.parquet", metric, resamples)
+    report = gather(inputs, replace(measured, rounds=earlier), context)
     write_text(context.folder / "report.html", as_html(report))
     write_text(context.folder / "report.md", as_markdown(report))
