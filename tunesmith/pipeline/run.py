@@ -23,6 +23,7 @@ from tunesmith.pipeline import encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
+from tunesmith.pipeline.round_models import round_models
 from tunesmith.pipeline.stale import earlier_split, facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Proposal, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
@@ -238,6 +239,7 @@ def _make(
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
             "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
+            "round_models": round_models(project, settings.test) if stage.name == "test" else {},
             **in_use_folder(project, wanted),
         },
         ranks=ranks,

@@ -25,6 +25,7 @@ from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.criteria import check_criteria, primary_metric
 from tunesmith.stages.test.documents import Documents
+from tunesmith.stages.test.earlier_rounds import answers_of_rounds
 from tunesmith.stages.test.endpoints import answers_of_endpoints, check_endpoints
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.in_use import beside_in_use
@@ -71,9 +72,8 @@ def run(
     rows, texts = asked_rows(locked, inputs["format"])
     rival = rival_of(base, goal.output, texts=texts)
     draw: dict[str, int] = {"resamples": settings.resamples, "seed": context.seed}
-    learner = find_learner(tuned.learner)
     measure = _measure_texts if texts else _measure_answers
-    found = measure(inputs, rows, rival, learner, settings, context, draw)
+    found = measure(inputs, rows, rival, find_learner, settings, context, draw)
     scored = found.scored
     compared = differences(scored, rival.name, **draw)
     primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
@@ -146,18 +146,20 @@ def _measure_answers(
     inputs: Mapping[str, Any],
     rows: Sequence[Example],
     rival: Rival,
-    learner: Any,
+    find_learner: Callable[[str], Any],
     settings: TestSettings,
     context: Context,
     draw: Mapping[str, int],
 ) -> _Found:
     """Ask each candidate for an answer to each row, and score it."""
     goal, base, split, tuned = inputs["goal"], inputs["base"], inputs["split"], inputs["train"]
+    learner = find_learner(tuned.learner)
     references = [row.answer or "" for row in rows]
     check_criteria(goal, metrics_of(goal.output, references, goal.schema, goal.rules))
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers |= answers_of_rounds(settings, rows, goal, find_learner, context, max_new_tokens=limit)
     answers |= answers_of_endpoints(settings, rows, goal, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
@@ -180,13 +182,14 @@ def _measure_texts(
     inputs: Mapping[str, Any],
     rows: Sequence[Example],
     rival: Rival,
-    learner: Any,
+    find_learner: Callable[[str], Any],
     settings: TestSettings,
     context: Context,
     draw: Mapping[str, int],
 ) -> _Found:
     """Measure how well each text is foretold."""
     goal, dataset = inputs["goal"], inputs["format"]
+    learner = find_learner(inputs["train"].learner)
     check_criteria(goal, TEXT_METRICS)
     encoded = {row.id: row for row in dataset.rows(frozenset(row.id for row in rows))}
     texts = Documents(rows, [encoded[row.id] for row in rows], learner, inputs["base"], goal, inputs["train"], context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from tunesmith.settings import Settings
 
 #: How a candidate that is an endpoint is named.
 ENDPOINT = "endpoint:"
+#: How a candidate is named that is the model of an earlier round.
+ROUND = "round:"
 QUESTION = "Which answer serves the user better: is it right, complete, clear and in the right tone?"
 
 
@@ -98,7 +101,8 @@ class TestSettings(Settings):
     resamples: int = Field(10_000, ge=1000, description="Bootstrap resamples for intervals and paired tests.")
     candidates: list[str] = Field(
         ["base", "tuned"],
-        description="Who answers the test rows: base, tuned, and `endpoint:NAME`, to which the rows are then sent.",
+        description="Who answers the test rows: base, tuned, `round:2` for the model of round 2, and `endpoint:NAME`, "
+        "to which the rows are then sent.",
     )
     endpoints: list[EndpointSettings] = Field(
         default_factory=list, description="Servers with an OpenAI-compatible API; each is asked only where it is named."
@@ -137,9 +141,9 @@ class TestSettings(Settings):
         for name in self.asked_endpoints:
             if name not in known:
                 raise ValueError(f"no endpoint is called {name!r} ({told})")
-        odd = [name for name in self.candidates if name not in ("base", "tuned") and not name.startswith(ENDPOINT)]
+        odd = [name for name in self.candidates if not re.fullmatch(rf"base|tuned|{ENDPOINT}.*|{ROUND}[1-9]\d*", name)]
         if odd:
-            raise ValueError(f"{odd[0]!r} is no candidate: base, tuned or endpoint:NAME")
+            raise ValueError(f"{odd[0]!r} is no candidate: base, tuned, round:NUMBER or endpoint:NAME")
         return self
 
     @property
@@ -147,6 +151,11 @@ class TestSettings(Settings):
         """The names of the endpoints to which something will be sent."""
         named = [name.removeprefix(ENDPOINT) for name in self.candidates if name.startswith(ENDPOINT)]
         return [*named, *([self.judge.endpoint] if self.judge.endpoint else [])]
+
+    @property
+    def asked_rounds(self) -> list[int]:
+        """The earlier rounds whose models answer the test rows too."""
+        return [int(name.removeprefix(ROUND)) for name in self.candidates if name.startswith(ROUND)]
 
     def endpoint(self, name: str) -> EndpointSettings:
         return next(one for one in self.endpoints if one.name == name)
