@@ -21,11 +21,13 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Screen()
     screen.heading(f"{project.name} ({near_path(project.root)})")
     rows = []
+    asked_for = [stage.stage for stage in stages if stage.on_request]
     for stage in stages:
         made = counts_in_words(stage.artifact.counts) if stage.state == "made" and stage.artifact else ""
-        rows.append([stage.stage, stage.state, made or stage.why])
+        state = "on request" if stage.on_request and stage.state == "missing" else stage.state
+        rows.append([stage.stage, state, made or stage.why])
     screen.table(["stage", "state", ""], rows)
-    waiting = [stage.stage for stage in stages if stage.state != "made"]
+    waiting = [stage.stage for stage in stages if stage.state != "made" and stage.stage not in asked_for]
     screen.say()
     screen.say(f"tunesmith run makes {', '.join(waiting)}." if waiting else "Everything is up to date.")
     return 0
