@@ -28,6 +28,7 @@ NAMES = (
     "training_planning",
     "classifier_all",
     "classifier_few",
+    "answers",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

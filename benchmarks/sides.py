@@ -87,7 +87,7 @@ def speeds(
     measured: Mapping[str, Sequence[Any]],
     rows: int,
     bars: Mapping[str, float],
-    number: int,
+    number: int | None,
     ours: str = "ours",
 ) -> list[Figure]:
     """Rows a second of each side, and how many times each peer's ours are, held to the ``bars`` by peer."""

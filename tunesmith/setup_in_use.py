@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tunesmith import project_file
 from tunesmith.answering.equipment import Equipment, Shelf
 from tunesmith.answering.setups import Setup, in_words
 from tunesmith.errors import InputError
-from tunesmith.example import Example
+from tunesmith.pipeline import advising
 from tunesmith.plugins import learner_for
 from tunesmith.products import Advice, CleanSet
 from tunesmith.retrieval.index import build_or_open
@@ -18,65 +20,51 @@ if TYPE_CHECKING:
     from tunesmith.project import Project
 
 
-def chosen(project: Project) -> Setup | None:
-    """The set-up in use; None where there was no advice yet, so that the model is asked as it is.
+def chosen(project: Project, use: str | None = None) -> Setup | None:
+    """The set-up in use, or the one that ``use`` (as advise.use) would choose. None: the models are asked as they are,
+    since nothing was advised yet.
 
-    Raises InputError ``set_up_not_measured`` where advise.use names an arm that was not measured.
+    Raises InputError ``set_up_not_measured`` where it names an arm that was not measured.
     """
-    use = project.settings.advise.use
-    if project.store.latest("advise") is None:
-        if use in ("auto", "bare", "tuned"):
-            return Setup(use, "tuned" if use == "tuned" else "base") if use != "auto" else None
-        raise _not_measured(use)
-    advice: Advice = project.product("advise")
-    arm = advice.advice["arm"] if use == "auto" else use
-    found = advice.setup(arm) if arm else None
-    if found is None and arm in ("bare", "tuned"):
+    use = use or project.settings.advise.use
+    advice: Advice | None = project.product("advise") if project.store.latest("advise") else None
+    arm = use if use != "auto" else advice.advice["arm"] if advice else None
+    if arm is None:
+        return None
+    found = advice.setup(arm) if advice else None
+    if found is not None:
+        return Setup.from_json(found)
+    if arm in ("bare", "tuned"):
         return Setup(arm, "tuned" if arm == "tuned" else "base")
-    if found is None:
-        if use == "auto":
-            return None
-        raise _not_measured(use)
-    return Setup.from_json(found)
+    raise InputError(
+        "set_up_not_measured",
+        f"the set-up {arm!r} was not measured, so what it is made of is not known",
+        "tunesmith.yaml: advise.use",
+        "`tunesmith advise` measures; `tunesmith advise --use auto` takes what is advised",
+    )
 
 
 def use(project: Project, arm: str) -> str:
     """Write which set-up is used into tunesmith.yaml, and return it in words. Raises InputError as `chosen` does."""
-    from tunesmith import project_file
+    setup = chosen(project, arm)
 
-    before = project.settings.advise.use
+    def change(document: Any) -> None:
+        if document.get("advise") is None:
+            document["advise"] = {}
+        document["advise"]["use"] = arm
 
-    def change(to: str) -> None:
-        def write(document: dict[str, dict[str, str]]) -> None:
-            if document.get("advise") is None:
-                document["advise"] = {}
-            document["advise"]["use"] = to
-
-        project_file.edit(project.file, write)
-
-    change(arm)
-    try:
-        setup = chosen(project)
-    except InputError:
-        change(before)
-        raise
+    project_file.edit(project.file, change)
     return in_words(setup) if setup else "the models as they are, since nothing was advised yet"
 
 
 def equip(project: Project, setup: Setup, max_new_tokens: int) -> Equipment:
-    """What the set-up answers with: its model, its examples, its documents as they are now."""
+    """What the set-up answers with: its model, its examples, and the documents as they are now."""
     goal, base = (project.product(stage) for stage in ("goal", "base"))
     tuned = project.product("train") if setup.model == "tuned" else None
-    learner = learner_for(base.kind, goal.input, goal.output)
-    equipment = Equipment(learner, base, goal, tuned, max_new_tokens)
-    from tunesmith.pipeline import advising
-
     settings = project.settings
     given = advising.given(project, settings) or {}
-    encoder = base.folder if base.kind == "encoder" else given.get("folder")
-    shelf = knowledge = None
-    if setup.examples or setup.votes:
-        shelf = _shelf(project, encoder)
+    encoder: Path | None = base.folder if base.kind == "encoder" else given.get("folder")
+    knowledge = None
     if setup.chunks and settings.advise.knowledge is not None:
         knowledge = build_or_open(
             project.root / settings.advise.knowledge,
@@ -85,29 +73,17 @@ def equip(project: Project, setup: Setup, max_new_tokens: int) -> Equipment:
             encoder=encoder,
             encoder_sha256=given.get("sha256"),
         )
-    from dataclasses import replace
+    shelf = _shelf(project, encoder) if setup.examples or setup.votes else None
+    learner = learner_for(base.kind, goal.input, goal.output)
+    return Equipment(learner, base, goal, tuned, max_new_tokens, shelf, knowledge)
 
-    return replace(equipment, shelf=shelf, knowledge=knowledge)
 
-
-def _shelf(project: Project, encoder: object) -> Shelf:
+def _shelf(project: Project, encoder: Path | None) -> Shelf:
     """The examples that similar ones were chosen among when the advice was given, with their vectors."""
-    from pathlib import Path
-
     advice: Advice = project.product("advise")
     clean: CleanSet = project.product("clean")
-    vectors = dict(advice.vectors())
-    found: list[Example] = [row for row in clean.examples(set(vectors)) if row.answer is not None]
-    packed = [np.frombuffer(vectors[row.id], np.float16) for row in found]
-    known = np.stack(packed) if packed and len(packed[0]) else None
-    folder = encoder if isinstance(encoder, Path) and known is not None else None
-    return Shelf.of(found, folder, known)
-
-
-def _not_measured(arm: str) -> InputError:
-    return InputError(
-        "set_up_not_measured",
-        f"the set-up {arm!r} was not measured, so what it is made of is not known",
-        "tunesmith.yaml: advise.use",
-        "`tunesmith advise` measures; `tunesmith advise --use auto` takes what is advised",
-    )
+    packed = dict(advice.vectors())
+    found = [row for row in clean.examples(set(packed)) if row.answer is not None]
+    vectors = [np.frombuffer(packed[row.id], np.float16) for row in found]
+    known = np.stack(vectors) if vectors and len(vectors[0]) else None
+    return Shelf.of(found, encoder if known is not None else None, known)

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks import (
     __main__,
+    answers,
     beside_trl,
     classifier_all,
     classifier_few,
@@ -59,7 +60,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_benchmark_that_is_named_can_be_run_and_stands_in_the_readme() -> None:
     readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    assert len(__main__.NAMES) == 17
+    assert len(__main__.NAMES) == 18
     for name in __main__.NAMES:
         assert callable(importlib.import_module(f"benchmarks.{name}").run)
         assert f"| `{name}` |" in readme
@@ -223,3 +224,28 @@ def test_without_the_templates_head_rows_share_what_happens_to_be_equal() -> Non
     assert [row.tokens for row in without_head(rows)] == [[4, 9], [4, 9], [5, 9]]
     assert {tuple(row.trained) for row in without_head(rows)} == {(True, True)}
     assert {row.prompt_tokens for row in without_head(rows)} == {0}
+
+
+def given(seconds: float, texts: list[str], prompt_tokens: int = 9) -> list[dict[str, Any]]:
+    return [{"seconds": seconds, "answers": texts, "prompt_tokens": prompt_tokens, "megabytes": 1.0}]
+
+
+def test_answers_are_held_to_the_better_setting_of_the_harness_and_must_be_the_same_answers() -> None:
+    first, second = (side.name for side in answers.SIDES[2:])
+    measured = {
+        "ours": given(1.0, ["a", "b"]),
+        answers.ROW_BY_ROW: given(6.0, ["a", "b"]),
+        first: given(3.0, ["a", "x"]),
+        second: given(2.0, ["a", "x"]),
+    }
+    found = {figure.name: (figure.value, figure.met) for figure in answers.figures(measured, 2)}
+    assert found[f"answers, ours over {answers.ROW_BY_ROW}"] == (6.0, True)
+    assert found[f"answers, ours over {second}"] == (2.0, True)
+    assert not any(first in name for name in found)
+    assert found[f"answers that are {second}'s too"] == (0.5, False)
+
+
+def test_sides_that_were_asked_other_tokens_are_not_compared() -> None:
+    measured = {"ours": given(1.0, ["a"]), answers.ROW_BY_ROW: given(1.0, ["a"], prompt_tokens=8)}
+    with pytest.raises(Failed, match="was asked 8 tokens, ours 9"):
+        answers.figures(measured, 1)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
 from tunesmith.errors import InputError
@@ -118,6 +119,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
+    if (store.root / ANSWERS).exists():  # a cache: what models said, to the forgotten rows too
+        removed.add(store.root / ANSWERS)
     return sorted(removed), rewritten, models
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith import base_folder
+from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
@@ -138,6 +139,7 @@ def _run(
     with guard_disk(project.root), project.store.lock(), stop_on_interrupt(sink) as stopping:
         if from_scratch:
             shutil.rmtree(project.store.work, ignore_errors=True)
+            shutil.rmtree(project.store.root / ANSWERS, ignore_errors=True)
         project.store.sweep([stage.name for stage in BY_NAME.values() if stage.keeps_work])
         log = JsonLines(project.store.root / "events.jsonl")
         sink = fan_out(sink, log)
@@ -230,9 +232,9 @@ def _make(
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
             "encoder": _encoder(project, settings, stage.name),
-            "answers": project.store.root / "answers",
             "knowledge": project.store.root / "knowledge",
             "earlier_clean": _folder_of_latest(project, "clean"),
+            "answers": project.store.root / ANSWERS,
         },
         ranks=ranks,
     )

@@ -21,6 +21,8 @@ from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.learners.protocol import Prediction, Progress
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 
+#: Raised when the same model gives other answers than before: answers that were kept are asked for again.
+VERSION = 1
 TOKENS_AT_ONCE = 4096
 #: Cosines lie close together; a softmax over them needs a scale to say anything.
 ZERO_SHOT_SCALE = 20.0

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tunesmith.errors import TunesmithError
+from tunesmith.answering.answerer import of_model
+from tunesmith.answering.cache import AnswerCache
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.learners.protocol import Prediction
@@ -55,7 +56,7 @@ def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int |
 
 def answer_all(
     asked: Sequence[Candidate],
-    predict: Callable[..., Sequence[Prediction]],
+    learner: Any,
     rows: Sequence[Example],
     goal: GoalSheet,
     base: BaseModel,
@@ -67,24 +68,22 @@ def answer_all(
     """Each candidate's answers, in the order of the rows. Raises TunesmithError when one is missing."""
     prompts = [row.prompt for row in rows]
     pace = Pace(len(asked) * len(rows))
+    cache = AnswerCache(context.facts.get("answers"))
     answers: dict[str, list[Prediction]] = {}
     by_model = sorted(asked, key=lambda candidate: candidate.model)  # each model is loaded once
     for number, candidate in enumerate(by_model):
-        given = predict(
+        answerer = of_model(
+            learner,
             candidate.model,
             base,
             goal,
             tuned,
-            prompts,
             max_new_tokens=max_new_tokens,
             enforce_schema=candidate.enforce_schema,
-            on_progress=_progress(context, pace, number * len(rows), len(asked) * len(rows)),
+            name=candidate.name,
         )
-        if len(given) != len(rows):
-            raise TunesmithError(
-                "answers_missing", f"{candidate.name} gave {len(given)} answers to {len(rows)} rows", tuned.learner
-            )
-        answers[candidate.name] = list(given)
+        tell = _progress(context, pace, number * len(rows), len(asked) * len(rows))
+        answers[candidate.name] = cache.answer(answerer, prompts, tell)
         context.progress((number + 1) * len(rows), len(asked) * len(rows), "answers")
     return {candidate.name: answers[candidate.name] for candidate in asked}
 

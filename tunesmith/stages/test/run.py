@@ -127,8 +127,7 @@ def _measure_answers(
     check_criteria(goal, metrics_of(goal.output, references, goal.schema, goal.rules))
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
-    predict = learner.predict.predict
-    answers = answer_all(asked, predict, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
     enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
