@@ -42,9 +42,7 @@ LAYERS = (
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = dict.fromkeys(
-    ("ask", "decide", "forget", "review", "setup_in_use", "shown_batch"), "project"
-)
+ONE_AREA = dict.fromkeys(("ask", "decide", "forget", "review", "setup_in_use", "shown_batch"), "project")
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

@@ -21,10 +21,10 @@ SHARE = 0.25
 class Setup:
     """``name``: the arm's word. ``system``: in place of the goal's system prompt; None: the goal's own.
 
-    ``closing``: what stands after the question. ``examples``: so many similar training examples are earlier turns of the
-    conversation. ``chunks``: so many pieces of the documents stand before the question. ``votes``: of a classifier, the
-    labels of so many nearest training examples vote. ``label_texts``: of a classifier without training, what stands for
-    each label, in the goal's order.
+    ``closing``: what stands after the question. ``examples``: so many similar training examples are earlier turns of
+    the conversation. ``chunks``: so many pieces of the documents stand before the question. ``votes``: of a
+    classifier, the labels of so many nearest training examples vote. ``label_texts``: of a classifier without training,
+    what stands for each label, in the goal's order.
     """
 
     name: str

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Stage:
     """A stage's word, the stages whose products it is given, and what it may read of the splits.
 
-    ``may_use``: what it is given too, where that is made and up to date. ``on_request``: it is made when it is asked for,
-    and no other stage waits for it. ``whole_goal``: whether a change of the success criteria makes it stale; for the others only
-    the task counts (input, output, system prompt, labels, schema).
+    ``may_use``: what it is given too, where that is made and up to date. ``on_request``: it is made when it is asked
+    for, and no other stage waits for it. ``whole_goal``: whether a change of the success criteria makes it stale; for
+    the others only the task counts (input, output, system prompt, labels, schema).
     """
 
     name: str
@@ -73,8 +73,8 @@ BY_NAME = {stage.name: stage for stage in _STAGES}
 STAGES: tuple[str, ...] = tuple(BY_NAME)
 
 #: The order in which they are made. The goal comes after collect, because labels and schema that
-#: the user did not give are read from the data; base after both, because `auto` looks at them; advise after train, because
-#: it measures the tuned model where there is one.
+#: the user did not give are read from the data; base after both, because `auto` looks at them; advise after train,
+#: because it measures the tuned model where there is one.
 MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "advise", "test")
 
 #: What a fresh model needs instead: its tokenizer is made of the training text, so the rows are split before it

@@ -17,9 +17,9 @@ _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 #: Tags whose text nobody reads, and those that end a line.
 _SILENT = frozenset({"script", "style", "head", "template", "noscript"})
-_LINES = frozenset(
-    "p div br hr li ul ol table tr dl dt dd pre blockquote section article header footer nav main figure form".split()
-)
+_LINES = frozenset(("p", "div", "br", "hr", "li", "ul", "ol", "table", "tr", "dl", "dt", "dd", "pre", "blockquote")) | {
+    *("section", "article", "header", "footer", "nav", "main", "figure", "form")
+}
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 

@@ -15,7 +15,9 @@ def show(advice: Advice, screen: Screen) -> None:
     screen.say(str(told["words"]), "bold yellow" if told["answer"] == "cannot_tell" else "bold green", wrap=True)
     screen.say()
     facts = advice.facts
-    screen.say(f"{metric_name(facts['metric'])} on {facts['rows']} validation rows; the test part was not touched", "dim")
+    screen.say(
+        f"{metric_name(facts['metric'])} on {facts['rows']} validation rows; the test part was not touched", "dim"
+    )
     if advice.arms:
         screen.table(list(HEADS), rows(advice.arms, facts["metric"]), right=(4, 5))
     for name, why in advice.left_out.items():

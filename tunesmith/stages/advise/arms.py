@@ -1,4 +1,4 @@
-"""The arms: which there are for a task, and each measured on the same validation rows, within the time that is given."""
+"""The arms: which there are for a task, and each measured on the same validation rows, in the time that is given."""
 
 from __future__ import annotations
 

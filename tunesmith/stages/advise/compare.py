@@ -30,9 +30,7 @@ def primary_metric(goal: GoalSheet) -> str:
     return named[0] if named else ROW_METRIC[goal.output]
 
 
-def statistics_of(
-    goal: GoalSheet, references: Sequence[str], answers: Sequence[Prediction]
-) -> Mapping[str, Statistic]:
+def statistics_of(goal: GoalSheet, references: Sequence[str], answers: Sequence[Prediction]) -> Mapping[str, Statistic]:
     """Every metric of the output, row by row."""
     texts = [answer.text for answer in answers]
     return measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,7 +38,8 @@ def candidates(goal: GoalSheet, answers: Sequence[str], *, name: str, sentence_e
             Setup(name, system=f"{goal.system} {hints}", closing=hints),
         ]
     if shown := _typical(answers):
-        found.append(Setup(name, system=f"{goal.system} {hints}\nAn answer looks like this: {shown}".replace("  ", " ")))
+        task = f"{goal.system} {hints}".strip()
+        found.append(Setup(name, system=f"{task}\nAn answer looks like this: {shown}"))
     if goal.output == "json" and goal.schema is not None:
         found += [Setup(name, system=one.system, closing=one.closing, enforce_schema=True) for one in found[:2]]
     return list(dict.fromkeys(found))
@@ -130,10 +130,17 @@ def _marks(answers: Sequence[str]) -> list[str]:
     """How all answers begin and end, where they do so alike."""
     if len(set(answers)) < 2:
         return []
-    begin = _whole_words(os.path.commonprefix([answer.strip() for answer in answers]))
-    end = _whole_words(os.path.commonprefix([answer.strip()[::-1] for answer in answers]))[::-1]
+    begin = _whole_words(_shared([answer.strip() for answer in answers]))
+    end = _whole_words(_shared([answer.strip()[::-1] for answer in answers]))[::-1]
     found = [f"Begin with “{begin}”." if len(begin) >= SHORTEST_MARK else ""]
     return [*found, f"End with “{end}”." if len(end) >= SHORTEST_MARK else ""]
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """What all texts begin with."""
+    low, high = min(texts), max(texts)  # in lexical order the extremes share least
+    length = next((at for at, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), len(low))
+    return low[:length]
 
 
 def _whole_words(text: str) -> str:

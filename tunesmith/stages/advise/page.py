@@ -73,8 +73,8 @@ def _behind(pair: Mapping[str, Any] | None) -> str:
 
 def _about(facts: Mapping[str, Any]) -> str:
     words = (
-        f"Measured by {metric_name(facts['metric'])} on {facts['rows']} validation rows; the test part was not touched. "
-        "Intervals are 95%; p-values are of paired tests against the best, corrected for their number (Holm)."
+        f"Measured by {metric_name(facts['metric'])} on {facts['rows']} validation rows; the test part was not "
+        "touched. Intervals are 95%; p-values are of paired tests against the best, corrected for their number (Holm)."
     )
     if facts["trained"]:
         words += " The tuned model's step was chosen on validation rows, so its figure is a little flattered."
@@ -96,4 +96,6 @@ def _bullets(items: Sequence[str]) -> str:
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     cells = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in cells)
+    return "\n".join(
+        f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in cells
+    )

@@ -95,6 +95,9 @@ def run(
             "facts": _facts(inputs, settings, goal, found, training, equipment),
         },
     )
+    chosen = [arm.setup for arm in found.arms if arm.setup.name == advised.arm]
+    if chosen:
+        write_json(context.folder / "setup.json", chosen[0].as_json())
     _write(context.folder, rows, found.arms, equipment)
     return {"rows": found.rows, "arms": len(found.arms), "advice": advised.answer}
 
@@ -242,5 +245,3 @@ def _write(folder: Path, rows: Sequence[Example], arms: Sequence[Arm], equipment
 
 def _answer(row: Example, arm: Arm, answer: Prediction) -> dict[str, str]:
     return {"id": row.id, "arm": arm.setup.name, "answer": answer.text}
-
-

@@ -47,6 +47,6 @@ class AdviseSettings(Settings):
     price_per_million_tokens: float | None = Field(
         None,
         ge=0,
-        description="What a million tokens cost, of prompt and answer together, where you pay by tokens; it goes before "
-        "price_per_hour.",
+        description="What a million tokens cost, of prompt and answer together, where you pay by tokens; it goes "
+        "before price_per_hour.",
     )
