@@ -29,6 +29,7 @@ NAMES = (
     "classifier_all",
     "classifier_few",
     "answers",
+    "advice",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -128,15 +128,16 @@ def open_index(folder: Path, encoder: Path | None) -> Knowledge:
     chunks = tuple(Chunk(**row) for row in read_rows(folder / CHUNKS))
     vectors: Vectors | None = None
     try:
+        seconds = float(about["seconds"])
         if about["vectors"]:
             vectors = np.load(folder / VECTORS, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(folder, str(error)) from error
-    if len(chunks) != about["chunks"] or (vectors is not None and len(vectors) != len(chunks)):
+    if len(chunks) != about.get("chunks") or (vectors is not None and len(vectors) != len(chunks)):
         raise _damaged(folder, "its parts do not fit")
     texts = [chunk.shown for chunk in chunks]
     index = Index.of(texts, encoder if vectors is not None else None, vectors)
-    return Knowledge(chunks, index, float(about["seconds"]))
+    return Knowledge(chunks, index, seconds)
 
 
 def _damaged(folder: Path, why: str) -> InputError:

@@ -66,11 +66,12 @@ class ArmFacts:
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What the advice rests on beside the arms. ``strict``: the answers have a fixed form (labels, schema, rules)."""
+    """What the advice rests on beside the arms. ``knowledge``: whether there are documents, None where the model reads
+    none. ``strict``: the answers have a fixed form (labels, schema, rules)."""
 
     metric: str
     training_rows: int
-    knowledge: bool
+    knowledge: bool | None
     strict: bool
     margin: float
 
@@ -116,7 +117,7 @@ def _doubt(chosen: ArmFacts, best: ArmFacts, measured: Sequence[ArmFacts], task:
     if not tuned:
         return _before_training(best, measured, task)
     if not chosen.trained and (best.value == 0 or all(arm.misses for arm in measured)):
-        more = "" if task.knowledge else " If the answers stand in documents, name these in advise.knowledge."
+        more = "" if task.knowledge is not False else " If the answers stand in documents, name these in advise.knowledge."
         return f"No set-up comes near what the goal asks for, tuned or not: more or other examples are needed.{more}"
     open_ones = [arm for arm in measured if not arm.worse and arm.behind > task.margin]
     doubtful = [arm for arm in open_ones if arm is simplest or (chosen.trained and not arm.trained)]
@@ -199,7 +200,7 @@ def _changes(measured: Sequence[ArmFacts], task: TaskFacts) -> tuple[str, ...]:
             "Facts that change: retrieval answers from the documents as they are today; a tuned model keeps what it "
             "was trained on until it is trained again."
         )
-    else:
+    elif task.knowledge is False:
         found.append("If answers depend on facts that change or stand in documents: name these in advise.knowledge.")
     form = "your answers have a fixed form" if task.strict else "if a fixed form or tone matters"
     found.append(f"A task that stays as it is, and a strict form or tone, speak for tuning ({form}).")

@@ -27,6 +27,8 @@ TRIAL = 6
 #: An answer with examples or documents before the question takes about so many times as long.
 LONGER = 3
 FEWEST = 20
+#: A vote has no prompt to fill, and wants more examples than a prompt.
+VOTES = 4
 
 
 class TimeIsUp(Exception):
@@ -238,7 +240,7 @@ class _Search:
             self._best = self._chosen(name, self.candidates, self.rows)
             return self._best
         if self._encoder:
-            return Setup(name, votes=settings.examples)
+            return Setup(name, votes=VOTES * settings.examples)
         more = {"examples": settings.examples} if name == "examples" else {"chunks": settings.chunks}
         plain, best = Setup(name), self._best or Setup(name)
         both = [Setup.from_json({**one.as_json(), "name": name, **more}) for one in (plain, best)]

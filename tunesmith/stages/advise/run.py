@@ -172,7 +172,8 @@ def _task(
 ) -> TaskFacts:
     strict = goal.output != "text" or bool(goal.rules)
     metric = primary_metric(goal)
-    return TaskFacts(metric, len(training), settings.knowledge is not None, strict, settings.margin)
+    knowledge = None if inputs["base"].kind == "encoder" else settings.knowledge is not None
+    return TaskFacts(metric, len(training), knowledge, strict, settings.margin)
 
 
 def _costs(
