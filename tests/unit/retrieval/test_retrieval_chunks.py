@@ -38,7 +38,8 @@ def test_a_sentence_that_never_ends_is_cut_at_words():
 
 
 def test_no_chunk_crosses_a_heading_and_each_knows_those_above_it():
-    text = "# Rooms\n\nAll are open.\n\n## Falcon\n\nCode 4417.\nSeats 12.\n\n```\n# not a heading\n```\n\n# Food\n\nAt noon."
+    text = "# Rooms\n\nAll are open.\n\n## Falcon\n\nCode 4417.\nSeats 12.\n\n"
+    text += "```\n# not a heading\n```\n\n# Food\n\nAt noon."
     found = list(chunks_of(sections_of(text, "house.md"), 50))
     assert [(chunk.title, chunk.text, chunk.where) for chunk in found] == [
         ("Rooms", "All are open.", "house.md:3"),

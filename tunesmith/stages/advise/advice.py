@@ -117,7 +117,9 @@ def _doubt(chosen: ArmFacts, best: ArmFacts, measured: Sequence[ArmFacts], task:
     if not tuned:
         return _before_training(best, measured, task)
     if not chosen.trained and (best.value == 0 or all(arm.misses for arm in measured)):
-        more = "" if task.knowledge is not False else " If the answers stand in documents, name these in advise.knowledge."
+        more = (
+            "" if task.knowledge is not False else " If the answers stand in documents, name these in advise.knowledge."
+        )
         return f"No set-up comes near what the goal asks for, tuned or not: more or other examples are needed.{more}"
     open_ones = [arm for arm in measured if not arm.worse and arm.behind > task.margin]
     doubtful = [arm for arm in open_ones if arm is simplest or (chosen.trained and not arm.trained)]

@@ -24,10 +24,13 @@ BYTES_A_WEIGHT = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one answer, means: ``latency`` and ``seconds`` (asked alone, and of compute where many are asked together),
-    ``tokens_in`` and ``tokens_out``. ``per_thousand``: what a thousand requests cost, None without a price;
-    ``priced_by`` is tokens or hours. ``memory`` in bytes: weights, examples and documents. ``build``: seconds to make it
-    once."""
+    """What an arm's answers cost, as means.
+
+    ``latency``: seconds from a question to its answer, asked alone. ``seconds``: of compute, where many are asked
+    together. ``tokens_in`` and ``tokens_out`` of an answer. ``per_thousand``: what a thousand requests cost, None
+    without a price; ``priced_by`` is tokens or hours. ``memory`` in bytes: weights, examples and documents. ``build``:
+    seconds to make it once.
+    """
 
     latency: float
     seconds: float
