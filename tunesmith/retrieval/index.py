@@ -22,8 +22,8 @@ from tunesmith.retrieval.search import Hit, best
 from tunesmith.similarity.embeddings import Vectors, embed
 
 VERSION = 1
-CHUNKS, VECTORS, ABOUT = "chunks.parquet", "vectors.npy", "index.json"
-_CHUNK = pa.schema([(name, pa.string()) for name in ("text", "where", "title")])
+CHUNKS, ABOUT = "chunks.parquet", "index.json"
+_CHUNK = pa.schema([*((name, pa.string()) for name in ("text", "where", "title")), ("vector", pa.binary())])
 Progress = Callable[[int, int], None]
 
 
@@ -125,15 +125,16 @@ def build_or_open(
 def open_index(folder: Path, encoder: Path | None) -> Knowledge:
     """Open an index that was written. Raises InputError ``damaged_artifact`` when it is not whole."""
     about = read_json(folder / ABOUT)
-    chunks = tuple(Chunk(**row) for row in read_rows(folder / CHUNKS))
+    rows = list(read_rows(folder / CHUNKS))
     vectors: Vectors | None = None
     try:
         seconds = float(about["seconds"])
+        chunks = tuple(Chunk(row["text"], row["where"], row["title"]) for row in rows)
         if about["vectors"]:
-            vectors = np.load(folder / VECTORS, allow_pickle=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+            vectors = np.stack([np.frombuffer(row["vector"], np.float16) for row in rows])
+    except (ValueError, TypeError, KeyError) as error:
         raise _damaged(folder, str(error)) from error
-    if len(chunks) != about.get("chunks") or (vectors is not None and len(vectors) != len(chunks)):
+    if len(chunks) != about.get("chunks"):
         raise _damaged(folder, "its parts do not fit")
     texts = [chunk.shown for chunk in chunks]
     index = Index.of(texts, encoder if vectors is not None else None, vectors)
@@ -150,13 +151,12 @@ def _write(knowledge: Knowledge, folder: Path) -> None:
     work = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
+    vectors = knowledge.index.vectors
     try:
         with RowWriter(work / CHUNKS, _CHUNK) as writer:
-            for chunk in knowledge.chunks:
-                writer.write({"text": chunk.text, "where": chunk.where, "title": chunk.title})
-        vectors = knowledge.index.vectors
-        if vectors is not None:
-            np.save(work / VECTORS, vectors, allow_pickle=False)
+            for at, chunk in enumerate(knowledge.chunks):
+                vector = vectors[at].tobytes() if vectors is not None else b""
+                writer.write({"text": chunk.text, "where": chunk.where, "title": chunk.title, "vector": vector})
         about = {"chunks": len(knowledge.chunks), "vectors": vectors is not None, "seconds": knowledge.seconds}
         write_json(work / ABOUT, about)
         for path in work.iterdir():

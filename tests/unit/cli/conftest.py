@@ -77,6 +77,10 @@ class FakeProject:
         self.calls.append(("ask", text))
         return self.answers
 
+    def use(self, arm: str) -> str:
+        self.calls.append(("use", arm))
+        return f"the base with {arm}"
+
     def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         self.calls.append(("undo", list(words)))
         return ["a1"], ["conflict"]
