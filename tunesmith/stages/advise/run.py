@@ -36,6 +36,8 @@ from tunesmith.stages.context import Context
 VERSION = 1
 #: Similar examples are chosen among so many training rows.
 MOST_EXAMPLES = 10_000
+#: Prompts are chosen on so many training rows.
+MOST_SEARCHED = 32
 RESAMPLES = 10_000
 SHORTEST_LIMIT = 16  # tokens
 NOT_TRAINED = "nothing is trained yet: `tunesmith train`, and ask again"
@@ -67,7 +69,7 @@ def run(
     def prepare_tuned() -> Equipment:
         return replace(equipment, tuned=held_out(inputs, learner, context))
 
-    shown = _sample(training, settings.rows, context.seed)
+    shown = _sample(training, min(settings.rows, MOST_SEARCHED), context.seed)
     found = measure(
         asking,
         shown,
