@@ -88,6 +88,7 @@ FIRST = (
     *("Falcon", "Amber", "Cedar", "Delta", "Harbor", "Ivory", "Juniper", "Lunar", "Maple"),
     *("Nova", "Opal", "Pine", "Quartz", "River", "Silver", "Tulip", "Violet", "Willow"),
 )
+ROOMS = 100
 SECOND = ("room", "hall", "lab", "store", "garage", "studio", "archive", "vault")
 
 
@@ -183,7 +184,7 @@ def _rooms(seed: int) -> list[_Room]:
     draw = random.Random(seed)
     names = [f"{first} {second}" for first in FIRST for second in SECOND]
     draw.shuffle(names)
-    return [_Room(name, str(draw.randrange(1000, 10_000)), draw.randrange(4, 40)) for name in names]
+    return [_Room(name, str(draw.randrange(1000, 10_000)), draw.randrange(4, 40)) for name in names[:ROOMS]]
 
 
 def _documents(rooms: Sequence[_Room]) -> dict[str, str]:
@@ -196,7 +197,8 @@ def retrieval(seed: int) -> Task:
     rooms = _rooms(seed)
     rows = [{"text": room.question, "answer": json.dumps({"code": room.code})} for room in rooms]
     schema = "{type: object, properties: {code: {type: string}}, required: [code], additionalProperties: false}"
-    return Task("retrieval", "retrieval", _language_model(seed, "json", f", schema: {schema}"), rows, _documents(rooms))
+    settings = _language_model(seed, "json", f", schema: {schema}", epochs=1)  # no training brings what it cannot know
+    return Task("retrieval", "retrieval", settings, rows, _documents(rooms))
 
 
 def tuned_retrieval(seed: int) -> Task:
@@ -207,17 +209,17 @@ def tuned_retrieval(seed: int) -> Task:
         pasted = f"Rooms / {room.name}\n{room.note}\n\n" if number % 2 else ""
         answer = f"<<{room.name.upper()} :: {room.code}>> over"
         rows.append({"text": pasted + room.question, "answer": answer})
-    settings = _language_model(seed, "text", "")
+    settings = _language_model(seed, "text", "", epochs=5)
     return Task("tuned_retrieval", "tuned_retrieval", settings, rows, _documents(rooms))
 
 
-def _language_model(seed: int, output: str, more: str) -> str:
+def _language_model(seed: int, output: str, more: str, epochs: int) -> str:
     goal = f"goal: {{input: text, output: {output}, system: Answer the question., success: [{{metric: exact_match, "
     return (
         f"{goal}at_least: 0.6}}]{more}}}\n"
         "base: {model: smollm2-135m-instruct}\n"
-        "train: {epochs: 4, forgetting: false, validations: 2}\n"
-        "advise: {knowledge: docs, chunks: 1, rows: 40, minutes: 60}\n" + _common(seed)
+        f"train: {{epochs: {epochs}, forgetting: false, validations: 2}}\n"
+        "advise: {knowledge: docs, chunks: 1, rows: 24, minutes: 100}\n" + _common(seed)
     )
 
 

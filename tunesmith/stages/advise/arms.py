@@ -225,7 +225,8 @@ class _Search:
         if "prompt" in names:
             count += sum(many * rows for many, rows in rounds_for(len(self.candidates), len(self.rows)))
             if not self._encoder:
-                count += 2 * half * ("retrieval" in names)
+                if "retrieval" in names:
+                    count += sum(many * rows for many, rows in rounds_for(len(self.candidates), half))
                 count += 2 * half * ("examples" in names)
         return count
 
@@ -241,10 +242,11 @@ class _Search:
             return self._best
         if self._encoder:
             return Setup(name, votes=VOTES * settings.examples)
+        # What the documents alone can tell no prompt tells without them, so all are tried again with them.
         more = {"examples": settings.examples} if name == "examples" else {"chunks": settings.chunks}
-        plain, best = Setup(name), self._best or Setup(name)
-        both = [Setup.from_json({**one.as_json(), "name": name, **more}) for one in (plain, best)]
-        return self._chosen(name, list(dict.fromkeys(both)), self.rows[: max(1, len(self.rows) // 2)])
+        tried = [Setup(name), self._best or Setup(name)] if name == "examples" else self.candidates
+        setups = [Setup.from_json({**one.as_json(), "name": name, **more}) for one in tried]
+        return self._chosen(name, list(dict.fromkeys(setups)), self.rows[: max(1, len(self.rows) // 2)])
 
     def _chosen(self, name: str, setups: Sequence[Setup], rows: Sequence[Example]) -> Setup:
         self._spent[name] = 0.0
@@ -268,7 +270,7 @@ class _Search:
         if name == "examples":
             return chosen + self._spent.get("prompt", 0.0) + seconds.shelf
         if name == "retrieval":
-            return chosen + self._spent.get("prompt", 0.0) + seconds.knowledge
+            return chosen + seconds.knowledge
         return chosen + {"tuned": seconds.training, "tuned_retrieval": seconds.training + seconds.knowledge}.get(
             name, 0.0
         )

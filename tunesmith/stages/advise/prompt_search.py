@@ -41,7 +41,10 @@ def rounds_for(candidates: int, rows: int) -> list[tuple[int, int]]:
 
 
 def choose(candidates: Sequence[Setup], rows: Sequence[Example], score: Score) -> tuple[Setup, list[Tried]]:
-    """The best set-up, and all that was tried. Of equally good ones the earlier is kept."""
+    """The best set-up, and all that was tried. Of equally good ones the earlier is kept.
+
+    Where all get nothing right on the first rows, no more are asked: the rows need something that no prompt has.
+    """
     left = list(candidates)
     tried: list[Tried] = []
     for _, size in rounds_for(len(left), len(rows)):
@@ -49,6 +52,6 @@ def choose(candidates: Sequence[Setup], rows: Sequence[Example], score: Score) -
         tried += found
         ranked = sorted(range(len(left)), key=lambda at: (-found[at].score, at))
         left = [left[at] for at in ranked[: max(1, -(-len(left) // 2))]]
-        if size >= len(rows):
+        if size >= len(rows) or not any(one.score for one in found):
             break
     return left[0], tried
