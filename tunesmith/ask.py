@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.cache import AnswerCache
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.answering.equipment import answer
 from tunesmith.answering.setups import Setup, in_words
 from tunesmith.errors import InputError
@@ -51,6 +52,7 @@ def _answer(project: Project, setup: Setup, prompt: Prompt, limit: int, in_use: 
     equipment = equip(project, setup, limit)
     [found] = answer(setup, [prompt], equipment, AnswerCache(None))
     goal = equipment.goal
+    [found] = sure_of_choices(goal, [found])
     handed_off = goal.unknown == "hand_off" and found.confidence < goal.confidence
     used = in_use is not None and (setup == in_use or (in_use.is_plain and setup == Setup(setup.name, in_use.model)))
     return Answer(setup.name, found.text, found.confidence, found.seconds, handed_off, in_words(setup) if used else "")

@@ -37,10 +37,10 @@ def project(tmp_path: Path) -> CollectProject:
         ("a.ndjson", jsonl_text(ROWS), "jsonl"),
         ("lines.json", jsonl_text(ROWS), "jsonl"),
         ("array.jsonl", json.dumps(ROWS, indent=1), "json"),
-        ("a.csv.gz", gzip.compress(TABLE.encode()), "delimited"),
-        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode()), "json"),
-        ("a.jsonl.gz", gzip.compress(jsonl_text(ROWS).encode()), "jsonl"),
-        ("zipped_without_saying.jsonl", gzip.compress(jsonl_text(ROWS).encode()), "jsonl"),
+        ("a.csv.gz", gzip.compress(TABLE.encode(), mtime=0), "delimited"),
+        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0), "json"),
+        ("a.jsonl.gz", gzip.compress(jsonl_text(ROWS).encode(), mtime=0), "jsonl"),
+        ("zipped_without_saying.jsonl", gzip.compress(jsonl_text(ROWS).encode(), mtime=0), "jsonl"),
         ("not_zipped.csv.gz", TABLE, "delimited"),
         ("no_ending", TABLE, "delimited"),
         ("lines.txt", jsonl_text(ROWS), "jsonl"),
@@ -115,7 +115,7 @@ def test_encodings_and_byte_order_marks_are_recognised(
     text = csv_text(["message", "reply"], pairs) if "csv" in name else jsonl_text(rows)
     text = json.dumps(rows, ensure_ascii=False) if name == "a.json" else text
     content = text.encode(codec)
-    project.put(name, gzip.compress(content) if name.endswith(".gz") else content)
+    project.put(name, gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
     collected = project.collect(name)
     assert collected.pairs == pairs
     assert collected.sources[0]["encoding"] == shown
@@ -163,7 +163,7 @@ def test_an_encoding_without_ascii_is_read_when_it_is_named(project: CollectProj
 def test_a_folder_is_read_recursively_sorted_without_hidden_files(project: CollectProject) -> None:
     project.put("data/b.csv", TABLE)
     project.put("data/a/z.jsonl", jsonl_text(ROWS))
-    project.put("data/c.csv.gz", gzip.compress(TABLE.encode()))
+    project.put("data/c.csv.gz", gzip.compress(TABLE.encode(), mtime=0))
     project.put("data/.hidden.csv", "x")
     project.put("data/.git/x.csv", "x")
     project.put("data/README.md", "not data")
@@ -202,18 +202,18 @@ BAD_FILES: list[tuple[str, bytes, str, str]] = [
     ("a.csv", b"", "empty_file", "empty"),
     ("a.csv", b"\n \n", "empty_file", "empty"),
     ("a.jsonl", "\n".encode("utf-16"), "empty_file", "empty"),
-    ("a.csv.gz", gzip.compress(b""), "empty_file", "empty"),
+    ("a.csv.gz", gzip.compress(b"", mtime=0), "empty_file", "empty"),
     ("a.csv", b"message,reply\n", "header_only", "no rows"),
     ("a.json", b"[]", "header_only", "no rows"),
     ("a.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "binary_file", "PNG"),
     ("a.csv", b"PK\x03\x04rest", "binary_file", "xlsx"),
     ("a.csv", b"%PDF-1.7\n", "binary_file", "PDF"),
     ("a.csv", b"message,reply\na\x00b,c\n", "binary_file", "NUL"),
-    ("a.csv.gz", gzip.compress(gzip.compress(b"x")), "binary_file", "gzip file inside"),
-    ("a.csv.gz", gzip.compress(TABLE.encode() * 50)[:100], "damaged_gzip", "cut off"),
+    ("a.csv.gz", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "binary_file", "gzip file inside"),
+    ("a.csv.gz", gzip.compress(TABLE.encode() * 50, mtime=0)[:100], "damaged_gzip", "cut off"),
     ("a.parquet", b"message,reply\n1,2\n", "unknown_format", "Parquet"),
     ("a.parquet", b"PAR1 and then nonsense", "damaged_parquet", "damaged"),
-    ("a.parquet.gz", gzip.compress(b"PAR1 and so on"), "zipped_parquet", "inside"),
+    ("a.parquet.gz", gzip.compress(b"PAR1 and so on", mtime=0), "zipped_parquet", "inside"),
     ("a.xyz", b"just some prose, in one line\nand another\n", "unknown_format", "separator"),
     ("a.xyz", b"\x01\x02\x03" * 50, "unknown_format", "separator"),
     ("a.json", b'{"a": 1, "b": "x"}', "no_array_of_rows", "without an array"),
@@ -249,11 +249,11 @@ def test_undecodable_bytes_in_a_json_document_are_told_with_their_line(project: 
 def test_a_zip_bomb_is_refused(project: CollectProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(byte_stream, "FREE_BYTES", 1_000_000)
     content = b'{"message": "' + b"x" * 5_000_000 + b'", "reply": "y"}\n'
-    project.put("a.jsonl.gz", gzip.compress(content * 2))
+    project.put("a.jsonl.gz", gzip.compress(content * 2, mtime=0))
     fault = project.faults("a.jsonl.gz")[0]
     assert fault.code == "gzip_too_large"
     monkeypatch.undo()
-    project.put("a.jsonl.gz", gzip.compress(content + jsonl_text(ROWS).encode()))
+    project.put("a.jsonl.gz", gzip.compress(content + jsonl_text(ROWS).encode(), mtime=0))
     assert project.collect("a.jsonl.gz").counts["rows"] == 13
 
 
