@@ -67,8 +67,8 @@ def test_json_is_also_tried_with_the_schema_enforced_and_labels_are_said_in_seve
     assert found[1].label_texts == ("This text is about card lost.", "This text is about card late.")
 
 
-def row(number: int):
-    return make_example([Message.of("user", f"q{number}"), Message.of("assistant", "a")], Source("a", number))
+def row(number: int, answer: str = "a"):
+    return make_example([Message.of("user", f"q{number}"), Message.of("assistant", answer)], Source("a", number))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.integers(1, 60))
@@ -97,13 +97,14 @@ def predictions(texts):
 def test_arms_are_compared_with_the_best_in_pairs_and_corrected():
     goal = replace(LABEL, success=(Criterion("accuracy", 0.8),))
     references = ["card_lost", "card_late"] * 20
+    rows = [row(number, answer) for number, answer in enumerate(references)]
     said = {
         "bare": ["card_lost"] * 40,
         "examples": [*references[:36], *["card_lost"] * 4],
         "tuned": references,
     }
     draw = {"resamples": 1000, "seed": 0}
-    scored = {name: score_arm(goal, references, predictions(texts), **draw) for name, texts in said.items()}
+    scored = {name: score_arm(goal, rows, predictions(texts), **draw) for name, texts in said.items()}
     facts, pairs = compare(goal, scored, **draw)
     by_name = {one.name: one for one in facts}
     assert [(pair.left, pair.right) for pair in pairs] == [("tuned", "bare"), ("tuned", "examples")]
@@ -117,7 +118,7 @@ def test_arms_are_compared_with_the_best_in_pairs_and_corrected():
 
 
 def test_without_criteria_no_arm_meets_or_misses():
-    scored = {"bare": score_arm(LABEL, ["card_lost"], predictions(["card_lost"]), resamples=1000, seed=0)}
+    scored = {"bare": score_arm(LABEL, [row(1, "card_lost")], predictions(["card_lost"]), resamples=1000, seed=0)}
     [facts], pairs = compare(LABEL, scored, resamples=1000, seed=0)
     assert (facts.meets, facts.misses, pairs) == (None, False, [])
 

@@ -258,7 +258,7 @@ class _Search:
         def score(setup: Setup, some: Sequence[Example]) -> float:
             answers = self.asking.ask(setup, [row.prompt for row in some], of_shelf=True)
             self._spent[name] += sum(answer.seconds for answer in answers)
-            return statistics_of(goal, [row.answer or "" for row in some], answers)[metric].estimate()
+            return statistics_of(goal, some, answers)[metric].estimate()
 
         setup, tried = choose(setups, rows, score)
         self.tried += tried

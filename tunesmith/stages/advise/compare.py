@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tunesmith.example import Score
+from tunesmith.example import Example, Score
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import GoalSheet
 from tunesmith.scoring.intervals import score
@@ -30,17 +30,24 @@ def primary_metric(goal: GoalSheet) -> str:
     return named[0] if named else ROW_METRIC[goal.output]
 
 
-def statistics_of(goal: GoalSheet, references: Sequence[str], answers: Sequence[Prediction]) -> Mapping[str, Statistic]:
+def statistics_of(goal: GoalSheet, rows: Sequence[Example], answers: Sequence[Prediction]) -> Mapping[str, Statistic]:
     """Every metric of the output, row by row."""
-    texts = [answer.text for answer in answers]
-    return measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules)
+    return measure(
+        goal.output,
+        [row.answer or "" for row in rows],
+        [answer.text for answer in answers],
+        labels=goal.labels,
+        schema=goal.schema,
+        rules=goal.rules,
+        inputs=[row.input for row in rows],
+    )
 
 
 def score_arm(
-    goal: GoalSheet, references: Sequence[str], answers: Sequence[Prediction], *, resamples: int, seed: int
+    goal: GoalSheet, rows: Sequence[Example], answers: Sequence[Prediction], *, resamples: int, seed: int
 ) -> Scored:
     """The primary metric and the goal's criteria, each with its interval."""
-    found = statistics_of(goal, references, answers)
+    found = statistics_of(goal, rows, answers)
     wanted = dict.fromkeys([primary_metric(goal), *(criterion.metric for criterion in goal.success)])
     scores = {name: score(name, found[name], resamples=resamples, seed=seed) for name in wanted}
     return Scored(found, scores)

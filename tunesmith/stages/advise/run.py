@@ -80,9 +80,8 @@ def run(
         prepare_tuned=prepare_tuned,
     )
     rows = validation[: found.rows]
-    references = [row.answer or "" for row in rows]
     draw = {"resamples": resamples, "seed": context.seed}
-    scored = {arm.setup.name: score_arm(goal, references, arm.answers, **draw) for arm in found.arms}
+    scored = {arm.setup.name: score_arm(goal, rows, arm.answers, **draw) for arm in found.arms}
     facts, pairs = compare(goal, scored, **draw) if scored else ([], [])
     advised = advise(facts, _task(inputs, settings, goal, training))
     costs = _costs(found.arms, rows, asking.equipment, settings)
