@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import advice, advice_tasks
 from tests.recipes.tiny_project import KINDS, write_base, write_tiny_project
 from tunesmith import InputError, Project
 from tunesmith.artifact import Store
@@ -71,17 +72,17 @@ def test_the_tuned_model_is_measured_without_having_seen_the_validation_rows(cla
         return real(model, rows, validation, *more)
 
     monkeypatch.setattr(held_out_module, "Run", spy)
-    advice = opened.run(to="advise").advise
-    assert advice is not None
+    found = opened.run(to="advise").advise
+    assert found is not None
     split = opened.product("split")
     assert trained == [set(split.ids("train"))]
-    assert advice.facts["trained_again_without_validation"]
-    measured = {row["id"] for row in read_rows(advice.folder / "answers.parquet", ["id"])}
+    assert found.facts["trained_again_without_validation"]
+    measured = {row["id"] for row in read_rows(found.folder / "answers.parquet", ["id"])}
     assert measured <= set(split.ids("validation"))
-    assert not (advice.folder / "held_out").exists()
+    assert not (found.folder / "held_out").exists()
     curve = [point for point in opened.product("train").curve if "validation_accuracy" in point]
     best = next(point for point in curve if point["step"] == opened.product("train").facts["best_step"])
-    scored = advice.arms[-1]["scores"][0]
+    scored = found.arms[-1]["scores"][0]
     assert scored["value"] == pytest.approx(best["validation_accuracy"])
 
 
@@ -137,7 +138,6 @@ def test_a_stopped_advice_goes_on_and_documents_are_read(tmp_path, minilm, monke
     opened = project(tmp_path, LM, "advise: {rows: 10, examples: 1, knowledge: docs, chunks: 1}\n")
     (opened.root / "docs").mkdir()
     (opened.root / "docs" / "shop.md").write_text("# Tents\n\nA torn tent is mended in May.\n", encoding="utf-8")
-    opened.run(to="train")
     asked: list[int] = []
     real = predict_module.predict
     monkeypatch.setattr(
@@ -153,16 +153,37 @@ def test_a_stopped_advice_goes_on_and_documents_are_read(tmp_path, minilm, monke
     kept = known(opened)
     assert len(kept) > 0
     asked.clear()
-    advice = opened.run(to="advise").advise
-    assert advice is not None
-    names = [arm["name"] for arm in advice.arms]
-    assert {"bare", "examples", "retrieval", "tuned", "tuned_retrieval"} <= {*names, *advice.left_out}
-    assert "tuned_retrieval" in names
-    assert advice.facts["pieces"] == 1
+    found = opened.run(to="advise").advise
+    assert found is not None
+    names = [arm["name"] for arm in found.arms]
+    assert {"bare", "examples", "retrieval", "tuned", "tuned_retrieval"} <= {*names, *found.left_out}
+    assert "retrieval" in names
+    assert found.facts["pieces"] == 1
     # a few are asked alone, to measure how long one waits; of the others none that was known
     assert sum(asked) <= len(known(opened)) - len(kept) + (1 + ASKED_ALONE) * len(names)
     (opened.root / "docs" / "shop.md").write_text("# Tents\n\nA torn tent is mended in June.\n", encoding="utf-8")
     assert states(opened)["advise"] == ("stale", "knowledge changed")
-    opened.use("tuned_retrieval")
+    opened.use("retrieval")
     assert json.loads((opened.product("advise").folder / "advise.json").read_text())["facts"]["knowledge"] == "docs"
-    assert opened.ask("My tent is torn.")[-1].candidate == "tuned_retrieval"
+    assert [answer.candidate for answer in opened.ask("My tent is torn.")] == ["base", "retrieval"]
+
+
+def test_the_real_encoder_that_knows_the_task_already_is_not_to_be_tuned(tmp_path, bases_cache, monkeypatch):
+    """Before anything is trained: nobody trains for nothing."""
+    monkeypatch.setenv("TUNESMITH_CACHE", str(bases_cache))
+    opened = Project.open(advice_tasks.prompt(0).write(tmp_path / "project"))
+    found = opened.run(to="advise").advise
+    assert found is not None
+    assert found.advice["answer"] == "prompt"
+    assert found.advice["words"].startswith("Do not fine-tune: your prompt alone meets the goal")
+    assert [answer.candidate for answer in opened.ask("Stir the soup with basil.")] == ["base"]
+    assert opened.ask("Stir the soup with basil.")[0].text == "cooking"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", advice_tasks.TASKS, ids=lambda make: make.__name__)
+def test_each_of_the_five_arms_is_advised_where_it_should_win(make, bases_cache, monkeypatch):
+    monkeypatch.setenv("TUNESMITH_CACHE", str(bases_cache))
+    task = make(0)
+    answer, about = advice.advised(task)
+    assert answer == task.right, about
