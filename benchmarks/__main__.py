@@ -32,6 +32,7 @@ NAMES = (
     "classifier_few",
     "active_choice",
     "answers",
+    "advice",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 
