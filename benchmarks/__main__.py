@@ -30,6 +30,7 @@ NAMES = (
     "training_planning",
     "classifier_all",
     "classifier_few",
+    "active_choice",
     "answers",
     "advice",
 )

@@ -44,7 +44,7 @@ LAYERS = (
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
 ONE_AREA = dict.fromkeys(
-    ("ask", "blind_review", "decide", "forget", "review", "setup_in_use", "shown_batch"), "project"
+    ("accept", "ask", "blind_review", "decide", "forget", "review", "rounds", "setup_in_use", "shown_batch"), "project"
 )
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}

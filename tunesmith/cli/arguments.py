@@ -20,6 +20,7 @@ STAGES = {
     "advise": "prompt, retrieval, fine-tuning or both: what was measured",
     "train": "the training, its curve, its verdict",
     "test": "whether it is good enough to ship",
+    "improve": "what to do next, and what it should bring",
 }
 
 

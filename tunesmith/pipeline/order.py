@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class Stage:
     """A stage's word, the stages whose products it is given, and what it may read of the splits.
 
-    ``may_use``: what it is given too, where that is made and up to date. ``on_request``: it is made when it is asked
-    for, and no other stage waits for it. ``whole_goal``: whether a change of the success criteria makes it stale; for
-    the others only the task counts (input, output, system prompt, labels, schema).
+    ``may_use``: what it is given too, where that is made and up to date. ``whole_goal``: whether a change of the
+    success criteria makes it stale; for the others only the task counts (input, output, system prompt, labels, schema).
     """
 
     name: str
@@ -30,7 +29,6 @@ class Stage:
     whole_goal: bool = False
     keeps_work: bool = False
     may_use: tuple[str, ...] = ()
-    on_request: bool = False
 
     def given(self, made: Container[str]) -> tuple[str, ...]:
         """What it is given: all that it needs, and what is there of the rest."""
@@ -55,7 +53,6 @@ _STAGES = (
         whole_goal=True,
         keeps_work=True,
         may_use=("train",),
-        on_request=True,
     ),
     Stage("train", products.TunedModel, ("goal", "base", "clean", "format", "split"), keeps_work=True),
     Stage(
@@ -63,6 +60,13 @@ _STAGES = (
         products.Report,
         ("goal", "base", "collect", "clean", "format", "split", "train"),
         may_read=("train", "validation", "test"),
+        whole_goal=True,
+    ),
+    # It is given the report, which shows test rows, to tell what is missing; the split's test part stays locked for it.
+    Stage(
+        "improve",
+        products.Proposal,
+        ("goal", "base", "clean", "format", "split", "train", "test"),
         whole_goal=True,
     ),
 )
@@ -75,7 +79,7 @@ STAGES: tuple[str, ...] = tuple(BY_NAME)
 #: The order in which they are made. The goal comes after collect, because labels and schema that
 #: the user did not give are read from the data; base after both, because `auto` looks at them; advise after train,
 #: because it measures the tuned model where there is one.
-MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "advise", "test")
+MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "advise", "test", "improve")
 
 #: What a fresh model needs instead: its tokenizer is made of the training text, so the rows are split before it
 #: is made, and `format`, which needs the tokenizer, comes after both.
@@ -93,8 +97,12 @@ class Order:
 TUNING = Order(BY_NAME, MAKING)
 FROM_SCRATCH = Order(
     {name: replace(stage, needs=_FROM_SCRATCH.get(name, stage.needs)) for name, stage in BY_NAME.items()},
-    ("collect", "goal", "clean", "split", "base", "format", "train", "advise", "test"),
+    ("collect", "goal", "clean", "split", "base", "format", "train", "advise", "test", "improve"),
 )
+
+
+#: What a plain `tunesmith run` does not make: it is made when it is asked for.
+ON_REQUEST = frozenset({"advise", "improve"})
 
 
 def order_for(settings: ProjectSettings) -> Order:

@@ -19,12 +19,23 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
-from tunesmith.pipeline import advising, encoder
+from tunesmith.pipeline import advising, encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import earlier_split, facts, recipe, usable
-from tunesmith.products import Advice, BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
+from tunesmith.products import (
+    Advice,
+    BaseModel,
+    CleanSet,
+    Collection,
+    Dataset,
+    GoalSheet,
+    Proposal,
+    Report,
+    Splits,
+    TunedModel,
+)
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 from tunesmith.training.ranks import Ranks
@@ -50,6 +61,7 @@ class RunResult:
     advise: Advice | None = None
     train: TunedModel | None = None
     test: Report | None = None
+    improve: Proposal | None = None
     seconds: float = 0.0
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
 
@@ -151,7 +163,7 @@ def _run(
             stage = order.stages[name]
             if name == "goal":
                 current = _write_goal_back(project, settings, made["collect"], sink)
-            if stage.on_request:
+            if name == "advise":
                 advising.fetch(project, current, sink)
             given = {**made, **usable(project, current, order, stage, made)}
             wanted = recipe(project, current, stage, given)
@@ -172,6 +184,8 @@ def _run(
                 artifact = _make(project, current, order, stage, id, wanted, given, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
+            if name == "test":
+                rounds.record(project, current, made)
         seconds = time.monotonic() - began
         sink(Event("run_finished", data={"made": fresh, "seconds": seconds}))
     opened = {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in made.items()}
@@ -237,7 +251,9 @@ def _make(
             "encoder": _encoder(project, settings, stage.name),
             "knowledge": project.store.root / "knowledge",
             "earlier_clean": _folder_of_latest(project, "clean"),
+            "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
+            "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
             **in_use_folder(project, wanted),
         },
         ranks=ranks,
@@ -259,11 +275,13 @@ def _make(
     return artifact
 
 
-def _encoder(project: Project, settings: ProjectSettings, name: str) -> dict[str, Any] | None:
-    """The encoder that a stage looks at texts with."""
-    if name == "advise":
+def _encoder(project: Project, settings: ProjectSettings, stage: str) -> dict[str, Any] | None:
+    """The encoder for the stages that look at rows by their meaning."""
+    if stage == "advise":
         return advising.given(project, settings)
-    return encoder.given(project, settings) if name == "clean" else None
+    if stage == "improve":
+        return encoder.at_hand(project)
+    return encoder.given(project, settings) if stage == "clean" else None
 
 
 def _folder_of_latest(project: Project, name: str) -> Path | None:

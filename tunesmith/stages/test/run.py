@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tunesmith import plugins
@@ -31,9 +31,11 @@ from tunesmith.stages.test.in_use import beside_in_use
 from tunesmith.stages.test.mix_ups import mix_ups
 from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
+from tunesmith.stages.test.raccoon.measure import Suite, measure_suite
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
+from tunesmith.stages.test.report_rounds import rounds_so_far
 from tunesmith.stages.test.rivals import COMMONEST_ANSWER, Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
@@ -122,7 +124,7 @@ def run(
     answers = [answer.text for answer in scored[TUNED].answers]
     mixed = mix_ups(found.references, answers) if goal.output == "label" else []
     measured = Measured(
-        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside
+        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside, found.suite
     )
     _write(inputs, measured, rows, found.references, context)
     figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
@@ -137,6 +139,7 @@ class _Found:
     references: Sequence[str]
     facts: Mapping[str, Any]
     show: Callable[[Sequence[int]], list[WorstRow]]
+    suite: Suite | None = None
 
 
 def _measure_answers(
@@ -164,8 +167,12 @@ def _measure_answers(
     answers = {COMMONEST_ANSWER.name: always, **answers}
     questions = [row.input for row in rows]
     scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
+    suite, unknown = measure_suite(
+        inputs, rows, scored[TUNED], learner, settings, context, max_new_tokens=limit, **draw
+    )
+    facts |= {"raccoon": suite.facts if suite else None, "unknown": unknown}
     return _Found(
-        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
+        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name), suite
     )
 
 
@@ -241,6 +248,8 @@ def _write(
         "facts": measured.facts,
     }
     write_json(context.folder / "test.json", data)
-    report = gather(inputs, measured, context)
+    metric, resamples = measured.facts["row_metric"], measured.facts["resamples"]
+    earlier = rounds_so_far(context.facts.get("rounds", ()), context.folder / "predictions.parquet", metric, resamples)
+    report = gather(inputs, replace(measured, rounds=earlier), context)
     write_text(context.folder / "report.html", as_html(report))
     write_text(context.folder / "report.md", as_markdown(report))

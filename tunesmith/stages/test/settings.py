@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -58,6 +58,26 @@ class JudgeSettings(Settings):
     )
 
 
+class RaccoonSettings(Settings):
+    """How much of the raccoon suite is asked: the user's own test rows, spoiled."""
+
+    rows_per_family: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Test rows that each family spoils. `auto`: as many as can be answered in `seconds`."
+    )
+    seconds: float = Field(10.0, gt=0, description="For `auto`: about how long the suite may take, in seconds.")
+    families: list[str] | None = Field(None, description="The families to ask, by name. Absent: all.")
+
+    @field_validator("families")
+    @classmethod
+    def _known(cls, families: list[str] | None) -> list[str] | None:
+        from tunesmith.stages.test.raccoon.suite import BY_NAME
+
+        unknown = [name for name in families or () if name not in BY_NAME]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no family: known are {', '.join(BY_NAME)}")
+        return families and list(dict.fromkeys(families))
+
+
 class TestSettings(Settings):
     """Is it good enough to ship."""
 
@@ -86,6 +106,16 @@ class TestSettings(Settings):
     judge: JudgeSettings = Field(
         default_factory=JudgeSettings,  # type: ignore[arg-type]
         description="A model behind an endpoint that compares the tuned model's answers with its rival's.",
+    )
+
+    raccoon: Literal["off"] | RaccoonSettings = Field(
+        default_factory=RaccoonSettings,  # type: ignore[arg-type]
+        description="The raccoon suite: test rows spoiled in many ways, and what becomes of the answers; or `off`.",
+    )
+    unknown_mark: str = Field(
+        "unknown",
+        min_length=1,
+        description="Test rows with this tag, or with this answer or label, are questions that should go to a person.",
     )
 
     @field_validator("candidates")
