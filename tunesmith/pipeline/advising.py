@@ -32,8 +32,7 @@ def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
 
 def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
     """Name, folder and sha256 of the encoder; None where it is not wanted, or cannot be had."""
-    found = encoder.here(project) if wanted(settings) else None
-    return {"name": encoder.NAME, "folder": found[0], "sha256": found[1]} if found else None
+    return encoder.at_hand(project) if wanted(settings) else None
 
 
 def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class Stage:
     """A stage's word, the stages whose products it is given, and what it may read of the splits.
 
-    ``may_use``: what it is given too, where that is made and up to date. ``on_request``: it is made when it is asked
-    for, and no other stage waits for it. ``whole_goal``: whether a change of the success criteria makes it stale; for
-    the others only the task counts (input, output, system prompt, labels, schema).
+    ``may_use``: what it is given too, where that is made and up to date. ``whole_goal``: whether a change of the
+    success criteria makes it stale; for the others only the task counts (input, output, system prompt, labels, schema).
     """
 
     name: str
@@ -30,7 +29,6 @@ class Stage:
     whole_goal: bool = False
     keeps_work: bool = False
     may_use: tuple[str, ...] = ()
-    on_request: bool = False
 
     def given(self, made: Container[str]) -> tuple[str, ...]:
         """What it is given: all that it needs, and what is there of the rest."""
@@ -55,7 +53,6 @@ _STAGES = (
         whole_goal=True,
         keeps_work=True,
         may_use=("train",),
-        on_request=True,
     ),
     Stage("train", products.TunedModel, ("goal", "base", "clean", "format", "split"), keeps_work=True),
     Stage(
@@ -71,7 +68,6 @@ _STAGES = (
         products.Proposal,
         ("goal", "base", "clean", "format", "split", "train", "test"),
         whole_goal=True,
-        on_request=True,
     ),
 )
 
@@ -103,6 +99,10 @@ FROM_SCRATCH = Order(
     {name: replace(stage, needs=_FROM_SCRATCH.get(name, stage.needs)) for name, stage in BY_NAME.items()},
     ("collect", "goal", "clean", "split", "base", "format", "train", "advise", "test", "improve"),
 )
+
+
+#: What a plain `tunesmith run` does not make: it is made when it is asked for.
+ON_REQUEST = frozenset({"advise", "improve"})
 
 
 def order_for(settings: ProjectSettings) -> Order:

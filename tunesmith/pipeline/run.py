@@ -277,13 +277,13 @@ def _make(
     return artifact
 
 
-def _encoder(project: Project, settings: ProjectSettings, name: str) -> dict[str, Any] | None:
-    """The encoder that a stage looks at texts with."""
-    if name == "improve":
-        return encoder.at_hand(project)
-    if name == "advise":
+def _encoder(project: Project, settings: ProjectSettings, stage: str) -> dict[str, Any] | None:
+    """The encoder for the stages that look at rows by their meaning."""
+    if stage == "advise":
         return advising.given(project, settings)
-    return encoder.given(project, settings) if name == "clean" else None
+    if stage == "improve":
+        return encoder.at_hand(project)
+    return encoder.given(project, settings) if stage == "clean" else None
 
 
 def _folder_of_latest(project: Project, name: str) -> Path | None:

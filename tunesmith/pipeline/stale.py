@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +31,6 @@ class StageStatus:
     state: Literal["made", "stale", "missing"]
     why: str
     artifact: Artifact | None
-    on_request: bool = False
 
 
 def identity(needed: str, artifact: Artifact, stage: Stage) -> str:
@@ -130,10 +129,10 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         return {**({"ratings": said} if said else {}), **round_facts(project, settings.test.asked_rounds)}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
-    if name == "improve":
-        return improving.facts(project, settings)
     if name == "advise":
         return advising.facts(project, settings)
+    if name == "improve":
+        return improving.facts(project, settings)
     if name == "base":
         from tunesmith.stages.base import run as base
 
@@ -207,7 +206,7 @@ def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
             found[name] = StageStatus(name, "stale", "; ".join(differences(latest.made_by, wanted)), latest)
         else:
             found[name] = StageStatus(name, "missing", "not made yet", None)
-    return [replace(found[name], on_request=order.stages[name].on_request) for name in STAGES]
+    return [found[name] for name in STAGES]
 
 
 def _names(words: list[str]) -> str:

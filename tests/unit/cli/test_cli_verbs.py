@@ -373,7 +373,7 @@ def test_advise_writes_the_chosen_set_up(project: Any, command: Command) -> None
 def test_status_waits_for_no_stage_that_is_made_on_request(
     project: Any, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = [StageStatus("advise", "missing", "not made yet", None, on_request=True)]
+    states = [StageStatus("advise", "missing", "not made yet", None)]
     monkeypatch.setattr(project, "status", lambda: states)
     out = command("status").out
     assert "on request" in out
