@@ -1,4 +1,7 @@
-"""`tunesmith advise`: what more examples, another base or other settings would bring."""
+"""`tunesmith advise`: measure prompt, examples, retrieval and tuning, and say which to use; `--use ARM` chooses.
+
+`--more-data`, `--bases` and `--search` are in trials.py.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,37 @@ import argparse
 from typing import Any
 
 from tunesmith.cli import trials
-from tunesmith.cli.arguments import add_verb
-from tunesmith.errors import InputError
+from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.run import add_making_options
 
 
 def add_parser(verbs: Any) -> None:
-    parser = add_verb(verbs, "advise", run, "measure what more examples, another base or other settings would bring")
+    parser = add_verb(verbs, "advise", run, f"make the stages up to advise and show {STAGES['advise']}")
+    parser.add_argument(
+        "--use",
+        metavar="ARM",
+        choices=["auto", "bare", "prompt", "examples", "retrieval", "tuned", "tuned_retrieval"],
+        help="the set-up that `ask` and `deploy` use: auto (as advised), bare, prompt, examples, retrieval, tuned, "
+        "tuned_retrieval",
+    )
     trials.add_options(parser)
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change a setting for this run")
+    add_making_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if not trials.asked(arguments):
-        raise InputError(
-            "nothing_asked", "nothing was asked", "advise", "give --more-data, --bases A,B or --search KEYS"
-        )
-    return trials.run(arguments)
+    if trials.asked(arguments):
+        return trials.run(arguments)
+    if arguments.use is not None:
+        return _use(arguments)
+    from tunesmith.cli.stage import make_and_show
+
+    return make_and_show(arguments, "advise")
+
+
+def _use(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+
+    project = open_project(arguments)
+    words = project.use(arguments.use)
+    Screen().say(f"`tunesmith ask` uses {words} from now on (advise.use in tunesmith.yaml).")
+    return 0

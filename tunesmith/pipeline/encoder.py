@@ -31,13 +31,18 @@ def fact(project: Project, settings: ProjectSettings) -> dict[str, Any]:
     """What `clean` depends on: the sha256 of the encoder's weights, None where it is not here. Empty: not wanted."""
     if not wanted(settings):
         return {}
-    found = _here(project)
+    found = here(project)
     return {"encoder": found[1] if found else None}
 
 
 def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
     """What the stage is given: name, folder and sha256 of the encoder; None where it is not wanted or not here."""
-    found = _here(project) if wanted(settings) else None
+    return at_hand(project) if wanted(settings) else None
+
+
+def at_hand(project: Project) -> dict[str, Any] | None:
+    """The encoder where it is here, whether `clean` wants it or not."""
+    found = here(project)
     return {"name": NAME, "folder": found[0], "sha256": found[1]} if found else None
 
 
@@ -45,7 +50,7 @@ def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
     """Fetch the encoder where it is wanted and not here. Why it did not come is told in a note."""
     from tunesmith.stages.base import run as base
 
-    if not wanted(settings) or _here(project):
+    if not wanted(settings) or here(project):
         return
     try:
         base.fetch_named(NAME, project.cache, project.root, sink)
@@ -55,7 +60,7 @@ def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
         sink(Event("note", "clean", {"text": text}))
 
 
-def _here(project: Project) -> tuple[Path, str] | None:
+def here(project: Project) -> tuple[Path, str] | None:
     """Folder and sha256 of the encoder's weights, or None where it is neither given by the user nor cached."""
     from tunesmith.stages.base import run as base
 

@@ -19,12 +19,24 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
-from tunesmith.pipeline import encoder
+from tunesmith.pipeline import advising, encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
-from tunesmith.pipeline.stale import earlier_split, facts, recipe
-from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
+from tunesmith.pipeline.round_models import round_models
+from tunesmith.pipeline.stale import earlier_split, facts, recipe, usable
+from tunesmith.products import (
+    Advice,
+    BaseModel,
+    CleanSet,
+    Collection,
+    Dataset,
+    GoalSheet,
+    Proposal,
+    Report,
+    Splits,
+    TunedModel,
+)
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 from tunesmith.training.ranks import Ranks
@@ -47,8 +59,10 @@ class RunResult:
     clean: CleanSet | None = None
     format: Dataset | None = None
     split: Splits | None = None
+    advise: Advice | None = None
     train: TunedModel | None = None
     test: Report | None = None
+    improve: Proposal | None = None
     seconds: float = 0.0
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
 
@@ -150,7 +164,10 @@ def _run(
             stage = order.stages[name]
             if name == "goal":
                 current = _write_goal_back(project, settings, made["collect"], sink)
-            wanted = recipe(project, current, stage, made)
+            if name == "advise":
+                advising.fetch(project, current, sink)
+            given = {**made, **usable(project, current, order, stage, made)}
+            wanted = recipe(project, current, stage, given)
             id = hash_of(wanted)
             artifact = None if from_scratch else project.store.find(name, id, full=True)
             if artifact is None and name == "clean":
@@ -165,9 +182,11 @@ def _run(
                 if "base" in stage.needs and not base_verified:
                     base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
                     base_verified = True
-                artifact = _make(project, current, order, stage, id, wanted, made, sink, stopping, ranks)
+                artifact = _make(project, current, order, stage, id, wanted, given, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
+            if name == "test":
+                rounds.record(project, current, made)
         seconds = time.monotonic() - began
         sink(Event("run_finished", data={"made": fresh, "seconds": seconds}))
     opened = {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in made.items()}
@@ -227,19 +246,23 @@ def _make(
             "output": settings.goal.output,
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
-            "made": {name: made[name].id for name in stage.needs},
+            "made": {name: made[name].id for name in stage.given(made)},
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
-            "encoder": encoder.given(project, settings) if stage.name == "clean" else None,
+            "encoder": _encoder(project, settings, stage.name),
+            "knowledge": project.store.root / "knowledge",
             "earlier_clean": _folder_of_latest(project, "clean"),
+            "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
+            "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
+            "round_models": round_models(project, settings.test.asked_rounds) if stage.name == "test" else {},
             **in_use_folder(project, wanted),
         },
         ranks=ranks,
     )
     try:
         with guard_disk(project.root):
-            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.needs}
+            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.given(made)}
             counts = stage.module.run(inputs, settings.of(stage.name), context)
             seconds = time.monotonic() - began
             artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)
@@ -252,6 +275,15 @@ def _make(
         raise
     sink(Event("stage_finished", stage.name, {"counts": counts, "seconds": seconds}))
     return artifact
+
+
+def _encoder(project: Project, settings: ProjectSettings, stage: str) -> dict[str, Any] | None:
+    """The encoder for the stages that look at rows by their meaning."""
+    if stage == "advise":
+        return advising.given(project, settings)
+    if stage == "improve":
+        return encoder.at_hand(project)
+    return encoder.given(project, settings) if stage == "clean" else None
 
 
 def _folder_of_latest(project: Project, name: str) -> Path | None:
