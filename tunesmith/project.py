@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
-    from tunesmith.trials.bases import BasesCompared
+    from tunesmith.trials.compare_bases import BasesCompared
     from tunesmith.trials.more_data import MoreData
     from tunesmith.trials.search import Searched
 

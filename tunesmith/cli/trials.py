@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
     from tunesmith.example import Score
     from tunesmith.project import Project
-    from tunesmith.trials.bases import BasesCompared
+    from tunesmith.trials.compare_bases import BasesCompared
     from tunesmith.trials.more_data import MoreData
     from tunesmith.trials.search import Searched
 

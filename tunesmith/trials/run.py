@@ -11,8 +11,8 @@ from tunesmith.errors import TunesmithError
 from tunesmith.events import Event, JsonLines, Sink, fan_out, ignore
 from tunesmith.pipeline.run import guard_disk, stop_on_interrupt
 from tunesmith.threads import be_patient
-from tunesmith.trials.bases import BasesCompared, compare_bases
 from tunesmith.trials.budget import Budget
+from tunesmith.trials.compare_bases import BasesCompared, compare_bases
 from tunesmith.trials.more_data import MoreData, more_data
 from tunesmith.trials.rows import Prepared, prepare
 from tunesmith.trials.search import Searched, search

@@ -13,7 +13,7 @@ from tunesmith.example import Score
 from tunesmith.scoring.learning_curve import Expected
 from tunesmith.scoring.paired import Difference
 from tunesmith.scoring.slice_slopes import Worth
-from tunesmith.trials.bases import BasesCompared, BaseTried
+from tunesmith.trials.compare_bases import BasesCompared, BaseTried
 from tunesmith.trials.more_data import Forecast, MeasuredPart, MoreData
 from tunesmith.trials.search import Searched, Tried
 

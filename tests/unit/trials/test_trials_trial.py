@@ -12,8 +12,8 @@ from tunesmith import Project
 from tunesmith.errors import Cancelled, InputError, TestPartLocked
 from tunesmith.products import Splits
 from tunesmith.trials import bases
-from tunesmith.trials.bases import compare_bases
 from tunesmith.trials.budget import Budget
+from tunesmith.trials.compare_bases import compare_bases
 from tunesmith.trials.more_data import part
 from tunesmith.trials.rows import Prepared
 from tunesmith.trials.run import prepared
