@@ -11,7 +11,7 @@ from tests.recipes.tiny_project import Kind, write_base, write_tiny_project
 from tunesmith import Project
 from tunesmith.errors import Cancelled, InputError, TestPartLocked
 from tunesmith.products import Splits
-from tunesmith.trials import bases
+from tunesmith.trials import compare_bases as bases
 from tunesmith.trials.budget import Budget
 from tunesmith.trials.compare_bases import compare_bases
 from tunesmith.trials.more_data import part
