@@ -45,6 +45,7 @@ def test_tested_rows_stay_tested_when_lines_are_put_before_them(
     assert not first <= inputs_of_test_part(project)
 
 
+@pytest.mark.slow
 def test_the_model_of_an_earlier_round_answers_as_it_did(
     tmp_path: Path, minilm: BaseModel, bases_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
