@@ -33,6 +33,7 @@ NAMES = (
     "active_choice",
     "answers",
     "advice",
+    "forecast",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -491,6 +491,7 @@ class Advice:
     ``arms``: one mapping an arm that was measured, from the simplest to the most work: name, setup, words, score,
     meets, behind (None of the best), cost. ``left_out``: why other arms were not. ``advice``: answer (prompt, examples,
     retrieval, tuned, tuned_retrieval or cannot_tell), arm, words, reasons, changes. ``facts``: metric, rows and more.
+    ``table``: the arms as the page shows them, its heads first.
     """
 
     folder: Path
@@ -498,11 +499,13 @@ class Advice:
     left_out: dict[str, str]
     advice: dict[str, Any]
     facts: dict[str, Any]
+    table: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def open(cls, artifact: Artifact) -> Advice:
         data = artifact.read_json("advise.json")
-        return cls(artifact.path, tuple(data["arms"]), data["left_out"], data["advice"], data["facts"])
+        table = tuple(map(tuple, data["table"]))
+        return cls(artifact.path, tuple(data["arms"]), data["left_out"], data["advice"], data["facts"], table)
 
     def setup(self, arm: str) -> dict[str, Any] | None:
         """An arm's set-up as JSON, None for one that was not measured."""

@@ -44,7 +44,8 @@ LAYERS = (
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
 ONE_AREA = dict.fromkeys(
-    ("accept", "ask", "blind_review", "decide", "forget", "review", "rounds", "setup_in_use", "shown_batch"), "project"
+    ("accept", "ask", "blind_review", "decide", "forget", "review", "rounds", "setup_in_use", "shown_batch", "trials"),
+    "project",
 )
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
@@ -167,6 +168,11 @@ def test_only_the_order_knows_the_order_of_the_stages():
         "tunesmith.stages.collect.fingerprint",
         "tunesmith.stages.collect.look",
         "tunesmith.stages.collect.settings",
+        "tunesmith.stages.train.checks",  # trials train as the stage does
+        "tunesmith.stages.train.fit",
+        "tunesmith.stages.train.recipe_file",
+        "tunesmith.stages.train.settings",
+        "tunesmith.stages.train.write",
     }
     assert named <= allowed
 

@@ -61,6 +61,7 @@ _STAGES = (
         ("goal", "base", "collect", "clean", "format", "split", "train"),
         may_read=("train", "validation", "test"),
         whole_goal=True,
+        may_use=("advise",),
     ),
     # It is given the report, which shows test rows, to tell what is missing; the split's test part stays locked for it.
     Stage(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith import decisions, durable_lines
 from tunesmith.artifact import Artifact, Store, make_folder, write_json, write_text
 from tunesmith.errors import InputError
-from tunesmith.pipeline.order import MAKING
+from tunesmith.pipeline.order import MAKING, ON_REQUEST
 from tunesmith.pipeline.stale import differences
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def earlier(store: Store, made: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
 
 def _but_test(artifacts: Mapping[str, str]) -> dict[str, str]:
-    return {stage: id for stage, id in artifacts.items() if stage in MAKING and stage not in ("test", "improve")}
+    return {stage: id for stage, id in artifacts.items() if stage in MAKING and stage not in {"test", *ON_REQUEST}}
 
 
 def counts_of(made: Mapping[str, Artifact]) -> dict[str, int]:

@@ -29,11 +29,12 @@ from tunesmith.stages.advise.arms import Arm, Asking, Found, Seconds, measure
 from tunesmith.stages.advise.compare import Scored, compare, primary_metric, score_arm
 from tunesmith.stages.advise.costs import Cost, cost_of
 from tunesmith.stages.advise.held_out import clear, held_out, knows_validation
-from tunesmith.stages.advise.page import as_markdown
+from tunesmith.stages.advise.page import HEADS, as_markdown
+from tunesmith.stages.advise.page import rows as table_rows
 from tunesmith.stages.advise.settings import AdviseSettings
 from tunesmith.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 #: Similar examples are chosen among so many training rows.
 MOST_EXAMPLES = 10_000
 #: Prompts are chosen on so many training rows.
@@ -87,13 +88,16 @@ def run(
     costs = _costs(found.arms, rows, asking.equipment, settings)
     if tuned is not None:
         clear(context)
+    arms = [_arm(arm, scored[arm.setup.name], facts, pairs, costs) for arm in found.arms]
+    told = _facts(inputs, settings, goal, found, training, equipment)
     write_json(
         context.folder / "advise.json",
         {
-            "arms": [_arm(arm, scored[arm.setup.name], facts, pairs, costs) for arm in found.arms],
+            "arms": arms,
+            "table": [HEADS, *table_rows(arms, told["metric"])],
             "left_out": found.left_out,
             "advice": asdict(advised),
-            "facts": _facts(inputs, settings, goal, found, training, equipment),
+            "facts": told,
         },
     )
     chosen = [arm.setup for arm in found.arms if arm.setup.name == advised.arm]

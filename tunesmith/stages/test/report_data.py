@@ -22,6 +22,7 @@ from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.in_use import BesideInUse
 from tunesmith.stages.test.mix_ups import MixUp
 from tunesmith.stages.test.raccoon.measure import Suite
+from tunesmith.stages.test.report_arms import Arms, arms_of
 from tunesmith.stages.test.report_raccoon import RaccoonSection, raccoon_section
 from tunesmith.stages.test.report_rounds import RoundsSoFar
 from tunesmith.stages.test.rivals import Rival
@@ -71,6 +72,7 @@ class ReportData:
     field_diagrams: Sequence[FieldDiagram]
     in_use: BesideInUse | None
     rounds: RoundsSoFar | None
+    arms: Arms | None
     slices: Sequence[tuple[str, ...]]
     slices_words: str
     primary: MetricRow
@@ -149,6 +151,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         field_diagrams=diagrams_of(measured.facts["calibration"]),
         in_use=measured.in_use,
         rounds=measured.rounds,
+        arms=arms_of(inputs.get("advise")),
         slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
         slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
 from tunesmith.stages.test.in_use import figures_of
+from tunesmith.stages.test.report_arms import LEAD as ARMS_LEAD
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_in_use import cells
 from tunesmith.stages.test.report_raccoon import HEAD as RACCOON_HEAD
@@ -42,6 +43,7 @@ def as_html(report: ReportData) -> str:
         in_use_figures=figures_of,
         in_use_cells=cells,
         rounds_heads=HEADS,
+        arms_lead=ARMS_LEAD,
         accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from tunesmith.stages.test import wording
+from tunesmith.stages.test.report_arms import as_markdown as arms_section
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_html import OUTPUTS, STATES, TRAINING
 from tunesmith.stages.test.report_in_use import as_markdown as in_use_section
@@ -24,6 +25,7 @@ def as_markdown(report: ReportData) -> str:
         _scores(report),
         *([in_use_section(report.in_use, report.row_metric, inline, table)] if report.in_use else []),
         *([rounds_section(report.rounds, inline, table)] if report.rounds else []),
+        *([arms_section(report.arms, inline, table)] if report.arms else []),
         opinions_as_markdown(report.opinions, inline, table),
         *raccoon(report.raccoon),
         _training(report),
