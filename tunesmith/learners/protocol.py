@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -50,6 +50,23 @@ class Prediction:
     tokens: int
     seconds: float
     finished: bool = True
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """An answer in tokens: ids of the prompt, ids of the answer without its end token, and the answer's text.
+
+    ``logprobs`` are of the answer's tokens; a reference leaves them out. For a label ``tokens`` is empty and
+    ``scores`` has the probability of each label, by name.
+    """
+
+    prompt: tuple[int, ...]
+    tokens: tuple[int, ...]
+    text: str
+    finished: bool
+    seconds: float
+    logprobs: tuple[float, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
