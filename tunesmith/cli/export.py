@@ -44,9 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     rows = _rows(arguments.rows)
     if arguments.shrink and (arguments.precision or arguments.out):
-        raise InputError(
-            "wrong_argument", "--shrink tries all precisions, each in its own folder", "--shrink", "give --to"
-        )
+        what = "--shrink tries all precisions, each in its own folder"
+        raise InputError("wrong_argument", what, "--shrink", "give --to instead")
     project = open_project(arguments)
     screen = Screen()
     with _telling(Screen(stderr=True)) as tell:

@@ -180,14 +180,8 @@ def _differing(certificate: Certificate) -> list[str]:
     rows = sorted(certificate.comparison.differences, key=lambda one: -one.gap)[:SHOWN]
     if not rows:
         return []
-    lines = [
-        "",
-        "## Answers that differ",
-        "",
-        "| row | at token | gap | why | trained | this form |",
-        "|---|---|---|---|---|---|",
-    ]
-    return lines + [
+    heads = ["| row | at token | gap | why | trained | this form |", "|---|---|---|---|---|---|"]
+    return ["", "## Answers that differ", "", *heads] + [
         f"| {one.id} | {one.place} | {one.gap:.4f} | {one.cause} | {_cell(one.expected)} | {_cell(one.got)} |"
         for one in rows
     ]

@@ -130,9 +130,8 @@ def _difference(form: Form, id: str, ours: Replayed, theirs: Replayed, place: in
 
 def _around(ours: str, theirs: str) -> tuple[str, str]:
     """Both texts from a little before they part."""
-    part = next(
-        (at for at, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
-    )
+    shorter = min(len(ours), len(theirs))
+    part = next((at for at in range(shorter) if ours[at] != theirs[at]), shorter)
     start = max(0, part - _SHOWN // 4)
     return tuple(("…" if start else "") + text[start : start + _SHOWN] for text in (ours, theirs))  # type: ignore[return-value]
 

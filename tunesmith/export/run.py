@@ -198,7 +198,7 @@ def identity_of(inputs: Mapping[str, Any], settings: ExportSettings, form: Form,
 
 
 def _up_to_date(out: Path, identity: str) -> Mapping[str, Any] | None:
-    """The certificate of what lies in ``out``, when it is this export, whole. Raises InputError for another's folder."""
+    """The certificate in ``out``, when it is this export, whole. Raises InputError for a folder of somebody else's."""
     if not out.exists():
         return None
     if not (out / MANIFEST).is_file():

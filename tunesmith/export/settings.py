@@ -13,7 +13,7 @@ class ExportSettings(Settings):
     rows: int = Field(
         50,
         ge=1,
-        description="Test rows that are replayed through the exported form, the shortest and longest among them.",
+        description="Test rows that are replayed through the form, the shortest and the longest among them.",
     )
     same_answers_at_least: float = Field(
         0.99,
