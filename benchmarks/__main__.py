@@ -29,6 +29,7 @@ NAMES = (
     "classifier_all",
     "classifier_few",
     "answers",
+    "parity",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -82,7 +82,9 @@ class Key(NamedTuple):
 def keys(schema: Mapping[str, Any], stage: str | None = None) -> Iterator[Key]:
     """The settings of one stage, or those of the project itself; entries of lists are written ``collect[].path``."""
     if stage is None:
-        yield from (key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in {*STAGES, *NO_STAGE})
+        yield from (
+            key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in {*STAGES, *NO_STAGE}
+        )
         return
     block = schema["properties"][stage]
     if block.get("type") == "array":
