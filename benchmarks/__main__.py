@@ -18,6 +18,8 @@ NAMES = (
     "private_data",
     "private_names",
     "wrong_labels",
+    "statistics",
+    "verdicts",
     "banking77",
     "examples",
     "training_chat",
@@ -28,6 +30,7 @@ NAMES = (
     "training_planning",
     "classifier_all",
     "classifier_few",
+    "active_choice",
     "answers",
     "parity",
 )

@@ -1,7 +1,7 @@
 """Exported models beside the trained ones: the three example projects, and Banking77 as a chat.
 
-Each is trained once in a folder of the cache, and trained again when its files, its settings or Tunesmith changed. All test
-rows are replayed (`--set rows=20`: fewer). Bounds are opened, so that a form is told of and not refused.
+Each is trained once in a folder of the cache, and trained again when its files, its settings or Tunesmith changed. All
+test rows are replayed (`--set rows=20`: fewer). Bounds are opened, so that a form is told of and not refused.
 """
 
 from __future__ import annotations

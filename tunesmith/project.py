@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import decisions, project_file
+from tunesmith import decisions, project_file, ratings, user_folder
 from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
+from tunesmith.launch import follows
 from tunesmith.project_file import FILE, ProjectSettings
+from tunesmith.ratings import Ratings
 from tunesmith.tombstones import FOLDER, PENDING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tunesmith.accept import Accepted
+    from tunesmith.blind_review import BlindReview
     from tunesmith.export.run import Exported, Tell
     from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
     from tunesmith.review import Review
+    from tunesmith.rounds.compare import Comparison, ShownRound
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
+
+#: A change to another round that a kill may have cut off, in the folder of what Tunesmith makes.
+PENDING_ROUND = "rounds/pending.json"
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,7 @@ class Project:
         self.file = self.root / FILE
         self.store = Store(self.root / ".tunesmith")
         self.finished_forgetting: Path | None = None  # the receipt of one that a kill had cut off
-        default_cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tunesmith"
-        self.cache = Path(os.environ.get("TUNESMITH_CACHE", default_cache)).expanduser()
+        self.cache = user_folder.cache()
 
     @classmethod
     def create(cls, folder: Path | str, *, input: str, output: str, name: str | None = None) -> Project:
@@ -101,6 +107,7 @@ class Project:
             project = cls(found[0] if found else here)
         project.read()
         project._finish_forgetting()
+        project._finish_going_back()
         return project
 
     @property
@@ -167,6 +174,7 @@ class Project:
         from tunesmith.pipeline.run import run
 
         self._finish_forgetting()
+        self._take_labels()
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 
@@ -215,6 +223,26 @@ class Project:
 
         return reviewing(self, again=again)
 
+    def rating(
+        self,
+        *,
+        reviewer: str | None = None,
+        candidates: Sequence[str] | None = None,
+        rows: int | None = None,
+        part: str = "test",
+    ) -> BlindReview:
+        """Rows of the last test with two candidates' answers side by side, without their names, to say which is better.
+
+        ``reviewer`` is by default the login's name, ``candidates`` the tuned model and what it is to beat.
+        """
+        from tunesmith.blind_review import blind_review
+
+        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+
+    def ratings(self) -> Ratings:
+        """What people said of answers, and the better answers that they wrote."""
+        return ratings.read(self.root / ratings.FILE)
+
     def _finish_forgetting(self) -> None:
         """Finish a forgetting that a kill had cut off."""
         if (self.root / FOLDER / PENDING).exists():
@@ -230,6 +258,56 @@ class Project:
         from tunesmith.forget.plan import planning
 
         return planning(self, what)
+
+    def _finish_going_back(self) -> None:
+        """Finish going back to a round, which a kill had cut off."""
+        if (self.store.root / PENDING_ROUND).exists():
+            from tunesmith.rounds.switch import finish_after_a_kill
+
+            finish_after_a_kill(self)
+
+    def _take_labels(self) -> None:
+        """Take the rows that the user has labelled since; of processes launched together the first does."""
+        if (self.root / "improve").is_dir() and not follows():
+            from tunesmith.accept import take_labels
+
+            take_labels(self)
+
+    def rounds(self) -> list[ShownRound]:
+        """All rounds on the same test rows: what each scores there, what changed and what it brought."""
+        from tunesmith.rounds.compare import show_rounds
+
+        return show_rounds(self)
+
+    def compare_rounds(self, left: int, right: int) -> Comparison:
+        """The test rows that changed from one round to another, for better and for worse."""
+        from tunesmith.rounds.compare import compare
+
+        return compare(self, left, right)
+
+    def use_round(self, number: int) -> Path:
+        """Make a round the version in use: its settings, decisions and artifacts. Returns the backup's folder."""
+        from tunesmith.rounds.switch import use
+
+        return use(self, number)
+
+    def reject_round(self) -> tuple[int, int, Path]:
+        """Go back to the round in use, or the one before. Returns both numbers and the backup's folder."""
+        from tunesmith.rounds.switch import reject
+
+        return reject(self)
+
+    def accept(self, items: Sequence[str] = ()) -> Accepted:
+        """Accept items of the last proposal by id, or all; a row of one as ITEM/ROW."""
+        from tunesmith.accept import accept
+
+        return accept(self, items)
+
+    def reject(self, items: Sequence[str] = ()) -> list[str]:
+        """Note that items of the last proposal were rejected. Returns those that were open."""
+        from tunesmith.accept import reject
+
+        return reject(self, items)
 
     def fix(self, codes: Sequence[str]) -> list[str]:
         """Add fixes to `clean.fix` in tunesmith.yaml. Returns all that are there now."""
@@ -249,6 +327,18 @@ class Project:
 
         project_file.edit(self.file, change)
         return wanted
+
+    def allow_code(self) -> list[str]:
+        """Allow this user's runs to call the Python functions that the goal's rules name, until their files change.
+
+        Returns them, such as checks.py:polite. Code of a project that you did not write can do all that you can.
+        """
+        from tunesmith.allowed_code import allow, read
+
+        places = [rule.python for rule in self.settings.goal.rules if rule.python]
+        for source in [read(self.root, place, "goal.rules") for place in places]:
+            allow(source)
+        return places
 
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""

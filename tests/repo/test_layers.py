@@ -16,9 +16,10 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
     ("launch",),
-    ("errors", "events", "language", "memory", "settings", "threads", "version", "workers"),
+    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "workers"),
     ("artifact", "example", "json_schema", "processes"),
-    ("example_parquet", "decisions"),
+    ("durable_lines",),
+    ("allowed_code", "example_parquet", "decisions", "ratings"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     ("leak_certificate",),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.
@@ -42,7 +43,9 @@ LAYERS = (
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = dict.fromkeys(("ask", "decide", "exporting", "forget", "review", "shown_batch"), "project")
+ONE_AREA = dict.fromkeys(
+    ("accept", "ask", "blind_review", "decide", "exporting", "forget", "review", "rounds", "shown_batch"), "project"
+)
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

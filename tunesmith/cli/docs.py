@@ -96,14 +96,15 @@ def keys(schema: Mapping[str, Any], stage: str | None = None) -> Iterator[Key]:
 def _keys(schema: Mapping[str, Any], block: Mapping[str, Any], prefix: str) -> Iterator[Key]:
     required = block.get("required", ())
     for name, rules in block["properties"].items():
-        nested = "$ref" in rules and "properties" in _resolve(schema, rules)
+        inner = next((option for option in (rules, *rules.get("anyOf", ())) if "$ref" in option), rules)
+        nested = "properties" in _resolve(schema, inner) and "$ref" in inner
         default = "must be given" if name in required else "below" if nested else _default(rules)
         yield Key(prefix + name, _type(rules), default, rules.get("description", ""))
         entry = _resolve(schema, rules.get("items", {}))
         if "properties" in entry:
             yield from _keys(schema, entry, f"{prefix}{name}[].")
         if nested:
-            yield from _keys(schema, _resolve(schema, rules), f"{prefix}{name}.")
+            yield from _keys(schema, _resolve(schema, inner), f"{prefix}{name}.")
 
 
 def _resolve(schema: Mapping[str, Any], rules: Mapping[str, Any]) -> Mapping[str, Any]:

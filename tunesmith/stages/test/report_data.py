@@ -17,8 +17,13 @@ from tunesmith.stages.test import report_facts, set_aside
 from tunesmith.stages.test.answers import ENFORCED, TUNED
 from tunesmith.stages.test.charts import Series
 from tunesmith.stages.test.confidence import bins_of
+from tunesmith.stages.test.field_confidence import FieldDiagram, diagrams_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
+from tunesmith.stages.test.in_use import BesideInUse
 from tunesmith.stages.test.mix_ups import MixUp
+from tunesmith.stages.test.raccoon.measure import Suite
+from tunesmith.stages.test.report_raccoon import RaccoonSection, raccoon_section
+from tunesmith.stages.test.report_rounds import RoundsSoFar
 from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
@@ -63,6 +68,9 @@ class ReportData:
     hand_off: str
     calibration: str
     bins: Sequence[Bin]
+    field_diagrams: Sequence[FieldDiagram]
+    in_use: BesideInUse | None
+    rounds: RoundsSoFar | None
     slices: Sequence[tuple[str, ...]]
     slices_words: str
     primary: MetricRow
@@ -92,6 +100,8 @@ class ReportData:
     unchecked: Sequence[str]
     commands: Rows
     model_folder: str
+    opinions: Mapping[str, Any]
+    raccoon: RaccoonSection | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,9 @@ class Measured:
     mix_ups: Sequence[MixUp]
     rival: Rival
     seconds: float
+    in_use: BesideInUse | None = None
+    suite: Suite | None = None
+    rounds: RoundsSoFar | None = None
 
 
 def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> ReportData:
@@ -133,6 +146,9 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         hand_off=hand_off["words"] if hand_off else "",
         calibration=(measured.facts["calibration"] or {}).get("words", ""),
         bins=bins_of(measured.facts["calibration"]),
+        field_diagrams=diagrams_of(measured.facts["calibration"]),
+        in_use=measured.in_use,
+        rounds=measured.rounds,
         slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
         slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),
@@ -162,8 +178,10 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         versions=report_facts.versions(),
         time_and_memory=report_facts.time_and_memory(context, tuned, measured.seconds, measured.facts),
         unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
-        commands=report_facts.commands(measured.verdict["code"], alone=base.from_scratch),
+        commands=report_facts.commands(measured.verdict["decision"], alone=base.from_scratch),
         model_folder=folder,
+        opinions=measured.facts["opinions"],
+        raccoon=raccoon_section(measured.suite, measured.facts),
     )
 
 

@@ -10,16 +10,14 @@ from markupsafe import Markup
 
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
+from tunesmith.stages.test.in_use import figures_of
 from tunesmith.stages.test.report_data import MetricRow, ReportData
+from tunesmith.stages.test.report_in_use import cells
+from tunesmith.stages.test.report_raccoon import HEAD as RACCOON_HEAD
+from tunesmith.stages.test.report_rounds import HEADS
 
 _HERE = Path(__file__).parent
 
-HEADLINES = {
-    "met": "Goal met",
-    "not_met": "Goal not met",
-    "too_few_examples": "Too few examples to say",
-    "no_goal": "No goal was set",
-}
 STATES = {"met": "met", "not_met": "not met", "undecided": "not settled"}
 TRAINING = {
     "learned": "It learned",
@@ -35,11 +33,15 @@ def as_html(report: ReportData) -> str:
     """Write the report. All text is escaped: what users and models wrote may hold HTML."""
     return template().render(
         report=report,
-        headline=HEADLINES[report.verdict["code"]],
+        headline=report.verdict["headline"],
         training_headline=TRAINING.get(report.training.get("code", ""), "Training"),
         bars=bars,
         loss_chart=line_chart(report.curves, best_step=report.best_step),
         reliability_chart=reliability_chart(report.bins),
+        field_charts=[(one, reliability_chart(one.bins)) for one in report.field_diagrams],
+        in_use_figures=figures_of,
+        in_use_cells=cells,
+        rounds_heads=HEADS,
         accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
     )
 
@@ -50,7 +52,9 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS)
+    environment.globals.update(
+        words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD
+    )
     return environment.get_template("report.html.jinja")
 
 
