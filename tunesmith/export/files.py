@@ -109,4 +109,10 @@ def model_bytes(folder: Path) -> int:
 
 def facts(base: BaseModel, tuned: TunedModel) -> Mapping[str, Any]:
     """What the certificate says of where the model came from."""
-    return {"base": base.name, "base_sha256": base.sha256, "learner": tuned.learner, "method": tuned.recipe["method"]}
+    return {
+        "model": tuned.folder.parent.name,
+        "base": base.name,
+        "base_sha256": base.sha256,
+        "learner": tuned.learner,
+        "method": tuned.recipe["method"],
+    }

@@ -74,6 +74,7 @@ def _plan(
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
+    models += _exports_of(models, root)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
     files += [_entry(path, root, "rewritten") for path in kept_decisions(root) if rows.ids & decided_in(path)]
     touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
@@ -133,6 +134,16 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
     if (store.root / ANSWERS).exists():  # a cache: what models said, to the forgotten rows too
         removed.add(store.root / ANSWERS)
     return sorted(removed), rewritten, models
+
+
+def _exports_of(models: Sequence[Path], root: Path) -> list[Path]:
+    """The folders that these models were exported to in the project."""
+    names = {model.name for model in models}
+    return [
+        path.parent
+        for path in sorted(root.glob("exports/*/certificate.json"))
+        if json.loads(path.read_text(encoding="utf-8")).get("model") in names
+    ]
 
 
 def _made_by(folder: Path) -> dict[str, Any] | None:
