@@ -57,6 +57,9 @@ def test_a_gguf_answers_as_the_trained_model_does(project: Project, capsys: pyte
     assert {"tiny-f32.gguf", "README.md", "certificate.json", "certificate.md"} <= set(manifest["files"])
     for name, entry in manifest["files"].items():
         assert sha256_of(made.folder / name) == entry["sha256"]
+    id = project.product("split").ids("train")[0]
+    with project.forgetting([id]) as plan:
+        assert "exports/gguf-f32" in plan.models
     again = project.export("gguf", precision="f32")
     assert (made.fresh, again.fresh) == (True, False)
     assert main(["export", "--to", "gguf", "--precision", "f32", "--project", str(project.root), "--json"]) == 0

@@ -201,7 +201,9 @@ def _entry(path: Path, root: Path, action: str) -> dict[str, Any]:
 
 def _weights(folder: Path) -> dict[str, str]:
     """The sha256 of the weights, by file."""
-    return {f"sha256 of {path.name}": sha256_of(path) for path in sorted((folder / "model").glob("*.safetensors"))}
+    exported = (path for path in folder.glob("*") if path.suffix in (".gguf", ".onnx", ".safetensors"))
+    weights = [*(folder / "model").glob("*.safetensors"), *exported]
+    return {f"sha256 of {path.name}": sha256_of(path) for path in sorted(weights)}
 
 
 def _sources(rows: Rows, root: Path) -> list[str]:
