@@ -32,6 +32,8 @@ NAMES = (
     "classifier_few",
     "active_choice",
     "answers",
+    "advice",
+    "forecast",
     "parity",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}

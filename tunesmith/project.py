@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
+    from tunesmith.trials.bases import BasesCompared
+    from tunesmith.trials.more_data import MoreData
+    from tunesmith.trials.search import Searched
 
 #: A change to another round that a kill may have cut off, in the folder of what Tunesmith makes.
 PENDING_ROUND = "rounds/pending.json"
@@ -41,13 +44,17 @@ PENDING_ROUND = "rounds/pending.json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a candidate ("base" or "tuned") says. ``handed_off``: it is for a person to answer."""
+    """What a candidate ("base", "tuned", or the arm of the set-up in use) says.
+
+    ``handed_off``: it is for a person to answer. ``in_use``: where this is the set-up in use, what it is in words.
+    """
 
     candidate: str
     text: str
     confidence: float
     seconds: float
     handed_off: bool
+    in_use: str = ""
 
 
 @dataclass(frozen=True)
@@ -358,6 +365,37 @@ class Project:
         project_file.edit(self.file, change)
         return file
 
+    def write_settings(self, values: Mapping[str, Any]) -> None:
+        """Write settings by their keys (`train.epochs`) into tunesmith.yaml; what they mean is checked first."""
+        self.read([f"{key}={value}" for key, value in values.items()])
+
+        def change(document: Any) -> None:
+            for path, value in values.items():
+                stage, key = path.split(".")
+                if document.get(stage) is None:
+                    document[stage] = {}
+                document[stage][key] = value
+
+        project_file.edit(self.file, change)
+
+    def forecast_more_data(self, **given: Any) -> MoreData:
+        """What more examples are worth: see `trials.run.forecast_more_data` for what can be given."""
+        from tunesmith.trials.run import forecast_more_data
+
+        return forecast_more_data(self, **given)
+
+    def try_bases(self, names: Sequence[str], **given: Any) -> BasesCompared:
+        """Other bases beside the project's own: see `trials.run.try_bases` for what can be given."""
+        from tunesmith.trials.run import try_bases
+
+        return try_bases(self, names, **given)
+
+    def search_settings(self, keys: Sequence[str], **given: Any) -> Searched:
+        """Other settings of `train` beside the project's own: see `trials.run.search_settings`."""
+        from tunesmith.trials.run import search_settings
+
+        return search_settings(self, keys, **given)
+
     def _free_name(self, name: str, text: str) -> str:
         """The name, unless a file with another content has it: what a user wrote is not overwritten."""
         path = self.root / name
@@ -367,10 +405,19 @@ class Project:
         return f"{stem}-{hash_of(text)[:8]}{dot}{endings}"
 
     def ask(self, text: str) -> list[Answer]:
-        """What the base and, when there is one, the tuned model answer."""
+        """What the base, the tuned model and, where it is neither, the set-up in use answer."""
         from tunesmith.ask import ask
 
         return ask(self, text)
+
+    def use(self, arm: str) -> str:
+        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
+
+        Raises InputError ``set_up_not_measured`` for an arm that was not measured.
+        """
+        from tunesmith.setup_in_use import use
+
+        return use(self, arm)
 
     def export(
         self,
