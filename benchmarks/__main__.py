@@ -34,6 +34,7 @@ NAMES = (
     "answers",
     "advice",
     "forecast",
+    "parity",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

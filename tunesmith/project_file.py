@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from tunesmith.artifact import one_at_a_time, write_text
 from tunesmith.errors import InputError, raise_all
+from tunesmith.export.settings import ExportSettings
 from tunesmith.settings import Settings, shown, wanted, yaml_word
 from tunesmith.stages.advise.settings import AdviseSettings
 from tunesmith.stages.base.settings import BaseSettings
@@ -48,6 +49,7 @@ class ProjectSettings(Settings):
     train: TrainSettings = Field(default_factory=TrainSettings)  # type: ignore[arg-type]
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
     improve: ImproveSettings = Field(default_factory=ImproveSettings)  # type: ignore[arg-type]
+    export: ExportSettings = Field(default_factory=ExportSettings)  # type: ignore[arg-type]
 
     def of(self, stage: str) -> Any:
         """The settings of one stage."""

@@ -34,6 +34,8 @@ LAYERS = (
     ("sinks", "tombstones"),
     ("stages.context",),
     ("stages",),
+    # The model in other forms, replayed on the rows that the stage test may read.
+    ("export",),
     # tunesmith.yaml, composed of the stages' own settings.
     ("project_file",),
     ("pipeline",),
@@ -44,7 +46,19 @@ LAYERS = (
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
 ONE_AREA = dict.fromkeys(
-    ("accept", "ask", "blind_review", "decide", "forget", "review", "rounds", "setup_in_use", "shown_batch", "trials"),
+    (
+        "accept",
+        "ask",
+        "blind_review",
+        "decide",
+        "exporting",
+        "forget",
+        "review",
+        "rounds",
+        "setup_in_use",
+        "shown_batch",
+        "trials",
+    ),
     "project",
 )
 #: The pipeline is given a Project and names its type; it does not import it when it runs.

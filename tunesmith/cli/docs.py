@@ -17,6 +17,8 @@ from tunesmith.cli.arguments import STAGES, everywhere
 
 BEGIN = "<!-- settings: written by `make docs` -->"
 END = "<!-- end of settings -->"
+#: Blocks of tunesmith.yaml that are no stage's: what each is, and its page.
+NO_STAGE = {"export": ("what an exported form must keep", "deploy")}
 BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
@@ -80,7 +82,9 @@ class Key(NamedTuple):
 def keys(schema: Mapping[str, Any], stage: str | None = None) -> Iterator[Key]:
     """The settings of one stage, or those of the project itself; entries of lists are written ``collect[].path``."""
     if stage is None:
-        yield from (key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in STAGES)
+        yield from (
+            key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in {*STAGES, *NO_STAGE}
+        )
         return
     block = schema["properties"][stage]
     if block.get("type") == "array":
@@ -160,6 +164,8 @@ def settings_page(schema: Mapping[str, Any]) -> str:
     ]
     for stage, about in STAGES.items():
         parts += [f"## {stage}", f"{about[:1].upper()}{about[1:]}: [{stage}.md]({stage}.md).", table(schema, stage)]
+    for block, (about, page) in NO_STAGE.items():
+        parts += [f"## {block}", f"{about[:1].upper()}{about[1:]}: [{page}.md]({page}.md).", table(schema, block)]
     return "\n\n".join(parts) + "\n"
 
 

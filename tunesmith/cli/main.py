@@ -20,6 +20,7 @@ from tunesmith.cli import (
     blind_review,
     clean,
     docs,
+    export,
     format,
     improve,
     new,
@@ -32,7 +33,24 @@ from tunesmith.cli import (
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
-VERBS = (new, add, run, status, show, ask, blind_review, stage, base, clean, format, advise, improve, rounds, docs)
+VERBS = (
+    new,
+    add,
+    run,
+    status,
+    show,
+    ask,
+    export,
+    blind_review,
+    stage,
+    base,
+    clean,
+    format,
+    advise,
+    improve,
+    rounds,
+    docs,
+)
 CANCELLED = 130
 STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
 
