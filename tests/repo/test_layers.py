@@ -17,7 +17,7 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 LAYERS = (
     ("launch",),
     ("errors", "events", "language", "memory", "settings", "threads", "version", "workers"),
-    ("artifact", "example", "json_schema", "processes"),
+    ("artifact", "example", "generation", "json_schema", "processes"),
     ("example_parquet", "decisions"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     ("leak_certificate",),

@@ -65,7 +65,7 @@ def predict(
     """
     tokenizer = load_tokenizer(base.folder)
     encoder = TextEncoder(tokenizer, goal, base.context)
-    rows = [encoder.tokens(_text(prompt)) for prompt in prompts]
+    rows = [encoder.tokens(text_of(prompt)) for prompt in prompts]
     for row in rows:
         if len(row) > base.context:
             raise InputError(
@@ -77,7 +77,7 @@ def predict(
     done = 0
     with torch.inference_mode():
         score = _scorer(candidate, base, goal, tuned, encoder)
-        for batch in _batches(rows):
+        for batch in like_lengths(rows):
             began = time.perf_counter()
             probabilities = score([rows[index] for index in batch])  # (B, C)
             seconds = (time.perf_counter() - began) / len(batch)
@@ -89,7 +89,7 @@ def predict(
     return [answer for answer in answers if answer is not None]
 
 
-def _text(prompt: Sequence[Message]) -> str:
+def text_of(prompt: Sequence[Message]) -> str:
     """A prompt's text, as `Example.input` gives it for training."""
     said = [message for message in prompt if message.role != "system"]
     if len(said) == 1:
@@ -97,7 +97,7 @@ def _text(prompt: Sequence[Message]) -> str:
     return "\n".join(f"{message.role}: {message.text}" for message in said)
 
 
-def _batches(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+def like_lengths(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Row numbers in batches of like length, at most TOKENS_AT_ONCE padded tokens each."""
     batches: list[list[int]] = []
     for index in sorted(range(len(rows)), key=lambda index: (len(rows[index]), index)):
