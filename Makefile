@@ -22,7 +22,7 @@ demo: install  ## the main job on examples/support-desk: a tuned model and its r
 	@$(BIN)/tunesmith run examples/support-desk; code=$$?; test $$code -eq 0 -o $$code -eq 3
 
 test: install  ## the tests, under 12 minutes on two cores
-	$(BIN)/python -m pytest -q -m 'not slow and not soak'
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not soak'
 
 test-all: install  ## every test but the soak, the slow ones too
 	$(BIN)/python -m pytest -q -m 'not soak'

@@ -18,6 +18,8 @@ NAMES = (
     "private_data",
     "private_names",
     "wrong_labels",
+    "statistics",
+    "verdicts",
     "banking77",
     "examples",
     "training_chat",

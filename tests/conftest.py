@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from tunesmith.stages.base import fetch
 from tunesmith.stages.base.naming import Named
 from tunesmith.stages.base.run import product
 from tunesmith.stages.context import Context
+
+# A run that was started in the background, or by xdist, ignores Ctrl-C, and what ignores it hands that on to its
+# children: the commands that the tests stop with it.
+for _signal in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, signal.default_int_handler if _signal == signal.SIGINT else signal.SIG_DFL)
+
+# What commands print is as wide as for a reader, not as pytest's own terminal.
+os.environ.pop("COLUMNS", None)
 
 # A busy machine is no fault of the code: budgets are in examples, not in seconds.
 settings.register_profile("patient", deadline=None)

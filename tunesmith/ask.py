@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.plugins import learner
@@ -36,6 +37,7 @@ def ask(project: Project, text: str) -> list[Answer]:
     answers = []
     for candidate in ("tuned",) if base.from_scratch else ("base", "tuned"):
         [found] = learner(tuned.learner).predict.predict(candidate, base, goal, tuned, [prompt], max_new_tokens=limit)
+        [found] = sure_of_choices(goal, [found])
         handed_off = goal.unknown == "hand_off" and found.confidence < goal.confidence
         answers.append(Answer(candidate, found.text, found.confidence, found.seconds, handed_off))
     return answers

@@ -12,13 +12,13 @@ One JSON object a line; a later line takes the place of an earlier one::
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tunesmith.artifact import fsync, hash_of, write_text
+from tunesmith import durable_lines
+from tunesmith.artifact import hash_of, write_text
 from tunesmith.errors import InputError, raise_all
 
 FILE = "decisions.jsonl"
@@ -85,14 +85,10 @@ def withdrawal(*, id: str | None = None, rule: str | None = None) -> dict[str, A
 
 def read(path: Path) -> Decisions:
     """Read the file; none is none. Raises InputError ``broken_decision`` with every line that is not a decision."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Decisions()
     rows: dict[str, Decision] = {}
     rules: dict[str, RuleAction] = {}
     faults = []
-    for number, line in enumerate(_whole(data).splitlines(), 1):
+    for number, line in enumerate(durable_lines.whole_lines(path), 1):
         try:
             _take(json.loads(line), rows, rules)
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -119,33 +115,9 @@ def _take(entry: Any, rows: dict[str, Decision], rules: dict[str, RuleAction]) -
         rows[id] = Decision(action, entry.get("answer"), str(entry.get("reason") or ""))
 
 
-def _whole(data: bytes) -> bytes:
-    """The data without a last line of ours that a kill cut off: it was never confirmed."""
-    start = data.rfind(b"\n") + 1
-    tail = data[start:]
-    if not tail.startswith(b"{"):
-        return data
-    try:
-        json.loads(tail)
-    except ValueError:
-        return data[:start]
-    return data
-
-
 def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Add lines; when this returns they are durable. Call it under the project's lock."""
-    text = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    fresh = not path.exists()
-    with path.open("ab+") as file:
-        file.seek(0)
-        data = file.read()
-        whole = _whole(data)
-        file.truncate(len(whole))
-        file.write(text if whole.endswith(b"\n") or not whole else b"\n" + text)
-        file.flush()
-        os.fsync(file.fileno())
-    if fresh:
-        fsync(path.parent)
+    durable_lines.append(path, lines)
 
 
 def write(path: Path, decisions: Decisions) -> None:

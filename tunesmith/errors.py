@@ -39,7 +39,14 @@ class TunesmithError(Exception):
         return f"{place}{self.what} [{self.code}]{remedy}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.code, self.what, self.where, self.fix))
+        return (_revived, (type(self), self.__dict__.copy(), self.args))
+
+
+def _revived(kind: type[TunesmithError], state: dict[str, object], args: tuple[object, ...]) -> TunesmithError:
+    """An error as it was in the process that raised it, whatever its kind is made from."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(TunesmithError):
@@ -65,9 +72,6 @@ class Faults(InputError):
         if self.more:
             lines.append(f"- … and {self.more} more like these")
         return "\n".join(lines)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.faults, self.more))
 
 
 class Busy(InputError):
@@ -107,9 +111,6 @@ class Cancelled(TunesmithError):
 
     def __init__(self, what: str = "stopped by you; what was finished is kept") -> None:
         super().__init__("cancelled", what, fix="`tunesmith run` goes on from here")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.what,))
 
 
 def raise_all(faults: Sequence[InputError], shown: int = 20) -> None:

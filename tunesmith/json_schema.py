@@ -63,6 +63,37 @@ def uses(schema: Any, keyword: str) -> bool:
     return any(keyword in block for block in _blocks(schema))
 
 
+def listed_fields(schema: Mapping[str, Any]) -> list[str]:
+    """The top-level fields whose values the schema lists: an enum, a constant, or true and false."""
+    properties = _resolved(schema, schema).get("properties")
+    if not isinstance(properties, Mapping):
+        return []
+    return [name for name, rule in properties.items() if _lists_values(rule, schema)]
+
+
+def _lists_values(rule: Any, schema: Mapping[str, Any], depth: int = 0) -> bool:
+    """Whether all values that a rule allows are listed."""
+    rule = _resolved(rule, schema)
+    if depth > 8:
+        return False
+    if "enum" in rule or "const" in rule or rule.get("type") in ("boolean", "null"):
+        return True
+    branches = [branch for word in ("anyOf", "oneOf") for branch in rule.get(word) or ()]
+    return bool(branches) and all(_lists_values(branch, schema, depth + 1) for branch in branches)
+
+
+def _resolved(rule: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow local references such as ``#/$defs/Category``; what is no object is an empty one."""
+    for _ in range(8):
+        target = rule.get("$ref") if isinstance(rule, Mapping) else None
+        if not isinstance(target, str) or not target.startswith("#"):
+            break
+        rule = schema
+        for step in filter(None, target[1:].split("/")):
+            rule = rule.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(rule, Mapping) else {}
+    return rule if isinstance(rule, Mapping) else {}
+
+
 def _blocks(schema: Any) -> Iterator[Mapping[str, Any]]:
     """The schema and all that it is made of, as far as these are objects."""
     waiting = [schema]

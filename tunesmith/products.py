@@ -36,7 +36,8 @@ class Criterion:
 class Rule:
     """What every answer must keep to; what is not given asks for nothing.
 
-    ``field`` names one field of a JSON answer; without it the rule is about the whole answer.
+    ``field`` names one field of a JSON answer; without it the rule is about the whole answer. ``code`` is the text of
+    the file that ``python`` names a function of.
     """
 
     field: str | None = None
@@ -50,6 +51,10 @@ class Rule:
     at_least_words: int | None = None
     at_most_words: int | None = None
     language: str | None = None
+    at_most_grade: float | None = None
+    schema: dict[str, Any] | None = None
+    python: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -483,8 +488,8 @@ class TunedModel:
 class Report:
     """Is it good enough: scores by candidate, differences, the goal's verdict, the worst rows.
 
-    ``scores[candidate]`` is a list of Score. ``verdict``: code (met, not_met, too_few_examples,
-    no_goal), words, and one entry a criterion.
+    ``scores[candidate]`` is a list of Score. ``verdict``: decision (ship, do_not_ship, not_enough_evidence), code of
+    the goal (met, not_met, too_few_examples, no_goal), words, and one entry a criterion.
     """
 
     folder: Path

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith import decisions, project_file
+from tunesmith import decisions, project_file, ratings, user_folder
 from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
 from tunesmith.project_file import FILE, ProjectSettings
+from tunesmith.ratings import Ratings
 from tunesmith.tombstones import FOLDER, PENDING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tunesmith.blind_review import BlindReview
     from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
@@ -60,8 +61,7 @@ class Project:
         self.file = self.root / FILE
         self.store = Store(self.root / ".tunesmith")
         self.finished_forgetting: Path | None = None  # the receipt of one that a kill had cut off
-        default_cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tunesmith"
-        self.cache = Path(os.environ.get("TUNESMITH_CACHE", default_cache)).expanduser()
+        self.cache = user_folder.cache()
 
     @classmethod
     def create(cls, folder: Path | str, *, input: str, output: str, name: str | None = None) -> Project:
@@ -213,6 +213,26 @@ class Project:
 
         return reviewing(self, again=again)
 
+    def rating(
+        self,
+        *,
+        reviewer: str | None = None,
+        candidates: Sequence[str] | None = None,
+        rows: int | None = None,
+        part: str = "test",
+    ) -> BlindReview:
+        """Rows of the last test with two candidates' answers side by side, without their names, to say which is better.
+
+        ``reviewer`` is by default the login's name, ``candidates`` the tuned model and what it is to beat.
+        """
+        from tunesmith.blind_review import blind_review
+
+        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+
+    def ratings(self) -> Ratings:
+        """What people said of answers, and the better answers that they wrote."""
+        return ratings.read(self.root / ratings.FILE)
+
     def _finish_forgetting(self) -> None:
         """Finish a forgetting that a kill had cut off."""
         if (self.root / FOLDER / PENDING).exists():
@@ -247,6 +267,18 @@ class Project:
 
         project_file.edit(self.file, change)
         return wanted
+
+    def allow_code(self) -> list[str]:
+        """Allow this user's runs to call the Python functions that the goal's rules name, until their files change.
+
+        Returns them, such as checks.py:polite. Code of a project that you did not write can do all that you can.
+        """
+        from tunesmith.allowed_code import allow, read
+
+        places = [rule.python for rule in self.settings.goal.rules if rule.python]
+        for source in [read(self.root, place, "goal.rules") for place in places]:
+            allow(source)
+        return places
 
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""

@@ -72,11 +72,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     decided = [{"id": edited, "decision": "edit", "answer": f"ask {NAME} again"}, {"id": sound, "decision": "keep"}]
     (folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in decided))
     project.run()
+    _rate(project)
     checkpoint = folder / ".tunesmith" / "work" / "train-0123456789abcdef"
     checkpoint.mkdir()
     (checkpoint / "rows.json").write_text(json.dumps([NAME]))
     assert NAME not in (folder / "tunesmith.yaml").read_text()
     return folder
+
+
+def _rate(project: Project) -> None:
+    """Ratings of all rows, remarks on two of hers, and one that names her on a row that is not hers."""
+    test = project.product("test")
+    pair = ("commonest answer", "tuned") if _alike(test, "base") else ("base", "tuned")
+    review = project.rating(reviewer="ana", candidates=pair)
+    while review.case is not None:
+        if NAME in review.case.input or review.left == 1:
+            review.comment(f"poor {NAME}")
+            review.correct("delivery")
+        review.choose("A")
+
+
+def _alike(test: Any, name: str) -> bool:
+    return all(row[name]["answer"] == row["tuned"]["answer"] for row in test.predictions())
 
 
 @pytest.fixture
@@ -116,7 +133,8 @@ def once_tested(project: Path) -> set[str]:
 def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> None:
     before, searched = holding(project, NAME, MAIL)
     assert stages_of(before) == {"collect", "clean", "format", "test"}
-    assert {"decisions.jsonl", "rows.jsonl"} < before
+    assert {"decisions.jsonl", "ratings.jsonl", "rows.jsonl"} < before
+    rated = {one.id for one in Project.open(project).ratings().rated}
     assert searched >= 40
     hers = {row.id for row in Project.open(project).product("collect").examples() if NAME.lower() in row.input.lower()}
     learned = set(ids_in(next(made.glob(".tunesmith/artifacts/train-*")) / "examples.parquet"))
@@ -133,7 +151,7 @@ def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> N
     [model] = receipt["left"]["models"]
     assert (project / model["path"] / "model").is_dir()
     removed = {entry["path"] for entry in receipt["files"] if entry["action"] == "removed"}
-    assert before - {"rows.jsonl", "decisions.jsonl", ".tunesmith/events.jsonl"} <= removed
+    assert before - {"rows.jsonl", "decisions.jsonl", "ratings.jsonl", ".tunesmith/events.jsonl"} <= removed
     assert all(len(entry["sha256_before"]) == 64 for entry in receipt["files"])
     assert not hers & set(json.dumps(receipt).split('"'))
     for path in project.glob(".tunesmith/artifacts/*/*.parquet"):
@@ -141,6 +159,11 @@ def test_nothing_of_a_person_is_left_in_any_file(project: Path, made: Path) -> N
             assert not hers & set(ids_in(path)), path
     assert once_tested(project) == sound
     assert len(Project.open(project).decisions().rows) == 1
+    left = {one.id for one in Project.open(project).ratings().rated}
+    assert left < rated
+    assert left
+    assert not left & hers
+    assert len(left) == len(rated - hers)  # a remark about her on a row of another: the remark is gone, not the row
     assert stat.S_IMODE((project / "forgotten" / "key").stat().st_mode) == 0o600
 
 

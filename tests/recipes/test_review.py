@@ -67,11 +67,13 @@ def project(made: Path, tmp_path: Path) -> Path:
 class Terminal:
     """The command in a terminal of 100 columns; ``said`` is all that it wrote, without colours."""
 
-    def __init__(self, project: Path, cache: Path, *words: str, **more: str) -> None:
+    def __init__(
+        self, project: Path, cache: Path, *words: str, verb: tuple[str, ...] = ("clean", "--review"), **more: str
+    ) -> None:
         self._screen, inner = pty.openpty()
         hidden = dict.fromkeys(("EDITOR", "VISUAL"), "")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tunesmith.cli", "clean", "--review", *words, "--project", str(project)],
+            [sys.executable, "-m", "tunesmith.cli", *verb, *words, "--project", str(project)],
             stdin=inner,
             stdout=inner,
             stderr=inner,

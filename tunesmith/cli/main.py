@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tunesmith.cli import add, ask, base, clean, docs, format, new, run, serve, show, stage, status
+from tunesmith.cli import add, ask, base, blind_review, clean, docs, format, new, run, serve, show, stage, status
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
-VERBS = (new, add, run, status, show, ask, serve, stage, base, clean, format, docs)
+VERBS = (new, add, run, status, show, ask, serve, blind_review, stage, base, clean, format, docs)
 CANCELLED = 130
 STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
 
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="From a file of examples to a tested, tailored model that you own.",
         epilog="Begin with `tunesmith new DIR --output label`, `tunesmith add FILE`, `tunesmith run`. "
         "Exit codes: 0 done, 1 a stage failed, 2 the project or its input is wrong, "
-        "3 done but the goal is not met, 130 cancelled.",
+        "3 done but not shown to be good enough, 4 (--gate) not enough evidence, 130 cancelled.",
         parents=[everywhere()],
         allow_abbrev=False,
     )

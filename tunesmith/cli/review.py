@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunesmith.cli.arguments import open_project
 from tunesmith.cli.keys import Keys, keys_at_once
 from tunesmith.cli.run import make
+from tunesmith.cli.typed import typed
 from tunesmith.decisions import Decision, RuleAction
 from tunesmith.errors import InputError
 
@@ -131,7 +127,7 @@ def _edit(screen: Screen, review: Review, rows: list[ShownRow]) -> None:
 
     first, reason = rows[0].example, review.case.reason if review.case else ""
     old = first.answer or ""
-    new = _in_editor(old) if os.environ.get("VISUAL") or os.environ.get("EDITOR") else _in_line(screen, old)
+    new = typed(screen, "The new answer", old)
     if new is None or new == old or is_blank(new):
         screen.say("The answer is as it was; nothing is decided.", "dim")
         return
@@ -144,39 +140,6 @@ def _edit(screen: Screen, review: Review, rows: list[ShownRow]) -> None:
         screen.indented(answer)
     others = {row.example.id: Decision("drop", reason=reason) for row in rows[1:]}
     review.decide({first.id: Decision("edit", answer, reason), **others})
-
-
-def _in_line(screen: Screen, old: str) -> str | None:
-    """Ask for the answer on one line, with the old one there to be changed; ends of lines are written as \\n."""
-    import readline
-
-    screen.say("The new answer (\\n is the end of a line, an empty one changes nothing):", "dim")
-    readline.set_startup_hook(lambda: readline.insert_text(old.replace("\\", "\\\\").replace("\n", "\\n")))
-    try:
-        typed = input("> ")
-    except EOFError:
-        return None
-    finally:
-        readline.set_startup_hook(None)
-    return typed.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\") or None
-
-
-def _in_editor(old: str) -> str | None:
-    """Open the user's editor on the answer, in a file that only the user can read."""
-    command = shlex.split(os.environ.get("VISUAL") or os.environ["EDITOR"])
-    with tempfile.TemporaryDirectory(prefix="tunesmith-") as folder:
-        path = Path(folder) / "answer.txt"
-        path.write_text(old, encoding="utf-8")
-        try:
-            done = subprocess.run([*command, str(path)], check=False)
-        except OSError as error:
-            raise InputError(
-                "no_editor", f"the editor {command[0]!r} cannot be started ({error.strerror})", "EDITOR", "set EDITOR"
-            ) from error
-        if done.returncode != 0:
-            return None
-        text = path.read_text(encoding="utf-8", errors="replace")
-    return text if old.endswith("\n") else text.removesuffix("\n")
 
 
 def _show(screen: Screen, review: Review) -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.gate import add_gate_options, check_gate, exit_code, tell_as_json
 from tunesmith.errors import InputError
 from tunesmith.events import fan_out
 from tunesmith.launch import follows
@@ -23,6 +24,7 @@ def add_parser(verbs: Any) -> None:
         "--to", metavar="STAGE", choices=list(STAGES), help=f"stop after this stage: {', '.join(STAGES)}"
     )
     add_making_options(parser)
+    add_gate_options(parser)
 
 
 def add_making_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,11 @@ def add_making_options(parser: argparse.ArgumentParser) -> None:
         help="change a setting for this run: --set train.epochs=1",
     )
     parser.add_argument("--from-scratch", action="store_true", help="make every stage again")
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="allow the Python files that the goal's rules name to run on this machine, until they change",
+    )
     parser.add_argument(
         "--log-to",
         metavar="TOOL",
@@ -54,10 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
                 "two_projects", "the project is named twice", "--project", "give DIR or --project, not both"
             )
         arguments.project = arguments.folder
-    screen = Screen()
+    check_gate(arguments, arguments.to)
+    screen = Screen(stderr=arguments.json)
     result = make(arguments, screen, to=arguments.to)
     conclude(screen, result)
-    return result.exit_code
+    code = exit_code(result, arguments.gate)
+    if arguments.json:
+        tell_as_json(result, code)
+    return code
 
 
 def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> RunResult:
@@ -73,6 +84,9 @@ def make(arguments: argparse.Namespace, screen: Screen, *, to: str | None) -> Ru
     from tunesmith.cli.progress import progress
 
     project = open_project(arguments)
+    if arguments.allow_code:
+        allowed = project.allow_code()
+        screen.say(f"Allowed until it changes: {', '.join(allowed) or 'no rule names Python code'}")
     with ExitStack() as stack:
         sinks = []
         if arguments.log_to:
@@ -98,6 +112,8 @@ def conclude(screen: Screen, result: RunResult) -> None:
         headline(screen, result.verdict)
         for line in scores_line(result.test):
             screen.say(line)
+        if result.test.facts.get("in_use"):
+            screen.say(str(result.test.facts["in_use"]["words"]), wrap=True)
     screen.say()
     if result.report is not None:
         screen.say(f"report  {near_path(result.report)}")

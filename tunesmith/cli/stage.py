@@ -9,6 +9,7 @@ import argparse
 from typing import Any
 
 from tunesmith.cli.arguments import STAGES, add_verb
+from tunesmith.cli.gate import add_gate_options, exit_code, tell_as_json
 from tunesmith.cli.run import add_making_options, make
 
 PLAIN = ("goal", "collect", "split", "train", "test")
@@ -19,6 +20,8 @@ def add_parser(verbs: Any) -> None:
         parser = add_verb(verbs, word, run, f"make the stages up to {word} and show {STAGES[word]}")
         parser.set_defaults(stage=word)
         add_making_options(parser)
+        if word == "test":
+            add_gate_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,5 +34,9 @@ def make_and_show(arguments: argparse.Namespace, stage: str) -> int:
     from tunesmith.cli.show import show_stage
 
     result = make(arguments, Screen(stderr=True), to=stage)
-    show_stage(stage, getattr(result, stage), Screen())
-    return result.exit_code
+    as_json = getattr(arguments, "json", False)
+    show_stage(stage, getattr(result, stage), Screen(stderr=as_json))
+    code = exit_code(result, getattr(arguments, "gate", False))
+    if as_json:
+        tell_as_json(result, code)
+    return code

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tunesmith import decisions
+from tunesmith import decisions, ratings
 from tunesmith.artifact import MANIFEST, Store, fsync, make_folder, read_json, sha256_of, write_json
 from tunesmith.decisions import Decisions
 from tunesmith.errors import Busy
@@ -32,7 +32,7 @@ class Intent:
     """All that carrying out needs, without a text of the rows. Paths are relative to the project.
 
     ``files`` are the files that hold the rows, with what becomes of them and their sha256 before; ``left`` are
-    places in the user's own files, ``models`` the weights that learned a row.
+    places in the user's own files, ``models`` the weights that learned a row, ``ratings`` hashes of lines that go.
     """
 
     when: str
@@ -48,6 +48,7 @@ class Intent:
     files: list[dict[str, Any]]
     left: list[str]
     models: list[dict[str, str]]
+    ratings: list[str] = field(default_factory=list)
 
 
 def begin(project: Path, intent: Intent) -> None:
@@ -83,6 +84,9 @@ def carry_out(project: Path, store: Store, intent: Intent) -> Path:
         _rewrite_split(project / name, set(intent.ids))
     for name in intent.removed:
         _remove(project / name)
+    ratings.remove(
+        project / ratings.FILE, intent.ids, intent.ratings
+    )  # after its folder, to which no reviewer can add any more
     receipt = _write_receipt(project, intent)
     for folder in (
         project,

@@ -18,6 +18,7 @@ from tunesmith.errors import InputError
 from tunesmith.example import Example
 from tunesmith.example_parquet import example_from_row, read_rows
 from tunesmith.products import PRIVATE_FILE
+from tunesmith.ratings import Said
 from tunesmith.similarity.normal_form import normalise
 from tunesmith.tombstones import Tombstones
 
@@ -78,14 +79,16 @@ def _readings(text: str) -> Iterator[str]:
             pass
 
 
-def find_rows(store: Store, words: Sequence[str], decisions: Decisions, tombstones: Tombstones) -> tuple[Rows, Wanted]:
-    """Look in every collection and clean set, old ones too.
+def find_rows(
+    store: Store, words: Sequence[str], decisions: Decisions, tombstones: Tombstones, said: Sequence[Said] = ()
+) -> tuple[Rows, Wanted]:
+    """Look in every collection and clean set, old ones too, and in what people ``said`` of rows.
 
     Raises InputError ``nothing_to_forget`` for a word that is no id and stands in no row.
     """
     tables = sorted(_tables(store), key=lambda path: path.parent.stat().st_mtime)
-    wanted = Wanted(words, _known_ids(tables, words))
-    seeds, hits = _seeds(tables, wanted, decisions)
+    wanted = Wanted(words, _known_ids(tables, words) | {line.id for line in said if line.id in words})
+    seeds, hits = _seeds(tables, wanted, decisions, said)
     missing = [value for value in wanted.values if value not in hits]
     if missing:
         raise InputError(
@@ -135,7 +138,7 @@ def _known_ids(tables: list[Path], words: Sequence[str]) -> set[str]:
     return {id for path in tables for id in ids_in(path) if id in asked} if asked else set()
 
 
-def _seeds(tables: list[Path], wanted: Wanted, decisions: Decisions) -> tuple[set[str], set[str]]:
+def _seeds(tables: list[Path], wanted: Wanted, decisions: Decisions, said: Sequence[Said]) -> tuple[set[str], set[str]]:
     """The ids of the rows that are named or hold a named text, and the texts that were found."""
     seeds, hits = set(wanted.ids), set[str]()
     if not wanted.values:
@@ -153,6 +156,8 @@ def _seeds(tables: list[Path], wanted: Wanted, decisions: Decisions) -> tuple[se
             look(example.id, texts_of(example))
     for id, decision in decisions.rows.items():
         look(id, _readings(decision.answer or ""))
+    for line in said:  # a remark may name whom the row is not about: it goes, and the row stays
+        look(None, iter(line.texts))
     for path in {path.parent / "set_aside.parquet" for path in tables if path.parent.name.startswith("collect-")}:
         for row in _rows(path):
             look(None, _readings(row["raw"]))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith import ratings
 from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
@@ -56,18 +57,26 @@ def planning(project: Project, words: Sequence[str]) -> Iterator[Plan]:
         finish(project.root, project.store)
         tombstones = Tombstones.of(project.root)
         decisions = project.decisions()
-        rows, wanted = find_rows(project.store, words, decisions, tombstones)
-        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows))
+        said = ratings.said(project.root / ratings.FILE)
+        rows, wanted = find_rows(project.store, words, decisions, tombstones, said)
+        about = [line.hash for line in said if line.id in rows.ids or any(map(wanted.in_text, line.texts))]
+        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows), about)
 
 
 def _plan(
-    project: Project, words: Sequence[str], rows: Rows, wanted: Wanted, tombstones: Tombstones, decided: set[str]
+    project: Project,
+    words: Sequence[str],
+    rows: Rows,
+    wanted: Wanted,
+    tombstones: Tombstones,
+    decided: set[str],
+    said: list[str],
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
-    if rows.ids & decided:
-        files.append(_entry(root / DECISIONS, root, "rewritten"))
+    touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
+    files += [_entry(root / name, root, "rewritten") for name, about in touched.items() if about]
     lines = log.lines_about(store.root / log.FILE, rows, wanted)
     if lines:
         files.append(_entry(store.root / log.FILE, root, "rewritten"))
@@ -84,6 +93,7 @@ def _plan(
         removed=[str(path.relative_to(root)) for path in removed],
         rewritten=[str(path.relative_to(root)) for path in rewritten],
         log_lines=lines,
+        ratings=said,
         files=files,
         left=list(dict.fromkeys(left)),
         models=[{"path": str(path.relative_to(root)), **_weights(path)} for path in models],
@@ -221,7 +231,7 @@ def _own_files(root: Path, wanted: Wanted) -> Iterator[str]:
         return
     for path in sorted(root.rglob("*")):
         first = path.relative_to(root).parts[0]
-        if first in (".tunesmith", ".git", FOLDER, DECISIONS) or not path.is_file():
+        if first in (".tunesmith", ".git", FOLDER, DECISIONS, ratings.FILE) or not path.is_file():
             continue
         if path.stat().st_size <= _SEARCHED_BYTES:
             with path.open(encoding="utf-8", errors="replace") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -43,13 +43,17 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer. ``confidence`` in [0, 1]; ``finished`` is False when the length limit cut it."""
+    """One answer. ``confidence`` in [0, 1]; ``finished`` is False when the length limit cut it.
+
+    ``field_confidence``: of a JSON object, the probability of each short value at its top, in [0, 1].
+    """
 
     text: str
     confidence: float
     tokens: int
     seconds: float
     finished: bool = True
+    field_confidence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
 from tunesmith.pipeline import encoder
 from tunesmith.pipeline.follow import follow
+from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.stale import earlier_split, facts, recipe
 from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
@@ -65,8 +66,10 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done; 3 done, but the goal is not shown to be met."""
-        return 3 if self.verdict and self.verdict["code"] in ("not_met", "too_few_examples") else 0
+        """0 done; 3 done, but the model is not shown to be good enough. Without a goal there is nothing to be shown."""
+        if self.verdict is None or self.verdict["decision"] == "ship":
+            return 0
+        return 0 if self.verdict["decision"] == "not_enough_evidence" and self.verdict["code"] == "no_goal" else 3
 
 
 def check(project: Project, settings: ProjectSettings) -> None:
@@ -230,6 +233,7 @@ def _make(
             "encoder": encoder.given(project, settings) if stage.name == "clean" else None,
             "earlier_clean": _folder_of_latest(project, "clean"),
             "answers": project.store.root / ANSWERS,
+            **in_use_folder(project, wanted),
         },
         ranks=ranks,
     )

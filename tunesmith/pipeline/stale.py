@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
 from tunesmith.pipeline import encoder
+from tunesmith.pipeline.in_use import in_use_facts
 from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
 from tunesmith.tombstones import Tombstones
@@ -72,6 +73,8 @@ def recipe(
     result["facts"] = facts(project, settings, stage.name)
     if stage.name == "split":
         result["facts"] = _follows(project, json.loads(json.dumps(result, default=str)))
+    if stage.name == "test":
+        result["facts"] = in_use_facts(project, json.loads(json.dumps(result, default=str)), made["train"].id)
     if stage.name == "clean" and not anew:
         result["facts"] = _looked(project, json.loads(json.dumps(result, default=str)))
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
@@ -90,9 +93,15 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
             found["forgotten"] = hash_of(sorted(forgotten.hashes))
         return found
     if name == "goal":
-        from tunesmith.stages.goal.run import schema_of
+        from tunesmith.stages.goal.run import rule_sheets, schema_of
 
-        return {"schema": schema_of(settings.goal, project.root)}
+        found = {"schema": schema_of(settings.goal, project.root)}
+        if any(rule.schema_ or rule.python for rule in settings.goal.rules):
+            found["rules"] = hash_of(rule_sheets(settings.goal, project.root))
+        return found
+    if name == "test":  # the report tells what people said
+        said = project.ratings().facts()
+        return {"ratings": said} if said else {}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
     if name == "base":

@@ -32,8 +32,11 @@ def measure(
     labels: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
     rules: Sequence[Rule] = (),
+    inputs: Sequence[str] | None = None,
 ) -> dict[str, Statistic]:
     """Measure answers against references, row by row, and against the goal's rules. Metrics come in a fixed order.
+
+    ``inputs`` are what the answers answer; rules in Python need them.
 
     Raises ValueError when the two do not have the same length.
     """
@@ -45,7 +48,7 @@ def measure(
         found = measure_json(references, answers, schema)
     else:
         found = measure_prose(references, answers)
-    return {**found, **(measure_rules(answers, rules, is_json=output == "json") if rules else {})}
+    return {**found, **(measure_rules(answers, rules, is_json=output == "json", inputs=inputs) if rules else {})}
 
 
 def metrics_of(

@@ -4,26 +4,92 @@ from __future__ import annotations
 
 import math
 
-from tunesmith.example import Score
+import numpy as np
+
 from tunesmith.scoring.intervals import Z
+from tunesmith.scoring.statistic import Mean, Statistic
+from tunesmith.scoring.threshold import ONE_SIDED
+
+#: The chance that so many rows settle it, when the true value is what was assumed: four in five.
+POWER = 0.8
+#: Above this the jumps of the binomial distribution no longer matter, and the formula alone is used.
+_EXACT_UP_TO = 20_000
+_NEAR = 1e-9
 
 
-def rows_needed(score: Score, at_least: float, *, proportion: bool) -> int | None:
-    """Test rows at which the interval would leave ``at_least`` on one side, if the value stayed as it is.
+def rows_needed(
+    statistic: Statistic, at_least: float, *, power: float = POWER, level: float = ONE_SIDED, nearer: float = 1.0
+) -> int | None:
+    """Test rows at which ``at_least`` is shown to be reached (or missed) with a chance of ``power``.
 
-    That "if" is an assumption: the value will move as rows are added, so this is a size to aim at,
-    not a promise; rows must be independent and like these. None when no number would do: the value
-    lies on the threshold itself, or the threshold is 0 or 1.
-
-    Proportions: Wilson's interval is the set of shares that the score test does not refuse, so
-    n = z² c (1 - c) / (p - c)². Others: the interval's half on that side shrinks with sqrt(n).
+    The true value is assumed to be what it is on these rows, or ``nearer`` (0 to 1) times as far from ``at_least``:
+    the value will move as rows are added, and 0.5 is a cautious look at that. Rows must be independent and like
+    these. ``level`` is the one-sided level of the claim. None when no number would do: the value lies on the threshold
+    itself, or nothing is beyond it.
     """
-    distance = score.value - at_least
-    if math.isclose(distance, 0.0, abs_tol=1e-9):
+    value = statistic.estimate()
+    distance = nearer * (value - at_least)
+    if abs(distance) <= _NEAR:
         return None
-    if proportion:
-        variance = at_least * (1 - at_least)
-        needed = Z * Z * variance / distance**2
-        return max(1, math.ceil(needed - 1e-9)) if variance > 0 else None
-    half = score.value - score.low if distance > 0 else score.high - score.value
-    return max(1, math.ceil(score.n * (half / distance) ** 2 - 1e-9))
+    if isinstance(statistic, Mean) and statistic.binary:
+        return rows_for_proportion(at_least + distance, at_least, power=power, level=level)
+    deviation = _deviation_of_a_row(statistic)
+    if deviation <= _NEAR:
+        return _rows_of_equals(statistic, value, distance)
+    from scipy.special import ndtri
+
+    # The t distribution's wider tails cost about half of z squared rows: Guenther, The American Statistician 35 (1981).
+    points = -float(ndtri(level)) + float(ndtri(power))
+    return math.ceil((points * deviation / distance) ** 2 + float(ndtri(level)) ** 2 / 2 - _NEAR)
+
+
+def rows_for_proportion(share: float, at_least: float, *, power: float = POWER, level: float = ONE_SIDED) -> int | None:
+    """The fewest rows from which on a true ``share`` is shown to lie beyond ``at_least`` with a chance of ``power``.
+
+    Shown as `threshold.p_reached` and Wilson's interval show it, both. n = (z_level sqrt(c (1 - c)) + z_power sqrt(p (1
+    - p)))² / (p - c)² (Fleiss, Levin and Paik, "Statistical methods for rates and proportions", 2003, section 2.5),
+    and from there by the binomial distribution itself, whose power jumps up and down from row to row.
+    """
+    if not 0 < at_least < 1:
+        return 1 if share < at_least else None  # one mistake disproves 100%, and nothing proves it
+    from scipy.special import ndtri
+
+    spread = math.sqrt(at_least * (1 - at_least))
+    z = -float(ndtri(level)) * spread + float(ndtri(power)) * math.sqrt(max(0.0, share * (1 - share)))
+    about = math.ceil((z / (share - at_least)) ** 2)
+    if about > _EXACT_UP_TO:
+        return about
+    jump = math.ceil(5 / min(at_least, 1 - at_least))  # the power jumps when one row more may be missed
+    rows = np.arange(max(1, 3 * about // 4 - jump), 5 * about // 4 + jump + 20)
+    short = np.flatnonzero(chance_to_settle(rows, share, at_least, level=level) < power)
+    return int(rows[short[-1]]) + 1 if len(short) else int(rows[0])
+
+
+def chance_to_settle(
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]], share: float, at_least: float, *, level: float = ONE_SIDED
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The chance that so many rows ``[n]`` show a true ``share`` to lie beyond ``at_least``, on its side, ``[n]``."""
+    from scipy.stats import binom
+
+    half = Z * np.sqrt(rows * at_least * (1 - at_least))
+    if share > at_least:
+        hits = np.maximum(binom.isf(level, rows, at_least) + 1, np.ceil(rows * at_least + half - _NEAR))
+        return np.asarray(binom.sf(hits - 1, rows, share))
+    hits = np.minimum(binom.ppf(level, rows, at_least) - 1, np.ceil(rows * at_least - half + _NEAR) - 1)
+    return np.asarray(binom.cdf(hits, rows, share))
+
+
+def _deviation_of_a_row(statistic: Statistic) -> float:
+    """What one row adds to the statistic's spread: its standard error times sqrt(n), by leaving out a row at a time."""
+    n = statistic.rows
+    if n < 2:
+        return 0.0
+    without = statistic.leave_one_out()
+    return math.sqrt((n - 1) * float(np.sum((without - without.mean()) ** 2)))
+
+
+def _rows_of_equals(statistic: Statistic, value: float, distance: float) -> int | None:
+    """Rows at which the interval of equal values (`intervals.bootstrap`) is narrow enough, if all stay equal."""
+    smallest, largest = statistic.bounds
+    room = value - smallest if distance > 0 else (2 * value - smallest if math.isinf(largest) else largest) - value
+    return max(1, math.ceil(Z * Z * (room / abs(distance) - 1) - _NEAR)) if room > 0 else 1

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tunesmith.scoring.intervals import RESAMPLES, bootstrap
+from tunesmith.scoring.paired_intervals import interval_of_difference
 from tunesmith.scoring.statistic import FloatArray, MacroF1, Mean, Minus, Statistic
 
 _CELLS_AT_ONCE = 2_000_000
@@ -52,12 +53,16 @@ def difference(
 ) -> Difference:
     """Compare two models by one metric on the same rows. Each side is a name and its statistic.
 
-    The interval is a bootstrap of rows drawn in pairs. Raises ValueError when the rows do not match.
+    The interval is that of `paired_intervals`, of macro-F1 a bootstrap of rows drawn in pairs.
+    Raises ValueError when the rows do not match.
     """
     (left_name, ours), (right_name, theirs) = left, right
     if ours.rows != theirs.rows:
         raise ValueError(f"{metric}: {ours.rows} rows cannot be paired with {theirs.rows}")
-    low, high = bootstrap(Minus(ours, theirs), resamples=resamples, seed=seed)
+    if isinstance(ours, Mean) and isinstance(theirs, Mean):
+        low, high = interval_of_difference(ours, theirs, resamples=resamples, seed=seed)
+    else:
+        low, high = bootstrap(Minus(ours, theirs), resamples=resamples, seed=seed)
     p, test = _p_value(ours, theirs, resamples, seed)
     value = ours.estimate() - theirs.estimate()
     return Difference(metric, left_name, right_name, value, ours.rows, low, high, p, test)

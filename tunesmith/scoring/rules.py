@@ -6,77 +6,108 @@ Examples are held against them by `clean`, a model's answers by `test`.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import regex
+from jsonschema.exceptions import best_match
+from referencing.exceptions import Unresolvable
 
+from tunesmith.allowed_code import function_of
 from tunesmith.errors import InputError
-from tunesmith.json_schema import PATTERN_SECONDS
+from tunesmith.json_schema import PATTERN_SECONDS, SIMPLER, SlowPattern, validator
 from tunesmith.language import is_other, known_languages, language_of
 from tunesmith.products import Rule
+from tunesmith.scoring.reading_level import grade
 from tunesmith.scoring.statistic import Mean, Statistic
 from tunesmith.scoring.words import words
 
 SHOWN = 40
 
+#: What is no JSON, or was not read as such.
+_NO_VALUE = object()
 _Check = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a rule is about: a text, what it is as JSON, and the input that it answers."""
+
+    text: str
+    value: Any
+    input: str
+
+
+_Look = Callable[[_Piece], str | None]
 
 
 class RuleCheck:
     """Whether answers keep to the rules. ``is_json``: answers are JSON objects, and rules may be about their fields."""
 
     def __init__(self, rules: Sequence[Rule], is_json: bool = False) -> None:
-        self._rules = [(rule.field, list(_checks(rule, number))) for number, rule in enumerate(rules)]
+        self._rules = [(rule.field, list(_looks(rule, number))) for number, rule in enumerate(rules)]
         self._is_json = is_json
 
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def faults(self, answer: str, value: Any = None) -> list[str]:
-        """Say which rules the answer breaks, and how. ``value`` is a JSON answer as parsed, where that was done.
+    def faults(self, answer: str, value: Any = None, input: str = "") -> list[str]:
+        """Say which rules the answer breaks, and how. ``value`` is a JSON answer as parsed, where that was done;
+        ``input`` is what it answers, for rules in Python.
 
-        Raises InputError ``slow_pattern`` for a pattern that takes too long.
+        Raises InputError ``slow_pattern`` for a pattern that takes too long, ``rule_failed`` for
+        Python code that fails.
         """
         if self._is_json and value is None:
             value = _parsed(answer)
         return [
             f"{name}{fault}"
-            for field, checks in self._rules
-            for name, text in self._texts(field, answer, value)
-            for check in checks
-            if (fault := check(text))
+            for field, looks in self._rules
+            for name, piece in self._pieces(field, answer, value, input)
+            for look in looks
+            if (fault := look(piece))
         ]
 
-    def _texts(self, field: str | None, answer: str, value: Any) -> Iterator[tuple[str, str]]:
+    def _pieces(self, field: str | None, answer: str, value: Any, input: str) -> Iterator[tuple[str, _Piece]]:
         """What a rule is about, with what it is called. A field that is not there breaks no rule: the schema asks."""
         if field is not None:
             if isinstance(value, dict) and value.get(field) is not None:
-                yield f"{field}: ", _written(value[field])
+                yield f"{field}: ", _Piece(_written(value[field]), value[field], input)
         elif self._is_json and isinstance(value, dict):
-            yield "", "\n".join(map(_written, value.values()))
+            yield "", _Piece("\n".join(map(_written, value.values())), value, input)
         else:
-            yield "", answer
+            yield "", _Piece(answer, _NO_VALUE, input)
 
 
-def measure_rules(answers: Sequence[str], rules: Sequence[Rule], *, is_json: bool) -> dict[str, Statistic]:
+def measure_rules(
+    answers: Sequence[str], rules: Sequence[Rule], *, is_json: bool, inputs: Sequence[str] | None = None
+) -> dict[str, Statistic]:
     """``rules_kept``: the share of answers that break none of the rules.
 
-    A pattern that takes too long is not kept, nor is anything by what should be a JSON object and is none.
+    A pattern that takes too long or Python code that fails is not kept, nor is anything by what should be a JSON
+    object and is none. Raises ValueError when a rule in Python is given no ``inputs``.
     """
     check = RuleCheck(rules, is_json)
+    if inputs is None and any(rule.python for rule in rules):
+        raise ValueError("a rule in Python is called with answer and input, and there are no inputs")
 
-    def keeps(answer: str) -> bool:
+    def keeps(answer: str, input: str) -> bool:
         value = _parsed(answer) if is_json else None
         if is_json and not isinstance(value, dict):
             return False
         try:
-            return not check.faults(answer, value)
+            return not check.faults(answer, value, input)
         except InputError:  # the rule was fast on every example: it is this answer that it cannot read
             return False
 
-    return {"rules_kept": Mean(np.array([float(keeps(answer)) for answer in answers]))}
+    return {
+        "rules_kept": Mean(
+            np.array([float(keeps(*pair)) for pair in zip(answers, inputs or [""] * len(answers), strict=True)])
+        )
+    }
 
 
 def _parsed(answer: str) -> Any:
@@ -88,6 +119,19 @@ def _parsed(answer: str) -> Any:
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _looks(rule: Rule, number: int) -> Iterator[_Look]:
+    for check in _checks(rule, number):
+        yield _of_text(check)
+    if rule.schema is not None:
+        yield _schema(rule.schema, f"goal.rules.{number}.schema")
+    if rule.python is not None:
+        yield _python(rule.code or "", rule.python, f"goal.rules.{number}.python")
+
+
+def _of_text(check: _Check) -> _Look:
+    return lambda piece: check(piece.text)
 
 
 def _checks(rule: Rule, number: int) -> Iterator[_Check]:
@@ -110,6 +154,8 @@ def _checks(rule: Rule, number: int) -> Iterator[_Check]:
         yield _length(rule.at_least_words, rule.at_most_words)
     if rule.language is not None:
         yield _language(rule.language)
+    if rule.at_most_grade is not None:
+        yield _reading_level(rule.at_most_grade)
 
 
 def _contains(phrase: str, wanted: bool) -> _Check:
@@ -199,6 +245,63 @@ def _language(code: str) -> _Check:
         return f"it looks {found.name} ({found.share}% of it), not {name}"
 
     return check
+
+
+def _reading_level(most: float) -> _Check:
+    def check(text: str) -> str | None:
+        found = grade(text)
+        return f"it reads like school grade {found:.1f}, above {most:g}" if found is not None and found > most else None
+
+    return check
+
+
+def _schema(schema: dict[str, Any], where: str) -> _Look:
+    checks = validator(schema)
+
+    def look(piece: _Piece) -> str | None:
+        value = piece.value
+        if value is _NO_VALUE:
+            try:
+                value = json.loads(piece.text)
+            except (ValueError, RecursionError):
+                return f"{_cut(piece.text)} is no JSON"
+        try:
+            error = best_match(checks.iter_errors(value))
+        except SlowPattern as slow:
+            raise InputError("slow_pattern", str(slow), f"tunesmith.yaml: {where}", SIMPLER) from None
+        except Unresolvable as unknown:
+            what = f"the rule's schema refers to what is not in it ({unknown})"
+            raise InputError("bad_schema", what, f"tunesmith.yaml: {where}", "put it below $defs") from unknown
+        except RecursionError:
+            return "it is nested too deeply"
+        return f"{error.json_path}: {error.message[: 4 * SHOWN]}" if error is not None else None
+
+    return look
+
+
+def _python(code: str, place: str, where: str) -> _Look:
+    """The user's own function: true or None keeps the rule, false breaks it, a text says how."""
+    function = function_of(code, place, f"tunesmith.yaml: {where}")
+
+    def look(piece: _Piece) -> str | None:
+        try:
+            said = function(piece.text, piece.input)
+        except Exception as error:
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise InputError(
+                "rule_failed",
+                f"{place} ended with {type(error).__name__}: {error} for the answer {_cut(piece.text)}",
+                f"{line.filename}:{line.lineno}",
+                "mend the function: it must say something about every answer",
+            ) from error
+        if said is True or said is None or said == "":
+            return None
+        if said is not False and not isinstance(said, str):
+            what = f"{place} returned {type(said).__name__}"
+            raise InputError("rule_failed", what, f"tunesmith.yaml: {where}", "return true, false or what is wrong")
+        return said if isinstance(said, str) else f"{place} says no"
+
+    return look
 
 
 def _cut(text: str) -> str:

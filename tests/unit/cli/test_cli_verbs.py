@@ -25,13 +25,21 @@ from tunesmith.stages.collect.settings import SourceSettings
 Command = Callable[..., Any]
 
 
+CRITERION = {"metric": "accuracy", "at_least": 0.8, "value": 0.9, "low": 0.79, "high": 0.96, "n": 50, "state": "met"}
+
+
 def report(folder: Path, code: str = "met") -> Report:
     """A report with one metric, base 20% and tuned 90%."""
+    decisions = {"met": "ship", "not_met": "do_not_ship"}
     verdict = {
+        "decision": decisions.get(code, "not_enough_evidence"),
+        "harms": [],
+        "forgot": False,
+        "rows_needed": None,
         "code": code,
         "words": "The goal is met: accuracy is 90.0%.",
-        "criteria": [{"metric": "accuracy"}],
-        "comparison": {"metric": "accuracy", "words": "Tuning beats the base."},
+        "criteria": [CRITERION],
+        "comparison": {"code": "better", "metric": "accuracy", "against": "base", "words": "Tuning beats the base."},
     }
     scores = {"base": [Score("accuracy", 0.2, 50, 0.11, 0.33)], "tuned": [Score("accuracy", 0.9, 50, 0.79, 0.96)]}
     return Report(folder, scores, [], verdict)
@@ -72,6 +80,36 @@ def test_run_ends_with_3_when_the_goal_is_not_shown_to_be_met(
 ) -> None:
     project.result = result(tmp_path, made=["test"], code=code)
     assert command("run").code == exit_code
+
+
+@pytest.mark.parametrize("verb", ["run", "test"])
+@pytest.mark.parametrize(("code", "exit_code"), [("met", 0), ("not_met", 3), ("too_few_examples", 4), ("no_goal", 4)])
+def test_the_gate_opens_for_ship_alone(
+    project: Any, command: Command, tmp_path: Path, verb: str, code: str, exit_code: int
+) -> None:
+    project.result = result(tmp_path, made=["test"], code=code)
+    assert command(verb, "--gate").code == exit_code
+
+
+@pytest.mark.parametrize("verb", ["run", "test"])
+def test_the_verdict_as_json_is_all_that_stands_on_stdout(
+    project: Any, command: Command, tmp_path: Path, verb: str
+) -> None:
+    project.result = result(tmp_path, made=["test"], code="not_met")
+    ended = command(verb, "--gate", "--json")
+    [line] = ended.out.splitlines()
+    told = json.loads(line)
+    assert (told["decision"], told["goal"], told["exit_code"], ended.code) == ("do_not_ship", "not_met", 3, 3)
+    assert told["criteria"] == [CRITERION]
+    assert told["report"] == str(tmp_path / "report.html")
+    assert "The goal is met" in ended.err
+
+
+def test_a_gate_on_a_run_that_ends_before_the_test_is_refused(project: Any, command: Command) -> None:
+    ended = command("run", "--gate", "--to", "train")
+    assert ended.code == 2
+    assert "[gate_without_test]" in ended.err
+    assert ("run", {}) not in project.calls
 
 
 def test_a_run_with_nothing_to_do_says_so_and_where_the_report_is(

@@ -131,6 +131,8 @@ def test_enforced_answers_fit_the_schema(smollm2, tuned, candidate):
     for answer in answers:
         assert answer.finished
         jsonschema.validate(json.loads(answer.text), SCHEMA)
+        assert "category" in answer.field_confidence
+        assert all(0 < sure <= 1 for sure in answer.field_confidence.values())
 
 
 def test_the_prompt_is_tokenized_alike_in_training_and_prediction(smollm2):

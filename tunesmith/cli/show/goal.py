@@ -33,12 +33,14 @@ def fields_in_words(schema: dict[str, Any] | None) -> str:
 
 def rule_in_words(rule: Rule) -> str:
     """reply: at_most_words 60, never_contains asap or guarantee."""
-    asked = [
-        f"{key} {' or '.join(value) if isinstance(value, tuple) else value}"
-        for key, value in asdict(rule).items()
-        if value and key != "field"
-    ]
+    asked = [f"{key} {_asked(value)}" for key, value in asdict(rule).items() if value and key not in ("field", "code")]
     return f"{rule.field or 'the answer'}: {', '.join(asked)}"
+
+
+def _asked(value: Any) -> str:
+    if isinstance(value, dict):
+        return "given"
+    return " or ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _kind(rules: Any) -> str:

@@ -12,7 +12,7 @@ from tunesmith.products import Report
 from tunesmith.scoring.paired import Difference
 from tunesmith.stages.test.wording import interval, number, p_value, points, title
 
-STYLES = {"met": "bold green", "not_met": "bold red", "too_few_examples": "bold yellow"}
+STYLES = {"ship": "bold green", "do_not_ship": "bold red", "not_enough_evidence": "bold yellow"}
 SHOWN = {"better": "better", "worse": "worse", "not_shown": "not shown to differ"}
 
 
@@ -36,22 +36,30 @@ def show(report: Report, screen: Screen) -> None:
             [_difference(one) for one in report.differences],
             right=(1,),
         )
+    if report.facts.get("in_use"):
+        screen.say()
+        screen.say(str(report.facts["in_use"]["words"]), wrap=True)
     if report.facts.get("hand_off"):
         screen.say()
         screen.say(str(report.facts["hand_off"]["words"]), wrap=True)
     if calibrated := report.facts.get("calibration"):
         screen.say()
         screen.say(str(calibrated["words"]), wrap=True)
+        for name, one in (calibrated.get("fields") or {}).items():
+            screen.say(f"{name}: {one['words']}", wrap=True)
     if said := (report.facts.get("slices") or {}).get("words"):
         screen.say()
         screen.say(str(said), wrap=True)
+    beside = report.facts.get("opinions") or {}
+    for line in [line for who in ("people", "judge") if beside.get(who) for line in ("", *beside[who]["words"])]:
+        screen.say(str(line), wrap=True)
     screen.say()
     screen.say(f"report  {near_path(report.html)}")
 
 
 def headline(screen: Screen, verdict: Mapping[str, Any]) -> None:
     """The goal's verdict and the comparison with the base, in words."""
-    screen.say(str(verdict["words"]), STYLES.get(str(verdict["code"]), "bold"), wrap=True)
+    screen.say(str(verdict["words"]), STYLES.get(str(verdict.get("decision")), "bold"), wrap=True)
     comparison = verdict.get("comparison")
     if comparison:
         screen.say(str(comparison["words"]), wrap=True)

@@ -5,6 +5,7 @@ Shapes: B rows in a batch, P tokens of common prefix, S tokens of the longest re
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.learners.causal_lm.attention import install_for_decoding
 from tunesmith.learners.causal_lm.encode import encoder, load_tokenizer
+from tunesmith.learners.causal_lm.field_confidence import field_confidence
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, keep_rows, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
@@ -30,7 +32,7 @@ from tunesmith.threads import give_memory_back
 from tunesmith.workers import Workers, cores
 
 #: Raised when the same model gives other answers than before: answers that were kept are asked for again.
-VERSION = 1
+VERSION = 2
 #: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
 ROWS_AT_ONCE = 64
 ROWS_EACH = 4
@@ -129,9 +131,16 @@ def predict(
             len(answer.tokens),
             answer.seconds,
             answer.finished,
+            _of_fields(answer, tokenizer) if goal.output == "json" else {},
         )
         for answer in (answers[index] for index in range(len(rows)))
     ]
+
+
+def _of_fields(answer: _Answer, tokenizer: Any) -> dict[str, float]:
+    return field_confidence(
+        answer.tokens, answer.log_probabilities, lambda tokens: str(tokenizer.decode(tokens, skip_special_tokens=True))
+    )
 
 
 @torch.no_grad()
@@ -199,15 +208,14 @@ def common_prefix(rows: Sequence[list[int]]) -> int:
 @dataclass
 class _Answer:
     tokens: list[int] = field(default_factory=list)
-    log_probability: float = 0.0
-    steps: int = 0
+    log_probabilities: list[float] = field(default_factory=list)
     seconds: float = 0.0
     finished: bool = False
 
     @property
     def confidence(self) -> float:
         """Geometric mean of the probabilities of the tokens written, the end token included."""
-        return float(torch.tensor(self.log_probability / max(1, self.steps)).exp())
+        return math.exp(math.fsum(self.log_probabilities) / max(1, len(self.log_probabilities)))
 
 
 _held = _Held()
@@ -254,8 +262,7 @@ def _generate(
         keep = []
         for place, index in enumerate(live):
             answer, token = answers[index], int(chosen[place])
-            answer.steps += 1
-            answer.log_probability += float(log_probabilities[place])
+            answer.log_probabilities.append(float(log_probabilities[place]))
             if token in ends:
                 answer.finished = True
                 continue

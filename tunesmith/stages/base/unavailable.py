@@ -10,6 +10,3 @@ class Unavailable(InputError):
 
     def __init__(self, why: str, fix: str = "") -> None:
         super().__init__("base_unavailable", why, fix=fix)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.what, self.fix))

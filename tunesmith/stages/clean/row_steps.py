@@ -135,7 +135,9 @@ class RowSteps:
 
     def _judged(self, checked: Checked) -> Checked:
         """Hold the row against the goal's rules, and look at its texts."""
-        if self._rules and (broken := self._rules.faults(checked.example.answer or "", checked.value)):
+        if self._rules and (
+            broken := self._rules.faults(checked.example.answer or "", checked.value, checked.example.input)
+        ):
             return replace(checked, fault=Remark("rules", writable(listed(broken))))
         if self._surveying:
             return checked

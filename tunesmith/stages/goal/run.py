@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from tunesmith import allowed_code
 from tunesmith.artifact import write_json
 from tunesmith.errors import InputError, raise_all
 from tunesmith.json_schema import bad_patterns, uses
@@ -39,7 +40,7 @@ def run(inputs: Mapping[str, Any], settings: GoalSettings, context: Context) -> 
         "success": [criterion.model_dump() for criterion in settings.success],
         "unknown": settings.unknown,
         "confidence": settings.confidence,
-        "rules": [rule.given for rule in settings.rules],
+        "rules": rule_sheets(settings, context.project),
         "inferred": [] if settings.system else ["system"],
     }
     write_json(context.folder / "goal.json", sheet)
@@ -75,6 +76,12 @@ def check(settings: GoalSettings, root: Path) -> None:
             )
         )
     faults += _rule_faults(settings, (schema or {}).get("properties", {}))
+    try:
+        for number, sheet in enumerate(rule_sheets(settings, root)):
+            if "code" in sheet:
+                allowed_code.check(sheet["code"], sheet["python"], f"tunesmith.yaml: goal.rules.{number}.python")
+    except InputError as error:
+        faults.append(error)
     known = METRICS[settings.output]
     for criterion in settings.success:
         name, _, field = criterion.metric.partition(".")
@@ -105,14 +112,40 @@ def _rule_faults(settings: GoalSettings, properties: Mapping[str, Any]) -> list[
     return faults
 
 
+def rule_sheets(settings: GoalSettings, root: Path) -> list[dict[str, Any]]:
+    """The rules with what they name in files: schemas, and the text of Python code, which is not run here."""
+    sheets = []
+    for number, rule in enumerate(settings.rules):
+        sheet, where = rule.given, f"tunesmith.yaml: goal.rules.{number}"
+        if rule.schema_ is not None:
+            sheet["schema"] = read_schema(rule.schema_, root, f"{where}.schema")
+        if rule.python is not None:
+            sheet["code"] = allowed_code.read(root, rule.python, f"{where}.python")
+        sheets.append(sheet)
+    return sheets
+
+
 def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
     """The goal's JSON Schema, read from its file when it names one. Raises InputError when it is not one."""
     if settings.schema_ is None:
         return None
     where = "tunesmith.yaml: goal.schema"
-    schema: Any = settings.schema_
-    if isinstance(schema, str):
-        path = root / schema
+    schema = read_schema(settings.schema_, root, where)
+    if not isinstance(schema, dict) or schema.get("type") != "object" or not schema.get("properties"):
+        raise InputError(
+            "schema_not_object",
+            "the schema must describe an object with properties",
+            str(root / settings.schema_) if isinstance(settings.schema_, str) else where,
+            'start with "type": "object"',
+        )
+    return schema
+
+
+def read_schema(given: str | dict[str, Any], root: Path, where: str) -> Any:
+    """A JSON Schema, inline or from the file that is named. Raises InputError when it is not one that can be used."""
+    schema: Any = given
+    if isinstance(given, str):
+        path = root / given
         where = str(path)
         try:
             schema = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -134,13 +167,6 @@ def schema_of(settings: GoalSettings, root: Path) -> dict[str, Any] | None:
             "unevaluatedProperties beside patternProperties cannot be checked in bounded time",
             where,
             "use additionalProperties",
-        )
-    if not isinstance(schema, dict) or schema.get("type") != "object" or not schema.get("properties"):
-        raise InputError(
-            "schema_not_object",
-            "the schema must describe an object with properties",
-            where,
-            'start with "type": "object"',
         )
     return schema
 

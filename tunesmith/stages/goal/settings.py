@@ -47,6 +47,21 @@ class RuleSettings(Settings):
         None, description="The language, in two letters such as `en`; short answers, where it is not sure, pass."
     )
 
+    at_most_grade: float | None = Field(
+        None,
+        gt=0,
+        description="The highest reading level, as a US school grade (Flesch-Kincaid), of English alone; answers of "
+        "fewer than 10 words pass.",
+    )
+    schema_: str | dict[str, Any] | None = Field(
+        None, alias="schema", description="A JSON Schema (a file or inline) that it must fit, read as JSON."
+    )
+    python: str | None = Field(
+        None,
+        description="A function of a Python file of the project, such as `checks.py:polite`, called with answer and "
+        "input; it must return true, or what is wrong. It runs only after `tunesmith run --allow-code`.",
+    )
+
     @field_validator("contains", "never_contains", "starts_with", "ends_with", "one_of")
     @classmethod
     def _not_blank(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,12 +99,14 @@ class RuleSettings(Settings):
             raise ValueError("this rule asks for nothing: give one of never_contains, at_most_words, matches, …")
         if self.at_least_words and self.at_most_words and self.at_least_words > self.at_most_words:
             raise ValueError("at_least_words is more than at_most_words: no answer can keep to that")
+        if self.at_most_grade and self.language not in (None, "en"):
+            raise ValueError("at_most_grade knows English alone, and this rule asks for another language")
         return self
 
     @property
     def given(self) -> dict[str, Any]:
         """The keys that ask for something."""
-        return {key: value for key, value in self.model_dump(mode="json").items() if value}
+        return {key: value for key, value in self.model_dump(mode="json", by_alias=True).items() if value}
 
 
 class GoalSettings(Settings):

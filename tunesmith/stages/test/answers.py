@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tunesmith.answering.answerer import of_model
 from tunesmith.answering.cache import AnswerCache
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.learners.protocol import Prediction
@@ -83,7 +84,7 @@ def answer_all(
             name=candidate.name,
         )
         tell = _progress(context, pace, number * len(rows), len(asked) * len(rows))
-        answers[candidate.name] = cache.answer(answerer, prompts, tell)
+        answers[candidate.name] = sure_of_choices(goal, cache.answer(answerer, prompts, tell))
         context.progress((number + 1) * len(rows), len(asked) * len(rows), "answers")
     return {candidate.name: answers[candidate.name] for candidate in asked}
 

@@ -1,8 +1,8 @@
 """Does the model's confidence mean what it says, and at which confidence should an answer go to a person?
 
-For labels, whose answers are right or wrong. A threshold that was chosen on some rows looks too good on them, and rows
-of the validation part may have been trained on (`train.refit`): so it is chosen on one half of the test rows and
-judged on the other, both ways.
+For labels, and the values of JSON that a schema lists, which are right or wrong. A threshold that was chosen on some
+rows looks too good on them, and rows of the validation part may have been trained on (`train.refit`): so it is chosen
+on one half of the test rows and judged on the other, both ways.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from tunesmith.example import Score
-from tunesmith.learners.protocol import Prediction
 from tunesmith.products import GoalSheet
 from tunesmith.scoring.calibration import Bin, calibration_error, overconfidence, reliability, threshold_for
 from tunesmith.scoring.intervals import score
 from tunesmith.scoring.statistic import FloatArray, Mean
+from tunesmith.stages.test.field_confidence import Choices, choices
+from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.wording import interval, number, plural, points
 
 #: Of fewer rows nothing is said.
@@ -26,20 +27,50 @@ FEWEST = 20
 
 
 def calibration(
-    goal: GoalSheet, answers: Sequence[Prediction], right: FloatArray, *, resamples: int, seed: int
+    goal: GoalSheet, references: Sequence[str], scored: Scored, *, resamples: int, seed: int
 ) -> dict[str, Any] | None:
     """The reliability diagram, the mean overconfidence, and the hand-off threshold for the goal's accuracy, in figures
-    and words; None but for labels, and of fewer than twenty rows. ``right``: zeros and ones [rows]."""
-    if goal.output != "label" or len(answers) < FEWEST:
+    and words; None but for labels and JSON whose schema lists values, and of fewer than twenty rows.
+
+    Of JSON it is about all choices together, and ``fields`` has the same for each field.
+    """
+    if len(scored.answers) < FEWEST:
         return None
-    confidence = np.array([answer.confidence for answer in answers])
-    bins = reliability(confidence, right)
-    over = overconfidence(confidence, right, resamples=resamples, seed=seed)
+    if goal.output == "json":
+        return _of_json(choices(goal, references, scored), resamples, seed)
+    if goal.output != "label":
+        return None
+    confidence = np.array([answer.confidence for answer in scored.answers])
     wanted = next((one.at_least for one in goal.success if one.metric == "accuracy"), None)
-    threshold = _threshold(confidence, right, wanted, seed) if wanted is not None else None
-    words = [_in_words(over, confidence, right), threshold["words"] if threshold else ""]
+    return _calibrated(Choices("", confidence, scored.by_row, wanted), "answers", resamples, seed, setting=True)
+
+
+def _of_json(chosen: Sequence[Choices], resamples: int, seed: int) -> dict[str, Any] | None:
+    if not chosen:
+        return None
+    whole, *fields = chosen
+    found = _calibrated(whole, "answers", resamples, seed, setting=True)
+    told = {
+        one.name: _calibrated(one, f"answers whose “{one.name}” is", resamples, seed)
+        for one in fields
+        if len(one.right) >= FEWEST
+    }
+    names = ", ".join(f"“{one.name}”" for one in fields)
     return {
-        "bins": [asdict(one) for one in bins],
+        **found,
+        "words": f"The choices that the schema lists ({names}), all together. {found['words']}",
+        "fields": told,
+    }
+
+
+def _calibrated(one: Choices, what: str, resamples: int, seed: int, *, setting: bool = False) -> dict[str, Any]:
+    """``what`` is handed off, in words; ``setting``: the threshold can be set (goal.confidence)."""
+    bins = reliability(one.confidence, one.right)
+    over = overconfidence(one.confidence, one.right, resamples=resamples, seed=seed)
+    threshold = _threshold(one, what, seed, setting) if one.wanted is not None else None
+    words = [_in_words(over, one.confidence, one.right), threshold["words"] if threshold else ""]
+    return {
+        "bins": [asdict(each) for each in bins],
         "calibration_error": calibration_error(bins),
         "overconfidence": asdict(over),
         "threshold": threshold,
@@ -64,8 +95,9 @@ def _in_words(over: Score, confidence: FloatArray, right: FloatArray) -> str:
     return f"The model's confidence is not shown to be off: {figures}."
 
 
-def _threshold(confidence: FloatArray, right: FloatArray, wanted: float, seed: int) -> dict[str, Any]:
-    """The confidence from which on answers reach the accuracy ``wanted``, and what it does on other rows."""
+def _threshold(one: Choices, what: str, seed: int, setting: bool) -> dict[str, Any]:
+    """The confidence from which on answers reach the accuracy that is wanted, and what it does on other rows."""
+    confidence, right, wanted = one.confidence, one.right, one.wanted or 0.0
     chosen = threshold_for(confidence, right, wanted)
     found = {"wanted": wanted, "confidence": chosen, "answered": None, "rows": len(right), "accuracy": None}
     if chosen == 0.0:
@@ -74,10 +106,9 @@ def _threshold(confidence: FloatArray, right: FloatArray, wanted: float, seed: i
     if chosen is None:
         return {**found, "words": f"No confidence is high enough that {asked} of the answers above it are right."}
     answered = _answered_by_halves(confidence, right, wanted, seed)
-    begun = (
-        f"To reach an accuracy of {asked}, hand answers below a confidence of {chosen:.2f} to a person "
-        f"(goal.unknown: hand_off, goal.confidence: {chosen:.2f})"
-    )
+    begun = f"To reach an accuracy of {asked}, hand {what} below a confidence of {chosen:.2f} to a person"
+    if setting:
+        begun += f" (goal.unknown: hand_off, goal.confidence: {chosen:.2f})"
     if not answered.any():
         words = f"{begun}; chosen on one half of the rows, no answer of the other half is that sure."
         return {**found, "answered": 0, "words": words}

@@ -17,7 +17,9 @@ from tunesmith.stages.test import report_facts, set_aside
 from tunesmith.stages.test.answers import ENFORCED, TUNED
 from tunesmith.stages.test.charts import Series
 from tunesmith.stages.test.confidence import bins_of
+from tunesmith.stages.test.field_confidence import FieldDiagram, diagrams_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
+from tunesmith.stages.test.in_use import BesideInUse
 from tunesmith.stages.test.mix_ups import MixUp
 from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
@@ -63,6 +65,8 @@ class ReportData:
     hand_off: str
     calibration: str
     bins: Sequence[Bin]
+    field_diagrams: Sequence[FieldDiagram]
+    in_use: BesideInUse | None
     slices: Sequence[tuple[str, ...]]
     slices_words: str
     primary: MetricRow
@@ -92,6 +96,7 @@ class ReportData:
     unchecked: Sequence[str]
     commands: Rows
     model_folder: str
+    opinions: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Measured:
     mix_ups: Sequence[MixUp]
     rival: Rival
     seconds: float
+    in_use: BesideInUse | None = None
 
 
 def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> ReportData:
@@ -133,6 +139,8 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         hand_off=hand_off["words"] if hand_off else "",
         calibration=(measured.facts["calibration"] or {}).get("words", ""),
         bins=bins_of(measured.facts["calibration"]),
+        field_diagrams=diagrams_of(measured.facts["calibration"]),
+        in_use=measured.in_use,
         slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
         slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),
@@ -162,8 +170,9 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         versions=report_facts.versions(),
         time_and_memory=report_facts.time_and_memory(context, tuned, measured.seconds, measured.facts),
         unchecked=report_facts.unchecked(goal, tuned, texts=bool(measured.facts.get("texts"))),
-        commands=report_facts.commands(measured.verdict["code"], alone=base.from_scratch),
+        commands=report_facts.commands(measured.verdict["decision"], alone=base.from_scratch),
         model_folder=folder,
+        opinions=measured.facts["opinions"],
     )
 
 

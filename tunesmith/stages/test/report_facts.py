@@ -208,10 +208,10 @@ def _signed(value: float | None) -> str:
     return f"{value or 0:+.2f}".replace("-", "−")
 
 
-def commands(code: str, *, alone: bool = False) -> Rows:
+def commands(decision: str, *, alone: bool = False) -> Rows:
     """What to type next. ``alone``: there is no base beside which to try the model."""
     found = [('tunesmith ask "…"', "try the model" if alone else "try the tuned model beside the base")]
-    if code != "met":
+    if decision != "ship":
         found.append(("tunesmith add FILE && tunesmith run", "give it more examples and measure again"))
     found += [
         ("tunesmith show test", "these scores in the terminal"),

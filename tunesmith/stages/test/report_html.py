@@ -10,16 +10,12 @@ from markupsafe import Markup
 
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
+from tunesmith.stages.test.in_use import figures_of
 from tunesmith.stages.test.report_data import MetricRow, ReportData
+from tunesmith.stages.test.report_in_use import cells
 
 _HERE = Path(__file__).parent
 
-HEADLINES = {
-    "met": "Goal met",
-    "not_met": "Goal not met",
-    "too_few_examples": "Too few examples to say",
-    "no_goal": "No goal was set",
-}
 STATES = {"met": "met", "not_met": "not met", "undecided": "not settled"}
 TRAINING = {
     "learned": "It learned",
@@ -35,11 +31,14 @@ def as_html(report: ReportData) -> str:
     """Write the report. All text is escaped: what users and models wrote may hold HTML."""
     return template().render(
         report=report,
-        headline=HEADLINES[report.verdict["code"]],
+        headline=report.verdict["headline"],
         training_headline=TRAINING.get(report.training.get("code", ""), "Training"),
         bars=bars,
         loss_chart=line_chart(report.curves, best_step=report.best_step),
         reliability_chart=reliability_chart(report.bins),
+        field_charts=[(one, reliability_chart(one.bins)) for one in report.field_diagrams],
+        in_use_figures=figures_of,
+        in_use_cells=cells,
         accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
     )
 

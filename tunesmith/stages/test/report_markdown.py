@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from tunesmith.stages.test import wording
 from tunesmith.stages.test.report_data import MetricRow, ReportData
-from tunesmith.stages.test.report_html import HEADLINES, OUTPUTS, STATES, TRAINING
+from tunesmith.stages.test.report_html import OUTPUTS, STATES, TRAINING
+from tunesmith.stages.test.report_in_use import as_markdown as in_use_section
+from tunesmith.stages.test.report_opinions import opinions_as_markdown
 from tunesmith.stages.test.side_by_side import Line, WorstRow
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
@@ -18,18 +20,20 @@ def as_markdown(report: ReportData) -> str:
     parts = [
         _head(report),
         _scores(report),
+        *([in_use_section(report.in_use, report.row_metric, inline, table)] if report.in_use else []),
+        opinions_as_markdown(report.opinions, inline, table),
         _training(report),
         _worst(report),
         _set_aside(report),
         _facts(report),
         _end(report),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _head(report: ReportData) -> str:
     lines = [
-        f"# {inline(report.name)}: {HEADLINES[report.verdict['code']]}",
+        f"# {inline(report.name)}: {report.verdict['headline']}",
         f"{'text' if report.texts else OUTPUTS[report.output]} · {inline(report.base_name)} · measured on "
         f"{wording.plural(report.rows, 'test row')} that training never saw"
         + (f" · {inline(report.made_on)}" if report.made_on else ""),
@@ -85,6 +89,7 @@ def _scores(report: ReportData) -> str:
             for one in report.bins
         ]
         lines.append(table(("Rows", "Mean confidence", "Right"), bins))
+    lines += [f"Field “{inline(one.field)}”: {inline(one.words)}" for one in report.field_diagrams]
     if report.mix_ups:
         lines.append("### Most frequent mix-ups of the tuned model")
         rows = [(inline(one.reference), inline(one.answer), str(one.count)) for one in report.mix_ups]

@@ -31,7 +31,7 @@ class Rival:
         if shown == "better":
             return f"{'Tuning' if self.name == 'base' else self.ours} beats {self.words}: {figures}."
         if shown == "worse":
-            return f"{self.ours} is worse than {self.words}: {figures}. Do not ship it."
+            return f"{self.ours} is worse than {self.words}: {figures}."
         return f"{self.ours} is not shown to be better than {self.words}: {figures}. {self.unbeaten}"
 
     def headline(self, shown: str) -> str:

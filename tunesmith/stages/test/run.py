@@ -23,9 +23,13 @@ from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import ENFORCED, TUNED, answer_all, answer_limit, candidates, facts_of
 from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.confidence import calibration
+from tunesmith.stages.test.criteria import check_criteria, primary_metric
 from tunesmith.stages.test.documents import Documents
+from tunesmith.stages.test.endpoints import answers_of_endpoints, check_endpoints
 from tunesmith.stages.test.hand_off import hand_off
+from tunesmith.stages.test.in_use import beside_in_use
 from tunesmith.stages.test.mix_ups import mix_ups
+from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
@@ -35,11 +39,11 @@ from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.test.side_by_side import WorstRow, side_by_side
 from tunesmith.stages.test.slices import as_facts, in_words, slices, training_inputs
-from tunesmith.stages.test.verdict import check_criteria, primary_metric, verdict
+from tunesmith.stages.test.verdict import Looked, verdict
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 4
+VERSION = 5
 
 
 def run(
@@ -59,6 +63,7 @@ def run(
     base: BaseModel = inputs["base"]
     split: Splits = inputs["split"]
     tuned: TunedModel = inputs["train"]
+    check_endpoints(settings)
     locked = locked_rows(inputs["clean"], split)
     check_certificate(split, inputs["clean"], PARTS)
     rows, texts = asked_rows(locked, inputs["format"])
@@ -70,7 +75,6 @@ def run(
     scored = found.scored
     compared = differences(scored, rival.name, **draw)
     primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
-    judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival)
     row_metric = TEXT_METRICS[0] if texts else ROW_METRIC[goal.output]
     cut = slices(
         rows,
@@ -80,6 +84,25 @@ def run(
         training_inputs(inputs["clean"], split),
         context.seed,
     )
+    beside = beside_in_use(
+        context.facts,
+        goal,
+        rows,
+        found.references,
+        scored[TUNED],
+        primary=primary,
+        row_metric=row_metric,
+        texts=texts,
+        **draw,
+    )
+    looked = Looked(
+        against_in_use=beside.differences if beside else (),
+        cut=cut,
+        row_metric=row_metric,
+        forgetting=tuned.forgetting if settings.forgetting else None,
+        training=tuned.verdict,
+    )
+    judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival, looked=looked)
     worst = worst_rows(scored[TUNED].by_row, scored[rival.name].by_row, settings.worst)
     facts = {
         "rows": len(rows),
@@ -89,17 +112,21 @@ def run(
         "slices": {"words": in_words(cut, row_metric, rival.short), "found": as_facts(cut)},
         "test_sha256": split.test_sha256,
         "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
-        "calibration": None if texts else calibration(goal, scored[TUNED].answers, scored[TUNED].by_row, **draw),
+        "calibration": None if texts else calibration(goal, found.references, scored[TUNED], **draw),
+        "in_use": beside.as_facts() if beside else None,
         "worst": [rows[index].id for index in worst],
+        "opinions": opinions(settings, rows, scored, rival.name, context),
         **draw,
         **found.facts,
     }
     answers = [answer.text for answer in scored[TUNED].answers]
     mixed = mix_ups(found.references, answers) if goal.output == "label" else []
-    measured = Measured(scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began)
+    measured = Measured(
+        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside
+    )
     _write(inputs, measured, rows, found.references, context)
     figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
-    return {"rows": len(rows), "verdict": judged["code"], "primary": {"metric": primary, **figures}}
+    return {"rows": len(rows), "verdict": judged["decision"], "primary": {"metric": primary, **figures}}
 
 
 @dataclass(frozen=True)
@@ -128,13 +155,15 @@ def _measure_answers(
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers |= answers_of_endpoints(settings, rows, goal, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
     enforced = {rival.name + ENFORCED: always} if base.from_scratch and TUNED + ENFORCED in answers else {}
     if base.from_scratch:
         answers = {TUNED: answers.pop(TUNED), **enforced, **answers}
     answers = {COMMONEST_ANSWER.name: always, **answers}
-    scored = {name: score_answers(goal, references, given, **draw) for name, given in answers.items()}
+    questions = [row.input for row in rows]
+    scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
     return _Found(
         scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
     )

@@ -29,11 +29,19 @@ class Scored:
 
 
 def score_answers(
-    goal: GoalSheet, references: Sequence[str], answers: Sequence[Prediction], *, resamples: int, seed: int
+    goal: GoalSheet,
+    references: Sequence[str],
+    answers: Sequence[Prediction],
+    inputs: Sequence[str] | None = None,
+    *,
+    resamples: int,
+    seed: int,
 ) -> Scored:
     """Measure one candidate's answers."""
     texts = [answer.text for answer in answers]
-    statistics = measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules)
+    statistics = measure(
+        goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules, inputs=inputs
+    )
     scores = [score(name, statistic, resamples=resamples, seed=seed) for name, statistic in statistics.items()]
     by_row = statistics[ROW_METRIC[goal.output]]
     assert isinstance(by_row, Mean)  # ROW_METRIC names means only

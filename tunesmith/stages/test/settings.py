@@ -2,9 +2,60 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
 
 from tunesmith.settings import Settings
+
+#: How a candidate that is an endpoint is named.
+ENDPOINT = "endpoint:"
+QUESTION = "Which answer serves the user better: is it right, complete, clear and in the right tone?"
+
+
+class EndpointSettings(Settings):
+    """A server with an OpenAI-compatible API. Rows that it answers leave this machine."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="What it is called in `candidates` and `judge`.")
+    url: str = Field(description="Its address without /chat/completions, such as `https://host/v1`.")
+    model: str = Field(min_length=1, description="The model to ask for.")
+    key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_]\w*$",
+        description="The environment variable that holds the key. Absent: no key is sent.",
+    )
+    timeout_seconds: float = Field(60, gt=0, description="Seconds that one try may take.")
+    at_once: int = Field(4, ge=1, le=64, description="Requests that are under way together.")
+    tries: int = Field(5, ge=1, le=20, description="How often a request is tried that may succeed later.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further keys of each request, such as top_p; `null` takes out one that the server does not know.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError as error:
+            raise ValueError(f"this is no address: {error}") from error
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise ValueError("this must be an address that begins with https:// or http://, without ? and #")
+        if parts.username or parts.password:
+            raise ValueError("a key does not belong into the file: name a variable of the environment in key_env")
+        return url
+
+
+class JudgeSettings(Settings):
+    """A judge model that compares answers: an extra, never part of the verdict."""
+
+    endpoint: str | None = Field(None, description="The endpoint that judges, by its name. Absent: none does.")
+    question: str = Field(QUESTION, min_length=1, description="What it is asked about each two answers.")
+    rows: int = Field(
+        100, ge=1, description="How many rows it judges, of those on which the two differ; each is asked twice."
+    )
 
 
 class TestSettings(Settings):
@@ -18,5 +69,54 @@ class TestSettings(Settings):
     max_new_tokens: int | None = Field(
         None, ge=1, description="Longest answer, in tokens. Absent: half as long again as the longest training answer."
     )
+    forgetting: bool = Field(
+        True,
+        description="Whether much general ability lost in training, where that is shown, forbids to ship. false for "
+        "a model that is to do its task alone.",
+    )
     worst: int = Field(20, ge=0, description="How many of the worst rows the report shows.")
     resamples: int = Field(10_000, ge=1000, description="Bootstrap resamples for intervals and paired tests.")
+    candidates: list[str] = Field(
+        ["base", "tuned"],
+        description="Who answers the test rows: base, tuned, and `endpoint:NAME`, to which the rows are then sent.",
+    )
+    endpoints: list[EndpointSettings] = Field(
+        default_factory=list, description="Servers with an OpenAI-compatible API; each is asked only where it is named."
+    )
+    judge: JudgeSettings = Field(
+        default_factory=JudgeSettings,  # type: ignore[arg-type]
+        description="A model behind an endpoint that compares the tuned model's answers with its rival's.",
+    )
+
+    @field_validator("candidates")
+    @classmethod
+    def _has_base_and_tuned(cls, names: list[str]) -> list[str]:
+        missing = [name for name in ("base", "tuned") if name not in names]
+        if missing:
+            raise ValueError(f"{missing[0]} must be among the candidates: the verdict compares tuned with base")
+        if len(set(names)) < len(names):
+            raise ValueError("a candidate stands there twice")
+        return names
+
+    @model_validator(mode="after")
+    def _endpoints_are_there(self) -> TestSettings:
+        known = [one.name for one in self.endpoints]
+        if len(set(known)) < len(known):
+            raise ValueError("two endpoints have the same name")
+        told = f"endpoints: {', '.join(known) or 'none'}"
+        for name in self.asked_endpoints:
+            if name not in known:
+                raise ValueError(f"no endpoint is called {name!r} ({told})")
+        odd = [name for name in self.candidates if name not in ("base", "tuned") and not name.startswith(ENDPOINT)]
+        if odd:
+            raise ValueError(f"{odd[0]!r} is no candidate: base, tuned or endpoint:NAME")
+        return self
+
+    @property
+    def asked_endpoints(self) -> list[str]:
+        """The names of the endpoints to which something will be sent."""
+        named = [name.removeprefix(ENDPOINT) for name in self.candidates if name.startswith(ENDPOINT)]
+        return [*named, *([self.judge.endpoint] if self.judge.endpoint else [])]
+
+    def endpoint(self, name: str) -> EndpointSettings:
+        return next(one for one in self.endpoints if one.name == name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -121,13 +121,16 @@ class ProjectMaker:
         confidence: Sequence[float] | None = None,
         finished: bool = True,
         facts: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+        trained: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Made:
         says = {("base", False): base, ("tuned", False): tuned}
         if enforced is not None:
             says |= {("base", True): enforced[0], ("tuned", True): enforced[1]}
         learner = FakeLearner(says, confidence, finished)
-        inputs = self.inputs(goal, test)
+        inputs = self.inputs(goal, test, tags)
+        inputs["train"] = replace(inputs["train"], **dict(trained or {}))
         folder = self.root / "out"
         folder.mkdir()
         context = Context("test", self.root, folder, self.root / "cache", seed=3, facts=dict(facts or {}))
@@ -139,8 +142,12 @@ class ProjectMaker:
     def learner(self, base: Sequence[str], tuned: Sequence[str]) -> FakeLearner:
         return FakeLearner({("base", False): base, ("tuned", False): tuned})
 
-    def inputs(self, goal: GoalSheet, test: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    def inputs(
+        self, goal: GoalSheet, test: Sequence[tuple[str, str]], tags: Sequence[str] | None = None
+    ) -> dict[str, Any]:
         rows = [self._example(number, *pair) for number, pair in enumerate(test, 1)]
+        if tags is not None:
+            rows = [replace(row, tags=(tag,)) for row, tag in zip(rows, tags, strict=True)]
         others = [self._example(number, f"seen input {number}", f"seen {number}") for number in range(1001, 1041)]
         parts = {"train": others[:36], "validation": others[36:], "test": rows}
         everything = [row for part in parts.values() for row in part]

@@ -70,7 +70,7 @@ def json_report(project):  # type: ignore[no-untyped-def]
 def test_the_report_holds_everything_in_order_verdict_first(json_report) -> None:  # type: ignore[no-untyped-def]
     html = json_report.html
     wanted = [
-        'id="verdict"', "Goal met", "The goal is met: field F1", "Tuning beats the base",
+        'id="verdict"', "Ship", "Ship. The goal is met: field F1", "Tuning beats the base",
         'id="scores"', "With the schema enforced while decoding", "Field F1, field by field",
         'id="training"', "It learned", "0.612 at its best", "was lost: +0.31. It may not", "best step: 36",
         "each group of validation rows", "2.000 → 1.500", "+0.50 (+0.25 to +0.75)", "&lt;b&gt;bold",
@@ -98,7 +98,7 @@ def test_the_markdown_holds_the_same_in_the_same_order(json_report) -> None:  # 
         "Scores", "Training", "Worst examples", "What was set aside, and why", "Data and split",
         "Settings and versions", "Time and memory", "What is unchecked", "Next",
     ]  # fmt: skip
-    assert text.startswith("# support-desk: Goal met\n")
+    assert text.startswith("# support-desk: Ship\n")
     assert "The goal is met: field F1" in text
     assert "twice told" in text
     assert "| 36 |" in text
@@ -141,7 +141,7 @@ def test_the_report_is_well_formed_for_labels_and_text_too(project, tmp_path_fac
     other = type(project)(tmp_path_factory.mktemp("text"))
     prose = [(f"facts {number}", "warm grey wool") for number in range(12)]
     two = other.run(other.goal("text", success=[("chrf", 0.9)]), prose, ["cold"] * 12, ["warm wool"] * 12)
-    assert "Goal not met" in two.html
+    assert "Do not ship" in two.html
     assert "Length ratio" in two.html
     assert "0.67×" in two.html
     checked(two.html)

@@ -28,10 +28,10 @@ def test_the_goal_is_met_when_the_whole_interval_reaches_it(project) -> None:  #
     made = project.run(label_goal(project, ("accuracy", 0.8)), rows(100), answers(100, 50), answers(100, 95))
     verdict = made.report.verdict
     assert (verdict["code"], verdict["criteria"][0]["state"]) == ("met", "met")
-    assert verdict["words"].startswith("The goal is met: accuracy is 95.0% (95% interval ")
+    assert verdict["words"].startswith("Ship. The goal is met: accuracy is 95.0% (95% interval ")
     assert verdict["criteria"][0]["low"] >= 0.8
     assert verdict["rows_needed"] is None
-    assert made.counts["verdict"] == "met"
+    assert (verdict["decision"], made.counts["verdict"]) == ("ship", "ship")
 
 
 def test_the_goal_is_not_met_when_the_whole_interval_misses_it(project) -> None:  # type: ignore[no-untyped-def]
@@ -46,17 +46,21 @@ def test_too_few_examples_says_how_many_would_do(project) -> None:  # type: igno
     goal = label_goal(project, ("accuracy", 0.8))
     verdict = project.run(goal, rows(20), answers(20, 8), answers(20, 18)).report.verdict
     assert verdict["code"] == "too_few_examples"
-    # z² · 0.8 · 0.2 / 0.1² = 61.5; the fixture's test part is 20 of 60 rows.
-    assert verdict["rows_needed"] == 62
-    assert verdict["words"].startswith("20 test rows are too few to say: accuracy is 90.0%")
-    assert "about 62 test rows would settle it, that is about 186 examples in all." in verdict["words"]
+    assert verdict["decision"] == "not_enough_evidence"
+    assert (verdict["rows_needed"], verdict["rows_needed_cautious"]) == (113, 494)
+    assert verdict["words"].startswith("Not enough evidence. 20 test rows are too few to say: accuracy is 90.0%")
+    # the fixture's test part is 20 of 60 rows
+    wanted = (
+        "With 113 test rows (about 339 examples in all) there are 8 chances in 10 to settle it, if the true value is "
+    )
+    assert f"{wanted}what it is now; with 494, if the truth lies half as far" in verdict["words"]
 
 
 def test_a_value_below_the_threshold_would_be_settled_as_missed(project) -> None:  # type: ignore[no-untyped-def]
     goal = label_goal(project, ("accuracy", 0.8))
     verdict = project.run(goal, rows(20), answers(20, 8), answers(20, 14)).report.verdict
     assert verdict["code"] == "too_few_examples"
-    assert "would settle it as missed" in verdict["words"]
+    assert "to settle it as missed, if the true value" in verdict["words"]
 
 
 def test_nobody_can_prove_100_percent(project) -> None:  # type: ignore[no-untyped-def]
@@ -70,6 +74,7 @@ def test_nobody_can_prove_100_percent(project) -> None:  # type: ignore[no-untyp
 def test_without_criteria_there_is_no_goal_and_the_comparison_still_stands(project) -> None:  # type: ignore[no-untyped-def]
     verdict = project.run(label_goal(project), rows(60), answers(60, 20), answers(60, 55)).report.verdict
     assert (verdict["code"], verdict["criteria"]) == ("no_goal", [])
+    assert (verdict["decision"], verdict["headline"]) == ("not_enough_evidence", "No goal was set")
     assert verdict["comparison"]["code"] == "better"
 
 
@@ -94,11 +99,10 @@ def test_a_tuned_model_that_is_no_better_is_said_not_to_be_needed(project) -> No
 
 
 def test_a_tuned_model_that_is_worse_must_not_be_shipped(project) -> None:  # type: ignore[no-untyped-def]
-    comparison = project.run(label_goal(project), rows(60), answers(60, 55), answers(60, 20)).report.verdict[
-        "comparison"
-    ]
-    assert comparison["code"] == "worse"
-    assert "Do not ship it." in comparison["words"]
+    verdict = project.run(label_goal(project), rows(60), answers(60, 55), answers(60, 20)).report.verdict
+    assert (verdict["code"], verdict["decision"], verdict["comparison"]["code"]) == ("no_goal", "do_not_ship", "worse")
+    assert verdict["words"].startswith("Do not ship. ")
+    assert "It is worse than the base with your prompt: accuracy by −58.3 points" in verdict["words"]
 
 
 def test_unknown_metrics_are_refused_all_at_once_before_any_answer_is_asked_for(project) -> None:  # type: ignore[no-untyped-def]
@@ -117,7 +121,7 @@ def test_the_primary_metric_is_the_goals_first_and_else_the_outputs_own(project)
 
 @pytest.mark.parametrize(("output", "metric"), [("label", "accuracy"), ("json", "field_f1"), ("text", "rouge_l")])
 def test_each_output_has_a_metric_of_its_own(output: str, metric: str) -> None:
-    from tunesmith.stages.test.verdict import primary_metric
+    from tunesmith.stages.test.criteria import primary_metric
 
     assert primary_metric(GoalSheet("text", output, "")) == metric  # type: ignore[arg-type]
     odd = GoalSheet("text", "text", "", success=(Criterion("length_ratio", 0.9), Criterion("chrf", 0.5)))
@@ -125,7 +129,7 @@ def test_each_output_has_a_metric_of_its_own(output: str, metric: str) -> None:
 
 
 def test_a_field_of_the_schema_can_be_a_criterion() -> None:
-    from tunesmith.stages.test.verdict import check_criteria
+    from tunesmith.stages.test.criteria import check_criteria
 
     goal = GoalSheet("text", "json", "", success=(Criterion("field_f1.urgency", 0.9),))
     check_criteria(goal, metrics_of("json", ['{"urgency": "low"}']))

@@ -1,0 +1,48 @@
+"""Files of one JSON object a line that only grow: what is added is durable; a line that a kill cut off is none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tunesmith.artifact import fsync
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of the file, none where there is none. The last one, when a kill cut it off, was never confirmed."""
+    try:
+        return _whole(path.read_bytes()).decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _whole(data: bytes) -> bytes:
+    """The data without a last line of ours that a kill cut off."""
+    start = data.rfind(b"\n") + 1
+    tail = data[start:]
+    if not tail.startswith(b"{"):
+        return data
+    try:
+        json.loads(tail)
+    except ValueError:
+        return data[:start]
+    return data
+
+
+def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Add lines; when this returns they are durable. Call it where nobody else writes to the file."""
+    text = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    fresh = not path.exists()
+    with path.open("ab+") as file:
+        file.seek(0)
+        data = file.read()
+        whole = _whole(data)
+        file.truncate(len(whole))
+        file.write(text if whole.endswith(b"\n") or not whole else b"\n" + text)
+        file.flush()
+        os.fsync(file.fileno())
+    if fresh:
+        fsync(path.parent)
