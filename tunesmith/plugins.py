@@ -1,7 +1,7 @@
 """Lazy look-up of learners through the entry points ``tunesmith.learners``.
 
 Ours come in by the same door as anyone's: a package with the modules encode, load, loss, predict,
-serve and export (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
+serve, export, replay and whole (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
 SERVES (pairs of input and output kinds), BASES (kinds of base) and BATCHES ("tree" or "rows").
 """
 
@@ -55,6 +55,14 @@ class Learner:
     @property
     def export(self) -> Any:
         return self._module("export")
+
+    @property
+    def replay(self) -> Any:
+        return self._module("replay")
+
+    @property
+    def whole(self) -> Any:
+        return self._module("whole")
 
     @property
     def fresh(self) -> Any:

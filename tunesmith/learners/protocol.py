@@ -57,6 +57,23 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """An answer in tokens: ids of the prompt, ids of the answer without its end token, and the answer's text.
+
+    ``logprobs`` are of the answer's tokens; a reference leaves them out. For a label ``tokens`` is empty and
+    ``scores`` has the probability of each label, by name.
+    """
+
+    prompt: tuple[int, ...]
+    tokens: tuple[int, ...]
+    text: str
+    finished: bool
+    seconds: float
+    logprobs: tuple[float, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TokenTree:
     """A batch of rows as one tree of tokens, laid out depth first. N nodes, T targets.
 

@@ -48,7 +48,7 @@ class _Held:
     def __init__(self) -> None:
         self.key: tuple[Path, Path | None] | None = None
         self.model: Any = None
-        self.answers: dict[tuple[int, ...], _Answer] = {}
+        self.answers: dict[tuple[int, ...], Answer] = {}
 
     def take(self, base: BaseModel, tuned_folder: Path | None) -> Any:
         if self.key != (base.folder, tuned_folder):
@@ -59,6 +59,11 @@ class _Held:
             use_fast_linears(self.model)
             self.key = (base.folder, tuned_folder)
         return self.model
+
+
+def held_model(base: BaseModel, tuned: TunedModel) -> Any:
+    """The tuned model as it answers here; it stays in memory until another one or `release`."""
+    return _held.take(base, tuned.folder)
 
 
 def release() -> None:
@@ -84,6 +89,47 @@ def predict(
     ``max_new_tokens``, or as many as the context holds behind the longest prompt; raises InputError when that is next
     to nothing.
     """
+    _, answers = write(
+        candidate,
+        base,
+        goal,
+        tuned,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        enforce_schema=enforce_schema,
+        on_progress=on_progress,
+    )
+    tokenizer = load_tokenizer(base.folder)
+    return [
+        Prediction(
+            text_of(tokenizer, answer.tokens),
+            answer.confidence,
+            len(answer.tokens),
+            answer.seconds,
+            answer.finished,
+            _of_fields(answer, tokenizer) if goal.output == "json" else {},
+        )
+        for answer in answers
+    ]
+
+
+def text_of(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of an answer's tokens."""
+    return str(tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
+
+def write(
+    candidate: str,
+    base: BaseModel,
+    goal: GoalSheet,
+    tuned: TunedModel | None,
+    prompts: Sequence[tuple[Message, ...]],
+    *,
+    max_new_tokens: int,
+    enforce_schema: bool = False,
+    on_progress: Progress = lambda done, total: None,
+) -> tuple[list[list[int]], list[Answer]]:
+    """As `predict`, in tokens: those of each prompt, and each answer."""
     tokenizer = load_tokenizer(base.folder)
     encode = encoder(base, goal, base.context)
     rows = [encode.prompt_tokens(prompt) for prompt in prompts]
@@ -99,7 +145,7 @@ def predict(
     model = _held.take(base, tuned.folder if candidate == "tuned" and tuned else None)
     grammar = JsonGrammar(tokenizer, model.config.vocab_size, goal.schema) if enforce_schema and goal.schema else None
     ends = {tokenizer.eos_token_id} | as_set(model.generation_config.eos_token_id)
-    answers: dict[int, _Answer] = {}
+    answers: dict[int, Answer] = {}
     if grammar:
         answers = {index: kept for index, row in enumerate(rows) if (kept := _fitting(grammar, row))}
     prefix = common_prefix(rows)
@@ -111,7 +157,7 @@ def predict(
         cache = read_prefix(model, rows[0][:prefix]) if order else None
 
     @torch.inference_mode()
-    def write(batch: list[int]) -> tuple[list[_Answer], float]:
+    def write(batch: list[int]) -> tuple[list[Answer], float]:
         began = time.perf_counter()
         written = _generate(model, cache, prefix, [rows[index] for index in batch], max_new_tokens, ends, grammar)
         return written, (time.perf_counter() - began) / len(batch) / workers
@@ -124,20 +170,10 @@ def predict(
                 if not grammar:
                     _held.answers[tuple(rows[index])] = answer
             on_progress(len(answers), len(rows))
-    return [
-        Prediction(
-            tokenizer.decode(answer.tokens, skip_special_tokens=True).strip(),
-            answer.confidence,
-            len(answer.tokens),
-            answer.seconds,
-            answer.finished,
-            _of_fields(answer, tokenizer) if goal.output == "json" else {},
-        )
-        for answer in (answers[index] for index in range(len(rows)))
-    ]
+    return rows, [answers[index] for index in range(len(rows))]
 
 
-def _of_fields(answer: _Answer, tokenizer: Any) -> dict[str, float]:
+def _of_fields(answer: Answer, tokenizer: Any) -> dict[str, float]:
     return field_confidence(
         answer.tokens, answer.log_probabilities, lambda tokens: str(tokenizer.decode(tokens, skip_special_tokens=True))
     )
@@ -167,7 +203,7 @@ def foretell(
     return found
 
 
-def _fitting(grammar: JsonGrammar, prompt: Sequence[int]) -> _Answer | None:
+def _fitting(grammar: JsonGrammar, prompt: Sequence[int]) -> Answer | None:
     """The free greedy answer to this prompt, when it was made before and keeps to the schema.
 
     Enforcing the schema masks tokens out; when none of those chosen freely is masked, the choice at
@@ -206,7 +242,9 @@ def common_prefix(rows: Sequence[list[int]]) -> int:
 
 
 @dataclass
-class _Answer:
+class Answer:
+    """An answer as it is written: ``tokens`` without the end token, ``seconds`` of its share of the batch."""
+
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -229,7 +267,7 @@ def _generate(
     limit: int,
     ends: set[int],
     grammar: JsonGrammar | None,
-) -> list[_Answer]:
+) -> list[Answer]:
     """Greedy decoding of one batch. Rows that have ended leave the batch."""
     rest = max(len(row) - prefix for row in rows)
     pad = [rest - (len(row) - prefix) for row in rows]
@@ -243,7 +281,7 @@ def _generate(
     causal = torch.ones(rest, prefix + rest, dtype=torch.bool).tril(prefix)  # (S, P + S)
     # A padding query sees itself, so that no row of the mask is empty; nobody sees it.
     mask = (causal & seen[:, None].bool()) | torch.eye(rest, prefix + rest, dtype=torch.bool).roll(prefix, 1)
-    answers = [_Answer() for _ in rows]
+    answers = [Answer() for _ in rows]
     live = list(range(len(rows)))
     matchers = [grammar.start() for _ in rows] if grammar else []
     for _ in range(limit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def predict(
     done = 0
     with torch.inference_mode():
         score = _scorer(candidate, base, goal, tuned, encoder)
-        for batch in like_lengths(rows):
+        for batch in batches_of(rows):
             began = time.perf_counter()
             probabilities = score([rows[index] for index in batch])  # (B, C)
             seconds = (time.perf_counter() - began) / len(batch)
@@ -97,7 +97,7 @@ def text_of(prompt: Sequence[Message]) -> str:
     return "\n".join(f"{message.role}: {message.text}" for message in said)
 
 
-def like_lengths(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+def batches_of(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Row numbers in batches of like length, at most TOKENS_AT_ONCE padded tokens each."""
     batches: list[list[int]] = []
     for index in sorted(range(len(rows)), key=lambda index: (len(rows[index]), index)):
@@ -108,17 +108,22 @@ def like_lengths(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     return batches
 
 
+def tuned_scorer(tuned: TunedModel, encoder: TextEncoder) -> Callable[[Sequence[list[int]]], Tensor]:
+    """A function from token rows to the trained head's probabilities [B, C]."""
+    network = _tuned(tuned.folder, encoder.tokenizer.pad_token_id)
+
+    def by_head(rows: Sequence[list[int]]) -> Tensor:
+        logits, _ = network.forward([EncodedRow("", row, [], None, 1.0, len(row)) for row in rows])
+        return logits.softmax(1)
+
+    return by_head
+
+
 def _scorer(candidate: str, base: BaseModel, goal: GoalSheet, tuned: TunedModel | None, encoder: TextEncoder) -> Any:
     """A function from token rows to probabilities [B, C]."""
     pad_token = encoder.tokenizer.pad_token_id
     if candidate == "tuned" and tuned is not None:
-        network = _tuned(tuned.folder, pad_token)
-
-        def by_head(rows: Sequence[list[int]]) -> Tensor:
-            logits, _ = network.forward([EncodedRow("", row, [], None, 1.0, len(row)) for row in rows])
-            return logits.softmax(1)
-
-        return by_head
+        return tuned_scorer(tuned, encoder)
     model = _base(base.folder)
     names = [label.replace("_", " ").replace("-", " ") for label in goal.labels]
     anchors = _embed(model, [encoder.tokens(name) for name in names], pad_token)  # (C, D)

@@ -11,7 +11,7 @@ from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.learners.classifier.encode import TextEncoder, load_tokenizer
 from tunesmith.learners.classifier.load import load_tuned
-from tunesmith.learners.classifier.predict import like_lengths, text_of
+from tunesmith.learners.classifier.predict import batches_of, text_of
 from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 
@@ -47,7 +47,7 @@ class Labeller:
         Rows of like length are computed together.
         """
         found: list[tuple[list[float], list[float]]] = [([], [])] * len(rows)
-        for batch in like_lengths(rows):
+        for batch in batches_of(rows):
             taken = [EncodedRow("", rows[at], [], None, 1.0, len(rows[at])) for at in batch]
             logits, features = self._network.forward(taken)  # (B, C), (B, F)
             probabilities = logits.softmax(1).tolist()

@@ -1,0 +1,210 @@
+"""llama.cpp through xllamacpp: a GGUF file answers in a child process of its own, on a local port with a key.
+
+A child, because a crash of native code must not take the caller along, and because how threads wait is settled
+before the library is loaded. The child ends when its standard input closes, so it never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import secrets
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tunesmith.errors import MissingExtra, TunesmithError
+
+START_TIMEOUT = 600.0  # seconds: a large model from a slow disk
+ANSWER_TIMEOUT = 1800.0  # seconds: a long answer on a busy machine
+#: The engine gives each sequence a multiple of this.
+CONTEXT_STEP = 256
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A greedy answer. ``logprobs``: of each token, by the engine's own softmax over the whole vocabulary.
+
+    ``tokens`` are without the end token. ``finished`` is False when the limit cut the answer.
+    """
+
+    tokens: list[int]
+    text: str
+    logprobs: list[float]
+    finished: bool
+    seconds: float
+
+
+class LlamaCpp:
+    """A running engine. Get one with `LlamaCpp.open`; use it as a context manager, or call `close`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], host: str, port: int, key: str, said: IO[bytes]) -> None:
+        self._process, self._host, self._port, self._key, self._said = process, host, port, key, said
+
+    @classmethod
+    def open(cls, gguf: Path, *, context: int, threads: int, parallel: int = 1) -> LlamaCpp:
+        """Start a child that serves ``gguf`` and wait until it has loaded it.
+
+        ``context``: tokens for each of ``parallel`` sequences. Raises MissingExtra when xllamacpp is
+        not installed, and TunesmithError ``engine_failed``, with the engine's last words, when it does not start.
+        """
+        require()
+        key = secrets.token_urlsafe(24)
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the engine
+        each = -(-context // CONTEXT_STEP) * CONTEXT_STEP
+        told = {"model": str(gguf), "context": each * parallel, "threads": threads, "parallel": parallel, "key": key}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tunesmith.engines.llamacpp_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=_environment(),
+        )
+        try:
+            assert process.stdin
+            process.stdin.write(json.dumps(told).encode() + b"\n")
+            process.stdin.flush()
+            address = _listening(process)
+        except BaseException as error:
+            words = _last_words(said)
+            _end(process)
+            said.close()
+            if isinstance(error, OSError | ValueError | EOFError):
+                raise TunesmithError(
+                    "engine_failed",
+                    f"llama.cpp did not start: {words or error}",
+                    str(gguf),
+                    "export the model again; if it fails there too, the engine cannot run this model",
+                ) from error
+            raise
+        host, _, port = address.removeprefix("http://").partition(":")
+        return cls(process, host, int(port), key, said)
+
+    def __enter__(self) -> LlamaCpp:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def tokenize(self, text: str, special: bool = True) -> list[int]:
+        """Token ids of a text; with ``special`` as for a prompt: control tokens known, a start token if the model
+        wants one."""
+        told = {"content": text, "add_special": special, "parse_special": special}
+        return list(self._post("/tokenize", told)["tokens"])
+
+    def prompt_tokens(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of a conversation by the chat template inside the GGUF: what a chat client's request becomes."""
+        return self.tokenize(str(self._post("/apply-template", {"messages": list(messages)})["prompt"]))
+
+    def complete(self, tokens: Sequence[int], max_new_tokens: int, stops: Sequence[str] = ()) -> Completion:
+        """Answer a prompt greedily: the likeliest token at each step, no penalties."""
+        began = time.perf_counter()
+        told = {
+            "prompt": list(tokens),
+            "n_predict": max_new_tokens,
+            "stop": list(stops),
+            "samplers": ["top_k"],
+            "top_k": 1,
+            "temperature": 0,
+            "n_probs": 1,
+            "return_tokens": True,
+            "cache_prompt": False,  # a reused prefix is computed in other batches, so its last bits differ
+        }
+        given = self._post("/completion", told)
+        ids = list(given["tokens"])
+        if given["stop_type"] == "eos" and len(ids) == given["tokens_predicted"]:
+            ids.pop()  # the end token itself
+        logprobs = [float(one["logprob"]) for one in given.get("completion_probabilities", [])][: len(ids)]
+        finished = given["stop_type"] != "limit" and not given.get("truncated", False)
+        return Completion(ids, str(given["content"]), logprobs, finished, time.perf_counter() - began)
+
+    def _post(self, path: str, body: Any) -> Any:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_TIMEOUT)
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self._key}"}
+        try:
+            connection.request("POST", path, json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._failed(_last_words(self._said) or str(error)) from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise self._failed(data.decode("utf-8", "replace")[:500])
+        return json.loads(data)
+
+    def _failed(self, words: str) -> TunesmithError:
+        return TunesmithError(
+            "engine_failed", f"llama.cpp did not answer: {words}", fix="try again; with a shorter input if it repeats"
+        )
+
+    def close(self) -> None:
+        """End the child and wait for it."""
+        _end(self._process)
+        self._said.close()
+
+
+def require() -> str:
+    """The installed version of xllamacpp. Raises MissingExtra when there is none."""
+    from importlib.metadata import version
+
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingExtra("xllamacpp", "deploy")
+    return f"xllamacpp {version('xllamacpp')}"
+
+
+def _environment() -> dict[str, str]:
+    """Threads that wait without spinning: on a shared machine spinning ones run many times slower."""
+    here = str(Path(__file__).parents[2])
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    waiting = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    return {**waiting, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _listening(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the child to tell its address, the one line that it writes. Raises EOFError, TimeoutError."""
+    assert process.stdout
+    deadline = time.monotonic() + START_TIMEOUT
+    while not select.select([process.stdout], [], [], 0.5)[0]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it had not loaded the model after {START_TIMEOUT:.0f} seconds")
+    line = process.stdout.readline().decode().strip()
+    if not line.startswith("http://"):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        raise EOFError(line or f"it ended with exit code {process.poll()}")
+    return line
+
+
+def _last_words(said: IO[bytes]) -> str:
+    """The last lines that the child wrote on standard error."""
+    said.seek(0, os.SEEK_END)
+    said.seek(max(0, said.tell() - 4000))
+    lines = [line.strip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return " / ".join(lines[-3:])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):
+        if process.stdin:
+            process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

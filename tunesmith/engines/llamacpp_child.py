@@ -1,0 +1,39 @@
+"""The child of llamacpp.py: load a GGUF file, serve it on a free local port, and end when standard input closes.
+
+It reads one line of JSON (model, context, threads, parallel, key) and writes one line: its address.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+
+def main() -> None:
+    told: dict[str, Any] = json.loads(sys.stdin.readline())
+    # The library logs to the standard output, where the parent waits for one line.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    import xllamacpp
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = told["model"]
+    settings.n_ctx, settings.n_parallel = told["context"], told["parallel"]
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = told["threads"]
+    settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [told["key"]]
+    settings.ui, settings.offline, settings.verbosity = False, True, 1
+    settings.ctx_shift = False
+    settings.cache_ram_mib = 0
+    # Keys and values in full precision: in half they alone turn some near ties.
+    settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    server = xllamacpp.Server(settings)
+    answers.write(f"{server.listening_address}\n")
+    answers.flush()
+    sys.stdin.read()
+    os._exit(0)  # the library's own end waits for requests that nobody reads any more
+
+
+if __name__ == "__main__":
+    main()
