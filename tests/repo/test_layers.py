@@ -16,16 +16,10 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (server, privacy …) has its place already.
 LAYERS = (
     ("launch",),
-<<<<<<< HEAD
-    ("errors", "events", "language", "memory", "settings", "threads", "version", "workers"),
-    ("artifact", "example", "generation", "json_schema", "processes"),
-    ("example_parquet", "decisions"),
-=======
     ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "workers"),
-    ("artifact", "example", "json_schema", "processes"),
+    ("artifact", "example", "generation", "json_schema", "processes"),
     ("durable_lines",),
     ("allowed_code", "example_parquet", "decisions", "ratings"),
->>>>>>> c60a64e18daa632a40b19a810c518b2dd508af02
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     ("leak_certificate",),
     # The border that learners share, and their model card. Learners themselves are reached through plugins.py by name.
