@@ -79,7 +79,9 @@ class CausalFolder:
                 pad_token_id=fill,
             )
         answers = made.sequences[:, longest:].tolist()
-        sure = torch.stack([step.float().log_softmax(-1).max(-1).values for step in made.logits], 1).tolist()  # (B, A)
+        sure = torch.stack(
+            [step.float().log_softmax(-1).max(-1).values for step in made.logits], 1
+        ).tolist()  # (B, A)
         seconds = (time.perf_counter() - began) / len(prompts)
         return [self._written(row, logprobs, seconds) for row, logprobs in zip(answers, sure, strict=True)]
 
