@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tunesmith.blind_review import BlindReview
+    from tunesmith.export.run import Exported, Tell
+    from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
@@ -311,6 +313,32 @@ class Project:
         from tunesmith.ask import ask
 
         return ask(self, text)
+
+    def export(
+        self,
+        to: str,
+        *,
+        precision: str | None = None,
+        out: Path | str | None = None,
+        rows: int | None = None,
+        tell: Tell = lambda what, done, total: None,
+    ) -> Exported:
+        """Write the trained model as ``to`` (gguf, ollama, hf, vllm, onnx), proven to answer as it did here.
+
+        ``out``: the folder, else exports/FORM in the project. ``rows``: how many test rows are replayed. Raises
+        TunesmithError ``export_refused`` for a form that does not keep to the bounds of ``export`` in the settings.
+        """
+        from tunesmith.exporting import export_as
+
+        return export_as(
+            self, to, precision=precision, out=None if out is None else Path(out).resolve(), rows=rows, tell=tell
+        )
+
+    def shrink(self, *, rows: int | None = None, tell: Tell = lambda what, done, total: None) -> list[Tried]:
+        """Export the trained model in each of its smaller forms, the largest first; see `export`."""
+        from tunesmith.exporting import shrink_project
+
+        return shrink_project(self, rows=rows, tell=tell)
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""

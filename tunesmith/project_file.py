@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from tunesmith.artifact import one_at_a_time, write_text
 from tunesmith.errors import InputError, raise_all
+from tunesmith.export.settings import ExportSettings
 from tunesmith.settings import Settings, shown, wanted, yaml_word
 from tunesmith.stages.base.settings import BaseSettings
 from tunesmith.stages.clean.settings import CleanSettings
@@ -42,6 +43,7 @@ class ProjectSettings(Settings):
     split: SplitSettings = Field(default_factory=SplitSettings)  # type: ignore[arg-type]
     train: TrainSettings = Field(default_factory=TrainSettings)  # type: ignore[arg-type]
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
+    export: ExportSettings = Field(default_factory=ExportSettings)  # type: ignore[arg-type]
 
     def of(self, stage: str) -> Any:
         """The settings of one stage."""

@@ -32,6 +32,8 @@ LAYERS = (
     ("sinks", "tombstones"),
     ("stages.context",),
     ("stages",),
+    # The model in other forms, replayed on the rows that the stage test may read.
+    ("export",),
     # tunesmith.yaml, composed of the stages' own settings.
     ("project_file",),
     ("pipeline",),
@@ -41,7 +43,7 @@ LAYERS = (
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = dict.fromkeys(("ask", "blind_review", "decide", "forget", "review", "shown_batch"), "project")
+ONE_AREA = dict.fromkeys(("ask", "blind_review", "decide", "exporting", "forget", "review", "shown_batch"), "project")
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tunesmith.cli import add, ask, base, blind_review, clean, docs, format, new, run, serve, show, stage, status
+from tunesmith.cli import add, ask, base, blind_review, clean, docs, export, format, new, run, serve, show, stage, status
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
-VERBS = (new, add, run, status, show, ask, serve, blind_review, stage, base, clean, format, docs)
+VERBS = (new, add, run, status, show, ask, export, serve, blind_review, stage, base, clean, format, docs)
 CANCELLED = 130
 STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
 

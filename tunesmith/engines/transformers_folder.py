@@ -79,9 +79,7 @@ class CausalFolder:
                 pad_token_id=fill,
             )
         answers = made.sequences[:, longest:].tolist()
-        sure = torch.stack(
-            [step.float().log_softmax(-1).max(-1).values for step in made.logits], 1
-        ).tolist()  # (B, A)
+        sure = torch.stack([step.float().log_softmax(-1).max(-1).values for step in made.logits], 1).tolist()  # (B, A)
         seconds = (time.perf_counter() - began) / len(prompts)
         return [self._written(row, logprobs, seconds) for row, logprobs in zip(answers, sure, strict=True)]
 
@@ -125,3 +123,15 @@ class ClassifierFolder:
                 scores = dict(zip(self.labels, odds.tolist(), strict=True))
                 found.append((scores, time.perf_counter() - began))
         return found
+
+
+def renderer(folder: Path) -> Callable[[Sequence[dict[str, str]], bool], str]:
+    """What the folder's chat template makes of a conversation; with True, up to where the assistant answers."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def render(messages: Sequence[dict[str, str]], answer: bool) -> str:
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=answer))
+
+    return render

@@ -23,9 +23,7 @@ def replay(
     on_progress: Progress = lambda done, total: None,
 ) -> list[Replayed]:
     """Answer each prompt greedily in float32, as `predict` does; with the token ids of prompt and answer."""
-    rows, answers = write(
-        "tuned", base, goal, tuned, prompts, max_new_tokens=max_new_tokens, on_progress=on_progress
-    )
+    rows, answers = write("tuned", base, goal, tuned, prompts, max_new_tokens=max_new_tokens, on_progress=on_progress)
     tokenizer = load_tokenizer(base.folder)
     return [
         Replayed(tuple(row), tuple(answer.tokens), text_of(tokenizer, answer.tokens), answer.finished, answer.seconds)

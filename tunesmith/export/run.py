@@ -1,0 +1,292 @@
+"""Export the trained model in one form: write it, replay test rows through it, and let it out or refuse it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tunesmith import plugins
+from tunesmith.answering.answerer import of_model
+from tunesmith.artifact import MANIFEST, fsync, hash_of, make_folder, read_json, sha256_of, write_json
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.example import Example
+from tunesmith.export import certificate as certificates
+from tunesmith.export.certificate import Certificate
+from tunesmith.export.compare import Comparison, compare_labels, compare_texts
+from tunesmith.export.files import facts, model_bytes, write_files
+from tunesmith.export.forms import Form
+from tunesmith.export.replay import chosen_rows, opened
+from tunesmith.export.settings import ExportSettings
+from tunesmith.learners.protocol import Replayed
+from tunesmith.stages.test.answers import answer_limit
+from tunesmith.stages.test.run import asked_rows, locked_rows
+
+#: Raised when the same model gives other files or another certificate than before.
+VERSION = 1
+#: Room behind the longest prompt and its answer.
+SPARE_CONTEXT = 64
+#: Differing rows that a refusal names.
+NAMED = 3
+
+#: Is told what is being done, and how much of it.
+Tell = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A form that was let out: its ``folder``, and the certificate as it stands in it. ``fresh``: it was made now."""
+
+    form: Form
+    folder: Path
+    certificate: Mapping[str, Any]
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Test rows and what the trained model answers to them. ``limit``: tokens of the longest answer."""
+
+    rows: tuple[Example, ...]
+    of_rows: int
+    limit: int
+    context: int
+    answers: tuple[Replayed, ...]
+
+
+def reference(
+    inputs: Mapping[str, Any], settings: ExportSettings, *, find_learner: Any = plugins.learner, tell: Tell = silent
+) -> Reference:
+    """Ask the trained model for the answers that every form is held to.
+
+    Raises InputError ``texts_not_replayed`` for a model of texts without questions.
+    """
+    goal, base, tuned, split = inputs["goal"], inputs["base"], inputs["train"], inputs["split"]
+    rows, texts = asked_rows(locked_rows(inputs["clean"], split), inputs["format"])
+    if texts:
+        raise InputError(
+            "texts_not_replayed",
+            "this model was trained on texts without questions, so no chat can show that an export answers as it does",
+            "format",
+            "load the folder that `tunesmith show train` names with transformers",
+        )
+    limit = answer_limit(inputs["format"], split, base, None)
+    chosen = chosen_rows(rows, settings.rows)
+    answers = find_learner(tuned.learner).replay.replay(
+        base,
+        goal,
+        tuned,
+        [row.prompt for row in chosen],
+        max_new_tokens=limit,
+        on_progress=partial(tell, "asking the trained model"),
+    )
+    longest = max(len(answer.prompt) for answer in answers)
+    context = min(base.context, longest + limit + SPARE_CONTEXT)
+    return Reference(tuple(chosen), len(rows), limit, context, tuple(answers))
+
+
+def export(
+    inputs: Mapping[str, Any],
+    settings: ExportSettings,
+    form: Form,
+    out: Path,
+    *,
+    name: str,
+    cache: Path,
+    seed: int = 0,
+    find_learner: Any = plugins.learner,
+    ask: Callable[[], Reference] | None = None,
+    tell: Tell = silent,
+) -> Exported:
+    """Write the model as ``form`` into the folder ``out``, whole or not at all, with its certificate.
+
+    ``ask`` gives the reference, where several forms share one. Raises TunesmithError ``export_refused`` when the form
+    does not keep what ``settings`` ask; the certificate then lies beside ``out``.
+    """
+    learner = find_learner(inputs["train"].learner)
+    identity = identity_of(inputs, settings, form, name, learner)
+    if (known := _up_to_date(out, identity)) is not None:
+        return Exported(form, out, known, fresh=False)
+    given = ask() if ask else reference(inputs, settings, find_learner=find_learner, tell=tell)
+    goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
+    with _beside(out) as work:
+        tell(f"writing {form.name}", 0, 0)
+        context = min(base.context, max(2048, given.context))
+        notes = write_files(
+            form, learner, base, goal, tuned, work, name=name, context=context, limit=given.limit, cache=cache
+        )
+        found = certify(inputs, settings, form, work, given, learner, notes=notes, seed=seed, tell=tell)
+        certificates.write(found, work, identity=identity, made_at=time.time(), **facts(base, tuned))
+        if found.refused:
+            _keep_refusal(work, out)
+            raise _refusal(found, out)
+        _seal(work, identity)
+        _put(work, out)
+    for path in refused_files(out):
+        path.unlink(missing_ok=True)
+    return Exported(form, out, read_json(out / certificates.FILE), fresh=True)
+
+
+def certify(
+    inputs: Mapping[str, Any],
+    settings: ExportSettings,
+    form: Form,
+    folder: Path,
+    given: Reference,
+    learner: Any,
+    *,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+    tell: Tell = silent,
+) -> Certificate:
+    """Replay the reference's rows through the form in ``folder`` and say what came out."""
+    goal, tuned = inputs["goal"], inputs["train"]
+    prompts = [row.prompt for row in given.rows]
+    with opened(form, folder, context=given.context) as asked:
+        began = time.perf_counter()
+        answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
+        seconds = time.perf_counter() - began
+        engine = asked.engine
+    comparison = _compare(form, inputs, given, answers, learner)
+    references = [row.answer or "" for row in given.rows]
+    scores = certificates.losses(goal, references, given.answers, answers, seed)
+    learner_name = tuned.learner
+    return Certificate(
+        form=form.name,
+        engine=engine,
+        rows=len(answers),
+        of_rows=given.of_rows,
+        comparison=comparison,
+        scores=scores,
+        bytes=model_bytes(folder),
+        answer_tokens=sum(len(answer.tokens) for answer in answers) if learner_name != "classifier" else len(answers),
+        seconds=seconds,
+        notes=tuple(notes),
+        faults=certificates.faults_of(form, comparison, scores, settings),
+    )
+
+
+def _compare(
+    form: Form, inputs: Mapping[str, Any], given: Reference, answers: Sequence[Replayed], learner: Any
+) -> Comparison:
+    ids = [row.id for row in given.rows]
+    if form.learner == "classifier":
+        return compare_labels(form, ids, given.answers, answers)
+    replay = learner.replay
+    base, tuned = inputs["base"], inputs["train"]
+    return compare_texts(
+        form, ids, given.answers, answers, replay.end_token(base), partial(replay.log_probabilities, base, tuned)
+    )
+
+
+def identity_of(inputs: Mapping[str, Any], settings: ExportSettings, form: Form, name: str, learner: Any) -> str:
+    """What the folder would hold: the same identity, the same files."""
+    goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
+    model = of_model(learner, "tuned", base, goal, tuned, max_new_tokens=0).identity
+    told = [VERSION, form.name, name, model, asdict(goal), settings.model_dump(), inputs["split"].test_sha256]
+    return hash_of(told)
+
+
+def _up_to_date(out: Path, identity: str) -> Mapping[str, Any] | None:
+    """The certificate in ``out``, when it is this export, whole. Raises InputError for a folder of somebody else's."""
+    if not out.exists():
+        return None
+    if not (out / MANIFEST).is_file():
+        if out.is_dir() and not any(out.iterdir()):
+            return None
+        raise InputError(
+            "export_in_the_way",
+            "this folder is not one that an export wrote, so it is not replaced",
+            str(out),
+            "name another with --out, or remove it",
+        )
+    manifest = read_json(out / MANIFEST)
+    if manifest.get("identity") != identity:
+        return None
+    for name, entry in manifest["files"].items():
+        path = out / name
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            return None
+    certificate: Mapping[str, Any] = read_json(out / certificates.FILE)
+    return certificate
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder to write in, on the same disk; what is left of it goes."""
+    make_folder(out.parent)
+    for left in out.parent.glob(f".{out.name}.*.tmp"):  # of an export that was killed
+        if not _alive(left.name.rsplit(".", 2)[1]):
+            shutil.rmtree(left, ignore_errors=True)
+    work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    return process.isdigit() and Path(f"/proc/{process}").exists()
+
+
+def _seal(work: Path, identity: str) -> None:
+    """Hash and fsync every file, and write the manifest."""
+    files = {}
+    for path in sorted(path for path in work.rglob("*") if path.is_file()):
+        files[str(path.relative_to(work))] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        fsync(path)
+    write_json(work / MANIFEST, {"identity": identity, "version": VERSION, "files": files})
+    fsync(work)
+
+
+def _put(work: Path, out: Path) -> None:
+    """Rename into place, an earlier export out of the way first."""
+    before = out.with_name(f".{out.name}.{os.getpid()}.before.tmp")
+    if out.exists():
+        out.rename(before)
+    try:
+        work.rename(out)
+    except BaseException:
+        if before.exists():
+            before.rename(out)
+        raise
+    fsync(out.parent)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def refused_files(out: Path) -> tuple[Path, Path]:
+    """Where the certificate of a refused export lies: as JSON, and as a page."""
+    return out.with_name(f"{out.name}.refused.json"), out.with_name(f"{out.name}.refused.md")
+
+
+def _keep_refusal(work: Path, out: Path) -> None:
+    for name, target in zip((certificates.FILE, certificates.PAGE), refused_files(out), strict=True):
+        (work / name).replace(target)
+        with suppress(OSError):
+            fsync(target)
+
+
+def _refusal(found: Certificate, out: Path) -> TunesmithError:
+    differing = sorted(found.comparison.differences, key=lambda one: -one.gap)[:NAMED]
+    rows = "".join(f"\n  row {one.id}: {one.expected!r} became {one.got!r} ({one.cause})" for one in differing)
+    other = found.comparison.other_prompts[:NAMED]
+    prompts = f"\n  rows with another prompt: {', '.join(other)}" if other else ""
+    return TunesmithError(
+        "export_refused",
+        f"{found.form} does not answer as the trained model does: {'; '.join(found.faults)}{prompts}{rows}",
+        str(refused_files(out)[1]),
+        "export a more exact form (--precision), or allow more with export.score_loss_at_most in tunesmith.yaml",
+    )

@@ -1,0 +1,111 @@
+"""Export a project's trained model, with the rows and the goal that it was made with."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.artifact import Artifact, read_json
+from tunesmith.errors import InputError
+from tunesmith.export.forms import Form, form_of, shrinking
+from tunesmith.export.run import Exported, Reference, Tell, export, reference, refused_files
+from tunesmith.export.shrink import Tried, shrink
+from tunesmith.pipeline.order import BY_NAME, open_product
+from tunesmith.pipeline.stale import identity
+from tunesmith.threads import be_patient
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project
+
+#: Where exports lie in a project.
+FOLDER = "exports"
+
+
+def export_as(
+    project: Project,
+    to: str,
+    *,
+    precision: str | None = None,
+    out: Path | None = None,
+    rows: int | None = None,
+    tell: Tell,
+) -> Exported:
+    """Export the trained model in one form; ``rows`` in place of the setting's."""
+    be_patient()
+    inputs = made_with(project)
+    form = form_of(inputs["train"].learner, to, precision)
+    return _export(project, inputs, form, out or project.root / FOLDER / form.name, rows, tell, None)
+
+
+def shrink_project(project: Project, *, rows: int | None = None, tell: Tell) -> list[Tried]:
+    """Export the trained model in every form that is smaller than the one before, and tell which are let out."""
+    be_patient()
+    inputs = made_with(project)
+
+    @cache
+    def ask() -> Reference:
+        return reference(inputs, _settings(project, rows), tell=tell)
+
+    def place(form: Form) -> Path:
+        return project.root / FOLDER / form.name
+
+    return shrink(
+        shrinking(inputs["train"].learner),
+        lambda form: _export(project, inputs, form, place(form), rows, tell, ask),
+        lambda form: read_json(refused_files(place(form))[0]),
+    )
+
+
+def _export(
+    project: Project, inputs: dict[str, Any], form: Form, out: Path, rows: int | None, tell: Tell, ask: Any
+) -> Exported:
+    settings = project.settings
+    return export(
+        inputs,
+        _settings(project, rows),
+        form,
+        out,
+        name=settings.name,
+        cache=project.cache,
+        seed=settings.seed,
+        ask=ask,
+        tell=tell,
+    )
+
+
+def _settings(project: Project, rows: int | None) -> Any:
+    settings = project.settings.export
+    return settings if rows is None else settings.model_copy(update={"rows": rows})
+
+
+def made_with(project: Project) -> dict[str, Any]:
+    """The trained model, and what it was trained with: never the parts of a later split, which may hold its own rows.
+
+    Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
+    """
+    train = project.store.latest("train")
+    if train is None:
+        raise InputError("not_made", "the stage 'train' was not made yet", fix="tunesmith run --to train")
+    known = train.made_by["inputs"]
+    artifacts = {"train": train, **{name: _known_as(project, name, known[name]) for name in BY_NAME["train"].needs}}
+    gone = [name for name, artifact in artifacts.items() if artifact is None]
+    if gone:
+        raise InputError(
+            "made_without",
+            f"what the model was trained with is gone or another by now: {', '.join(gone)}",
+            str(project.root),
+            "`tunesmith run --to train` trains it again",
+        )
+    return {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in artifacts.items()}
+
+
+def _known_as(project: Project, stage: str, known: str) -> Artifact | None:
+    """What the stage made that training knew by this; the latest of several."""
+    latest = project.store.latest(stage)
+    ids = [path.name.removeprefix(f"{stage}-") for path in sorted(project.store.artifacts.glob(f"{stage}-*"))]
+    for artifact in (latest, *(project.store.find(stage, id) for id in ids)):
+        # earlier versions knew each by its artifact alone
+        if artifact is not None and known in (identity(stage, artifact, BY_NAME["train"]), artifact.id):
+            return artifact
+    return None
