@@ -12,7 +12,22 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tunesmith.cli import add, ask, base, blind_review, clean, docs, export, format, new, run, serve, show, stage, status
+from tunesmith.cli import (
+    add,
+    ask,
+    base,
+    blind_review,
+    clean,
+    docs,
+    export,
+    format,
+    new,
+    run,
+    serve,
+    show,
+    stage,
+    status,
+)
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tunesmith.server.served import Served
 
 FIRST_KEY = "first"
+#: As in export/forms.py, which is not imported for the help.
+PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 
 
 def add_parser(verbs: Any) -> None:
@@ -22,7 +24,15 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("projects", metavar="PROJECT", nargs="*", help="folders of projects (default: this one)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
-    parser.add_argument("--engine", choices=("auto", "torch"), default="auto", help="what computes (default: auto)")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "llamacpp", "torch"),
+        default="auto",
+        help="what writes: llamacpp where it can (auto), or torch, which is exact and slower",
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
+    )
     parser.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (64)")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
@@ -135,7 +145,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
 
 def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served]:
     from tunesmith.cli.screen import Screen
-    from tunesmith.server.served import serve_version
+    from tunesmith.server.served import Wanted, serve_version
     from tunesmith.server.version import version_of
 
     versions = [version_of(project) for project in projects]
@@ -145,5 +155,13 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         fix = "change `name` in one tunesmith.yaml"
         raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
     errors = Screen(stderr=True)
-    with errors.waiting("loading …"):
-        return [serve_version(version, arguments.engine, arguments.queue) for version in versions]
+    with errors.waiting("loading …") as status:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if hasattr(status, "update"):
+                status.update(f"{what} …" + (f" {done:,} of {total:,} rows" if total else ""))
+            elif done == 0:
+                errors.say(f"{what} …", "dim")
+
+        wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
+        return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]

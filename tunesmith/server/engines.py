@@ -42,6 +42,10 @@ class TextEngine(Protocol):
         """Write token by token; whoever stops reading early stops the writing."""
         ...
 
+    async def start(self) -> None:
+        """Called once, in the event loop, before the first request."""
+        ...
+
     async def works(self) -> bool:
         """Whether a token can be written now: found out by writing one."""
         ...
@@ -90,6 +94,9 @@ class TorchText:
                 yield token
         finally:
             stop.set()
+
+    async def start(self) -> None:
+        """The model is loaded already."""
 
     async def works(self) -> bool:
         if time.monotonic() - self._wrote_at < FRESH_SECONDS:
@@ -157,6 +164,9 @@ class LabelEngine:
 
     def _score(self, rows: list[list[int]], vectors: bool) -> list[ScoredRow]:
         return [ScoredRow(*scored) for scored in self.labeller.score(rows, vectors=vectors)]
+
+    async def start(self) -> None:
+        """The model is loaded already."""
 
     async def works(self) -> bool:
         row = self.labeller.tokens((Message.of("user", "a"),))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.example import Message
 from tunesmith.plugins import learner
+from tunesmith.project import Project
 from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchText
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
@@ -21,7 +23,25 @@ LABELS_AT_ONCE = 256
 #: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
 LONG_TEXT = 20_000
 
+#: Answers that llama.cpp writes at once, and tokens of the longest prompt with its answer: each has its own memory.
+STREAMS = 4
+LONGEST_CONTEXT = 4096
+
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
+
+    ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
+    """
+
+    engine: EngineName = "auto"
+    precision: str = "f16"
+    waiting: int = 64
+    tell: Callable[[str], None] = lambda words: None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class ServedText:
     engine: TextEngine
     codec: TokenCodec
     gate: Gate
+    context: int
 
 
 @dataclass(frozen=True)
@@ -46,18 +67,49 @@ class ServedLabels:
 Served = ServedText | ServedLabels
 
 
-def serve_version(version: Version, engine: EngineName, waiting: int) -> Served:
-    """Load a version. ``waiting``: requests that may wait for it. Raises InputError for an engine that cannot."""
+def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
+    """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
     module = learner(version.tuned.learner).serve
     if module.GIVES == "labels":
-        if engine == "llamacpp":
+        if wanted.engine == "llamacpp":
             what = f"{version.name} is a classifier, and llama.cpp serves language models"
             raise InputError("engine_cannot", what, "--engine", "leave --engine out")
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
-        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, waiting))
+        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting))
+    if wanted.engine != "torch":
+        try:
+            return _by_llamacpp(project, version, module, wanted)
+        except TunesmithError as error:
+            if wanted.engine == "llamacpp":
+                raise
+            wanted.tell(f"{version.name}: by torch, one answer at a time, since llama.cpp cannot: {error.what}")
     writer = module.open_model(version.base, version.goal, version.tuned)
     text = TorchText(writer, _probe(version, writer.tokens))
-    return ServedText(version, text, writer.tokens, Gate(text.slots, waiting))
+    return ServedText(version, text, writer.tokens, Gate(text.slots, wanted.waiting), version.base.context)
+
+
+def _by_llamacpp(project: Project, version: Version, module: Any, wanted: Wanted) -> ServedText:
+    """Export the version, unless that was done, with its certificate; what the certificate refuses is not served."""
+    from tunesmith.engines.llamacpp import LlamaCpp, require
+    from tunesmith.exporting import export_as
+    from tunesmith.server.llamacpp import LlamaCppText
+
+    require()
+    latest = project.store.latest("train")
+    if latest is None or latest.id != version.id:
+        what = "only the version that was trained last can be exported, and an earlier one is in use"
+        raise InputError("engine_cannot", what, "--engine", "leave --engine out")
+    exported = export_as(project, "gguf", precision=wanted.precision, tell=wanted.progress)
+    [gguf] = exported.folder.glob("*.gguf")
+    context = min(version.base.context, LONGEST_CONTEXT)
+    threads = len(os.sched_getaffinity(0))
+
+    def open_engine() -> LlamaCpp:
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS)
+
+    codec = module.tokens(version.base, version.goal)
+    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)
+    return ServedText(version, engine, codec, Gate(STREAMS, wanted.waiting), context)
 
 
 def _probe(version: Version, codec: TokenCodec) -> list[int]:
@@ -83,7 +135,7 @@ def room_for(served: ServedText, prompt: int, wanted: int | None, allowed: int |
 
     ``allowed``: tokens a request of the key. Raises Refusal ``context_length_exceeded`` or ``too_many_tokens``.
     """
-    context = served.version.base.context
+    context = served.context
     if prompt + 1 > context or (wanted is not None and prompt + wanted > context):
         asked = f" and {wanted:,} for the answer" if wanted is not None else ""
         what = f"the prompt has {prompt:,} tokens{asked}; the model can see {context:,}"

@@ -60,24 +60,24 @@ def run(served: Sequence[Served], keys: Keys, listener: socket.socket, bounds: B
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-    server = Draining(config, state)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        asyncio.run(_close(served))
-
-
-async def _close(served: Sequence[Served]) -> None:
-    for one in served:
-        await one.engine.close()
+    Draining(config, state, served).run(sockets=[listener])
 
 
 class Draining(uvicorn.Server):
     """A server that still answers while it goes down: 503 to what is new, to the end what runs."""
 
-    def __init__(self, config: uvicorn.Config, state: State) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, served: Sequence[Served]) -> None:
         super().__init__(config)
         self._state = state
+        self._served = served
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.gather(*(one.engine.start() for one in self._served))
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await asyncio.gather(*(one.engine.close() for one in self._served))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._state.draining:

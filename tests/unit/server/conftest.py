@@ -27,6 +27,11 @@ class Running:
     url: str
     key: str
     keys: Keys
+    folder: Path
+
+    def go(self) -> None:
+        """Let the answers go on that are held."""
+        (self.folder / "go").touch()
 
     @property
     def client(self) -> openai.OpenAI:
@@ -50,7 +55,7 @@ def running(folder: Path) -> Iterator[Running]:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         url = f"http://127.0.0.1:{told['port']}"
-        yield Running(process, url, told["key"], Keys(folder / "keys.json"))
+        yield Running(process, url, told["key"], Keys(folder / "keys.json"), folder)
     finally:
         process.kill()
         process.communicate()

@@ -1,7 +1,8 @@
 """The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER`.
 
-The text model says what it was asked, a byte a token; asked something that begins with "slow", it takes its time, and
-with "fail", it breaks down midway. The classifier looks at the first letter.
+The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
+bytes until there is a file `go` in the folder, and with "fail", it breaks down there. The classifier looks at the
+first letter.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from tunesmith.server.version import Version
 
 END = 256
 CONTEXT = 2000
-SLOW_SECONDS = 0.05
 
 
 class Bytes:
@@ -50,15 +50,18 @@ class Echo:
     name = "echo"
     slots = 2
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.given_up = 0
+        self._go = folder / "go"
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
-        slow, fails = bytes(prompt).startswith(b"slow"), bytes(prompt).startswith(b"fail")
+        holds, fails = bytes(prompt).startswith(b"hold"), bytes(prompt).startswith(b"fail")
         whole = False
         try:
             for number, byte in enumerate(prompt[: sampling.max_tokens]):
-                await asyncio.sleep(SLOW_SECONDS if slow else 0)
+                await asyncio.sleep(0)
+                while holds and number == 4 and not self._go.exists():
+                    await asyncio.sleep(0.02)
                 if fails and number == 4:
                     raise RuntimeError("a secret of the server's")
                 yield WrittenToken(byte, -0.1, tuple((byte, -0.1) for _ in range(min(1, sampling.top))))
@@ -67,6 +70,9 @@ class Echo:
             whole = True
         finally:
             self.given_up += not whole
+
+    async def start(self) -> None:
+        pass
 
     async def works(self) -> bool:
         return self.given_up < 1000
@@ -94,12 +100,12 @@ def version(name: str, output: str, **goal: object) -> Version:
     return Version(name, f"{name[0]}0123456789", sheet, base, tuned, 1000, False, 1.0, "The goal is met.")
 
 
-def models(waiting: int) -> list[Served]:
+def models(folder: Path, waiting: int) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
     labels = version("letters", "label", labels=("early", "late"))
-    engine = Echo()
+    engine = Echo(folder)
     return [
-        ServedText(text, engine, Bytes(), Gate(engine.slots, waiting)),
+        ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT),
         ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting)),
     ]
 
@@ -109,10 +115,10 @@ def main() -> None:
     keys = Keys(folder / "keys.json")
     secret = keys.make("first", Limits())
     listener = bind("127.0.0.1", 0)
-    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=1.0)
+    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=60.0)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(models(waiting=2), keys, listener, bounds)
+    run(models(folder, waiting=2), keys, listener, bounds)
 
 
 if __name__ == "__main__":

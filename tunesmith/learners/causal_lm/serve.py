@@ -71,6 +71,13 @@ class Tokens:
     def end(self) -> int:
         return int(self._tokenizer.eos_token_id)
 
+    def grammar(self, schema: Mapping[str, Any], vocabulary: int | None = None) -> JsonGrammar:
+        """The schema compiled for this tokenizer, kept for the next request; ``vocabulary``: of the model's logits.
+
+        Raises InputError ``schema_not_enforceable``.
+        """
+        return _grammar(self._tokenizer, vocabulary or len(self._tokenizer), _written(schema))
+
 
 class Writer:
     """The tuned model in memory, in float32. One answer at a time."""
@@ -86,10 +93,6 @@ class Writer:
         self._head = rows[0][: common_prefix(rows)]
         with torch.inference_mode():
             self._head_cache = read_prefix(self._model, self._head)
-        self._grammar = lru_cache(maxsize=GRAMMARS)(self._compile)
-
-    def _compile(self, schema: str) -> JsonGrammar:
-        return JsonGrammar(self.tokens._tokenizer, self._vocabulary, json.loads(schema))
 
     @torch.inference_mode()
     def write(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[WrittenToken]:
@@ -97,7 +100,7 @@ class Writer:
 
         Raises InputError for a schema that cannot be enforced.
         """
-        grammar = self._grammar(_canonical(sampling.schema)) if sampling.schema is not None else None
+        grammar = self.tokens.grammar(sampling.schema, self._vocabulary) if sampling.schema is not None else None
         matcher = grammar.start() if grammar else None
         random = torch.Generator()
         random.seed() if sampling.seed is None else random.manual_seed(sampling.seed % 2**63)
@@ -140,9 +143,14 @@ class Writer:
         return WrittenToken(chosen, float(log_probabilities[chosen]), top, chosen in self._ends)
 
 
-def _canonical(schema: Mapping[str, Any]) -> str:
-    """The order of keys is kept: it is the order in which they are written."""
-    return json.dumps(schema, ensure_ascii=True)
+@lru_cache(maxsize=GRAMMARS)
+def _grammar(tokenizer: Any, vocabulary: int, schema: str) -> JsonGrammar:
+    return JsonGrammar(tokenizer, vocabulary, json.loads(schema))
+
+
+def _written(schema: Mapping[str, Any]) -> str:
+    """The schema as text. The order of keys is kept: it is the order in which an answer has them."""
+    return json.dumps(schema)
 
 
 def _drawn(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
