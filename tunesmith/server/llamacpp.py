@@ -194,9 +194,9 @@ class LlamaCppText:
     def _tokens(self, told: dict[str, Any]) -> list[WrittenToken]:
         """The tokens of one event."""
         found = []
-        known = told.get("completion_probabilities") or []
+        known: list[dict[str, Any]] = told.get("completion_probabilities") or []
         for number, id in enumerate(told.get("tokens") or []):
-            probable = known[number] if number < len(known) else {"logprob": 0.0, "top_logprobs": []}
+            probable: dict[str, Any] = known[number] if number < len(known) else {"logprob": 0.0, "top_logprobs": []}
             top = tuple((one["id"], float(one["logprob"])) for one in probable["top_logprobs"])
             found.append(WrittenToken(int(id), float(probable["logprob"]), top, int(id) == self._end))
         return found

@@ -22,12 +22,14 @@ from tunesmith.server.served import Served
 HEAD_SECONDS = 15.0
 #: Bytes of the head of a request.
 HEAD_BYTES = 64 * 2**10
+#: Connections that may wait to be taken.
+BACKLOG = 1024
 #: Connections that may be open; what comes beyond is answered 503.
 CONNECTIONS = 2000
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address. Raises InputError ``port_taken`` or ``bad_host``."""
+    """Take the address and listen. Raises InputError ``port_taken`` or ``bad_host``."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
@@ -36,6 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen(BACKLOG)  # from here on who connects waits rather than being refused
     except OSError as error:
         listener.close()
         what = f"the address {host}:{port} cannot be had ({error.strerror})"
