@@ -30,7 +30,9 @@ NAMES = (
     "training_planning",
     "classifier_all",
     "classifier_few",
+    "active_choice",
     "answers",
+    "parity",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -14,6 +14,7 @@ from tunesmith.artifact import Store, hash_of, write_text
 from tunesmith.decisions import Decisions
 from tunesmith.errors import InputError, raise_all
 from tunesmith.events import Sink, ignore
+from tunesmith.launch import follows
 from tunesmith.project_file import FILE, ProjectSettings
 from tunesmith.ratings import Ratings
 from tunesmith.tombstones import FOLDER, PENDING
@@ -21,6 +22,7 @@ from tunesmith.tombstones import FOLDER, PENDING
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
     from tunesmith.export.run import Exported, Tell
     from tunesmith.export.shrink import Tried
@@ -28,9 +30,13 @@ if TYPE_CHECKING:
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
     from tunesmith.review import Review
+    from tunesmith.rounds.compare import Comparison, ShownRound
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
+
+#: A change to another round that a kill may have cut off, in the folder of what Tunesmith makes.
+PENDING_ROUND = "rounds/pending.json"
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Project:
             project = cls(found[0] if found else here)
         project.read()
         project._finish_forgetting()
+        project._finish_going_back()
         return project
 
     @property
@@ -167,6 +174,7 @@ class Project:
         from tunesmith.pipeline.run import run
 
         self._finish_forgetting()
+        self._take_labels()
         given = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else overrides
         return run(self, lambda: self.read(list(given)), to=to, from_scratch=from_scratch, sink=on_event)
 
@@ -250,6 +258,56 @@ class Project:
         from tunesmith.forget.plan import planning
 
         return planning(self, what)
+
+    def _finish_going_back(self) -> None:
+        """Finish going back to a round, which a kill had cut off."""
+        if (self.store.root / PENDING_ROUND).exists():
+            from tunesmith.rounds.switch import finish_after_a_kill
+
+            finish_after_a_kill(self)
+
+    def _take_labels(self) -> None:
+        """Take the rows that the user has labelled since; of processes launched together the first does."""
+        if (self.root / "improve").is_dir() and not follows():
+            from tunesmith.accept import take_labels
+
+            take_labels(self)
+
+    def rounds(self) -> list[ShownRound]:
+        """All rounds on the same test rows: what each scores there, what changed and what it brought."""
+        from tunesmith.rounds.compare import show_rounds
+
+        return show_rounds(self)
+
+    def compare_rounds(self, left: int, right: int) -> Comparison:
+        """The test rows that changed from one round to another, for better and for worse."""
+        from tunesmith.rounds.compare import compare
+
+        return compare(self, left, right)
+
+    def use_round(self, number: int) -> Path:
+        """Make a round the version in use: its settings, decisions and artifacts. Returns the backup's folder."""
+        from tunesmith.rounds.switch import use
+
+        return use(self, number)
+
+    def reject_round(self) -> tuple[int, int, Path]:
+        """Go back to the round in use, or the one before. Returns both numbers and the backup's folder."""
+        from tunesmith.rounds.switch import reject
+
+        return reject(self)
+
+    def accept(self, items: Sequence[str] = ()) -> Accepted:
+        """Accept items of the last proposal by id, or all; a row of one as ITEM/ROW."""
+        from tunesmith.accept import accept
+
+        return accept(self, items)
+
+    def reject(self, items: Sequence[str] = ()) -> list[str]:
+        """Note that items of the last proposal were rejected. Returns those that were open."""
+        from tunesmith.accept import reject
+
+        return reject(self, items)
 
     def fix(self, codes: Sequence[str]) -> list[str]:
         """Add fixes to `clean.fix` in tunesmith.yaml. Returns all that are there now."""

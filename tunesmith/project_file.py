@@ -20,6 +20,7 @@ from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.collect.settings import SourceSettings
 from tunesmith.stages.format.settings import FormatSettings
 from tunesmith.stages.goal.settings import GoalSettings
+from tunesmith.stages.improve.settings import ImproveSettings
 from tunesmith.stages.split.settings import SplitSettings
 from tunesmith.stages.test.settings import TestSettings
 from tunesmith.stages.train.settings import TrainSettings
@@ -27,6 +28,8 @@ from tunesmith.stages.train.settings import TrainSettings
 FILE = "tunesmith.yaml"
 #: More values than any project has, once its aliases are written out.
 MOST_VALUES = 100_000
+#: What a block that can be switched off says then.
+OFF = "off"
 
 
 class ProjectSettings(Settings):
@@ -43,6 +46,7 @@ class ProjectSettings(Settings):
     split: SplitSettings = Field(default_factory=SplitSettings)  # type: ignore[arg-type]
     train: TrainSettings = Field(default_factory=TrainSettings)  # type: ignore[arg-type]
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
+    improve: ImproveSettings = Field(default_factory=ImproveSettings)  # type: ignore[arg-type]
     export: ExportSettings = Field(default_factory=ExportSettings)  # type: ignore[arg-type]
 
     def of(self, stage: str) -> Any:
@@ -155,6 +159,8 @@ def _override(settings: dict[str, Any], override: str) -> None:
 
     block: Any = settings
     for key in keys[:-1]:
+        if isinstance(block, dict) and block.get(key) == OFF:
+            block[key] = {}  # a block that the file switches off, and this run wants
         block = block.setdefault(key, {}) if isinstance(block, dict) else None
         if not isinstance(block, dict):
             raise InputError("bad_override", f"{path} does not name a setting", "--set", "such as --set train.epochs=1")

@@ -24,7 +24,7 @@ collect:
 split: {train: 0.7, validation: 0.1, test: 0.2}
 # float32: `auto` measures, and a busy machine may measure otherwise
 train: {epochs: 2, batch_size: 16, learning_rate: 1.0e-4, checkpoint_seconds: CHECKPOINT, precision: float32}
-test: {resamples: 1000}
+test: {resamples: 1000, raccoon: off}
 """
 
 

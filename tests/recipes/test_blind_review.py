@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (
         (folder / "tunesmith.yaml").read_text().replace("test: 0.15", "test: 0.3").replace("train: 0.7", "train: 0.55")
     )
-    (folder / "tunesmith.yaml").write_text(text + "test: {resamples: 1000}\n")
+    (folder / "tunesmith.yaml").write_text(text + "test: {resamples: 1000, raccoon: off}\n")
     Project.open(folder).run()
     return folder
 

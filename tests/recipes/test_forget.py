@@ -37,7 +37,7 @@ collect:
   - {path: rows.jsonl, input: text, output: answer, bad_rows: set_aside}
 split: {train: 0.6, validation: 0.2, test: 0.2}
 train: {epochs: 1, batch_size: 22, learning_rate: 0.001, precision: float32}
-test: {resamples: 1000}
+test: {resamples: 1000, raccoon: {rows_per_family: 2}}
 """
 SAID = ["was torn", "came late", "is too small", "has no pegs", "smells", "leaks at night", "fell apart", "never came"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.recipes.small_project import write_project
 from tunesmith import Project
+from tunesmith.errors import InputError
 from tunesmith.products import BaseModel
 
 
@@ -42,3 +43,21 @@ def test_tested_rows_stay_tested_when_lines_are_put_before_them(
     assert {name: project.product("split").ids(name) for name in ("train", "validation", "test")} == again
     project.run(to="split", overrides={"seed": 5})
     assert not first <= inputs_of_test_part(project)
+
+
+def test_the_model_of_an_earlier_round_answers_as_it_did(
+    tmp_path: Path, minilm: BaseModel, bases_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(bases_cache))
+    project = Project.open(write_project(tmp_path / "two rounds"))
+    light = {"test.raccoon": "off"}
+    project.run(overrides=light)
+    first = {row["id"]: row["tuned"]["answer"] for row in project.product("test").predictions()}
+    second = {**light, "train.epochs": 1, "test.candidates": "[base, tuned, round:1]"}
+    assert "train" in project.run(overrides=second).made
+    told = list(project.product("test").predictions())
+    assert {row["id"]: row["round:1"]["answer"] for row in told} == first
+    assert project.product("test").facts["opinions"]["others"][0]["candidate"] == "round:1"
+    assert project.run(overrides=second).made == []
+    with pytest.raises(InputError, match="there is no round 7"):
+        project.run(overrides={**second, "test.candidates": "[base, tuned, round:7]"})

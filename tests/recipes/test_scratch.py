@@ -28,7 +28,7 @@ base: {{model: scratch, parameters: 300k, vocabulary: 1024, context: 256}}
 collect:
   - {{path: {tickets}, input: message, output: [category, urgency, reply]}}
 train: {{epochs: 1, validations: 2, precision: float32}}
-test: {{resamples: 1000, max_new_tokens: 80, worst: 3}}
+test: {{resamples: 1000, max_new_tokens: 80, worst: 3, raccoon: {{rows_per_family: 1}}}}
 """
 TEXT = """\
 version: 1

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
@@ -250,7 +251,7 @@ def _setting_names(model: type, prefix: str = "") -> Iterator[str]:
         if not (inner and not prefix):
             yield key
         for kind in inner:
-            yield from _setting_names(kind, f"{key}{'[]' if kind is not field.annotation else ''}.")
+            yield from _setting_names(kind, f"{key}{'[]' if get_origin(field.annotation) is list else ''}.")
 
 
 def _is_block(kind: object) -> bool:

@@ -43,7 +43,9 @@ LAYERS = (
     ("__main__",),
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
-ONE_AREA = dict.fromkeys(("ask", "blind_review", "decide", "exporting", "forget", "review", "shown_batch"), "project")
+ONE_AREA = dict.fromkeys(
+    ("accept", "ask", "blind_review", "decide", "exporting", "forget", "review", "rounds", "shown_batch"), "project"
+)
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}
 

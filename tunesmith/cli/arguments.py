@@ -19,6 +19,7 @@ STAGES = {
     "split": "training, validation and the locked test part",
     "train": "the training, its curve, its verdict",
     "test": "whether it is good enough to ship",
+    "improve": "what to do next, and what it should bring",
 }
 
 

@@ -94,7 +94,7 @@ def _with_commas(text: str) -> list[str]:
 
 def _results(arguments: argparse.Namespace, screen: Screen, pair: list[str] | None) -> int:
     from tunesmith.blind_review import results
-    from tunesmith.cli.show.people import show
+    from tunesmith.cli.ratings import show
 
     project = open_project(arguments)
     found = results(project, candidates=pair, part=arguments.part)
@@ -219,7 +219,7 @@ def _cut(text: str) -> str:
 
 def _conclude(screen: Screen, began: int, review: BlindReview) -> None:
     """Tell how far the reviewer came; whose the answers are is told when nothing is left."""
-    from tunesmith.cli.show.people import show
+    from tunesmith.cli.ratings import show
 
     screen.say()
     screen.say(f"{began - review.left:,} rated, {review.left:,} left.")

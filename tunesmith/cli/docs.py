@@ -17,6 +17,8 @@ from tunesmith.cli.arguments import STAGES, everywhere
 
 BEGIN = "<!-- settings: written by `make docs` -->"
 END = "<!-- end of settings -->"
+#: Blocks of tunesmith.yaml that are no stage's: what each is, and its page.
+NO_STAGE = {"export": ("what an exported form must keep", "deploy")}
 BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
@@ -80,7 +82,9 @@ class Key(NamedTuple):
 def keys(schema: Mapping[str, Any], stage: str | None = None) -> Iterator[Key]:
     """The settings of one stage, or those of the project itself; entries of lists are written ``collect[].path``."""
     if stage is None:
-        yield from (key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in STAGES)
+        yield from (
+            key for key in _keys(schema, schema, "") if "." not in key.name and key.name not in {*STAGES, *NO_STAGE}
+        )
         return
     block = schema["properties"][stage]
     if block.get("type") == "array":
@@ -92,14 +96,15 @@ def keys(schema: Mapping[str, Any], stage: str | None = None) -> Iterator[Key]:
 def _keys(schema: Mapping[str, Any], block: Mapping[str, Any], prefix: str) -> Iterator[Key]:
     required = block.get("required", ())
     for name, rules in block["properties"].items():
-        nested = "$ref" in rules and "properties" in _resolve(schema, rules)
+        inner = next((option for option in (rules, *rules.get("anyOf", ())) if "$ref" in option), rules)
+        nested = "properties" in _resolve(schema, inner) and "$ref" in inner
         default = "must be given" if name in required else "below" if nested else _default(rules)
         yield Key(prefix + name, _type(rules), default, rules.get("description", ""))
         entry = _resolve(schema, rules.get("items", {}))
         if "properties" in entry:
             yield from _keys(schema, entry, f"{prefix}{name}[].")
         if nested:
-            yield from _keys(schema, _resolve(schema, rules), f"{prefix}{name}.")
+            yield from _keys(schema, _resolve(schema, inner), f"{prefix}{name}.")
 
 
 def _resolve(schema: Mapping[str, Any], rules: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,6 +164,8 @@ def settings_page(schema: Mapping[str, Any]) -> str:
     ]
     for stage, about in STAGES.items():
         parts += [f"## {stage}", f"{about[:1].upper()}{about[1:]}: [{stage}.md]({stage}.md).", table(schema, stage)]
+    for block, (about, page) in NO_STAGE.items():
+        parts += [f"## {block}", f"{about[:1].upper()}{about[1:]}: [{page}.md]({page}.md).", table(schema, block)]
     return "\n\n".join(parts) + "\n"
 
 

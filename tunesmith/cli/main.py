@@ -1,7 +1,7 @@
 """The command `tunesmith`: read the arguments, run the verb, and turn its end into an exit code.
 
-0 done, 1 a stage failed, 2 the project or its input is wrong, 3 done but the goal is not met,
-130 cancelled. Only argparse is imported until a verb runs.
+0 done, 1 a stage failed, 2 the project or its input is wrong, 3 done but not shown to be good enough, 4 (`--gate`) not
+enough evidence, 130 cancelled. Only argparse is imported until a verb runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from tunesmith.cli import (
     docs,
     export,
     format,
+    improve,
     new,
+    rounds,
     run,
     serve,
     show,
@@ -31,7 +33,7 @@ from tunesmith.cli import (
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
-VERBS = (new, add, run, status, show, ask, export, serve, blind_review, stage, base, clean, format, docs)
+VERBS = (new, add, run, status, show, ask, export, serve, blind_review, stage, base, clean, format, improve, rounds, docs)
 CANCELLED = 130
 STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
 

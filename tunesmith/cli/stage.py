@@ -13,6 +13,8 @@ from tunesmith.cli.gate import add_gate_options, exit_code, tell_as_json
 from tunesmith.cli.run import add_making_options, make
 
 PLAIN = ("goal", "collect", "split", "train", "test")
+#: What --raccoon asks for.
+ROWS_OF_A_FAMILY = 50
 
 
 def add_parser(verbs: Any) -> None:
@@ -22,9 +24,16 @@ def add_parser(verbs: Any) -> None:
         add_making_options(parser)
         if word == "test":
             add_gate_options(parser)
+            parser.add_argument(
+                "--raccoon",
+                action="store_true",
+                help=f"ask the whole raccoon suite, {ROWS_OF_A_FAMILY} rows a family, however long it takes",
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if getattr(arguments, "raccoon", False):
+        arguments.set = [f"test.raccoon.rows_per_family={ROWS_OF_A_FAMILY}", *arguments.set]
     return make_and_show(arguments, arguments.stage)
 
 

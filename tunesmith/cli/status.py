@@ -15,6 +15,7 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from tunesmith.cli.screen import Screen
     from tunesmith.cli.words import counts_in_words, near_path
+    from tunesmith.pipeline.order import ON_REQUEST
 
     project = open_project(arguments)
     stages = project.status()
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         made = counts_in_words(stage.artifact.counts) if stage.state == "made" and stage.artifact else ""
         rows.append([stage.stage, stage.state, made or stage.why])
     screen.table(["stage", "state", ""], rows)
-    waiting = [stage.stage for stage in stages if stage.state != "made"]
+    waiting = [stage.stage for stage in stages if stage.state != "made" and stage.stage not in ON_REQUEST]
     screen.say()
     screen.say(f"tunesmith run makes {', '.join(waiting)}." if waiting else "Everything is up to date.")
     return 0

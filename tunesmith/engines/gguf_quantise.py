@@ -11,6 +11,8 @@ from pathlib import Path
 
 #: What a form is called, and the number of its kind in the header, `general.file_type` (llama.h: llama_ftype).
 FILE_TYPES = {"q5_1": 9, "q5_0": 8, "q4_1": 3, "q4_0": 2}
+#: Numbers in a block; a matrix whose rows are no multiple of it stays as it is.
+BLOCK = 32
 EMBEDDINGS = ("token_embd.weight", "output.weight")
 
 
@@ -29,7 +31,7 @@ def quantise(source: Path, target: Path, precision: str) -> None:
     wanted = gguf.GGMLQuantizationType[precision.upper()]
     for tensor in reader.tensors:
         data = np.asarray(tensor.data)
-        if data.ndim < 2 or data.dtype not in (np.float16, np.float32):
+        if data.ndim < 2 or data.dtype not in (np.float16, np.float32) or data.shape[-1] % BLOCK:
             writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
             continue
         kind = gguf.GGMLQuantizationType.Q8_0 if tensor.name in EMBEDDINGS else wanted

@@ -102,10 +102,21 @@ def carry_out(project: Path, store: Store, intent: Intent) -> Path:
 
 
 def _purge_decisions(project: Path, ids: set[str]) -> None:
-    known = decisions.read(project / decisions.FILE)
-    if ids & set(known.rows):
-        left = {id: one for id, one in known.rows.items() if id not in ids}
-        decisions.write(project / decisions.FILE, Decisions(left, known.rules))
+    for path in (project / decisions.FILE, *kept_decisions(project)):
+        known = decisions.read(path)
+        if ids & set(known.rows):
+            left = {id: one for id, one in known.rows.items() if id not in ids}
+            decisions.write(path, Decisions(left, known.rules))
+
+
+def kept_decisions(project: Path) -> list[Path]:
+    """The decisions as they were in earlier rounds."""
+    return sorted(project.glob(f".tunesmith/rounds/*/{decisions.FILE}"))
+
+
+def decided_in(path: Path) -> set[str]:
+    """The rows that a file of decisions names."""
+    return set(decisions.read(path).rows)
 
 
 def _rewrite_split(folder: Path, ids: set[str]) -> None:

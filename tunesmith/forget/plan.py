@@ -17,7 +17,7 @@ from tunesmith.decisions import FILE as DECISIONS
 from tunesmith.errors import InputError
 from tunesmith.example_parquet import read_rows
 from tunesmith.forget import log
-from tunesmith.forget.carry_out import Intent, begin, carry_out, finish
+from tunesmith.forget.carry_out import Intent, begin, carry_out, decided_in, finish, kept_decisions
 from tunesmith.forget.find import Rows, Wanted, find_rows, ids_in
 from tunesmith.tombstones import FOLDER, Tombstones
 
@@ -75,6 +75,7 @@ def _plan(
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
+    files += [_entry(path, root, "rewritten") for path in kept_decisions(root) if rows.ids & decided_in(path)]
     touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
     files += [_entry(root / name, root, "rewritten") for name, about in touched.items() if about]
     lines = log.lines_about(store.root / log.FILE, rows, wanted)

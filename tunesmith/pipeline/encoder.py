@@ -37,7 +37,12 @@ def fact(project: Project, settings: ProjectSettings) -> dict[str, Any]:
 
 def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
     """What the stage is given: name, folder and sha256 of the encoder; None where it is not wanted or not here."""
-    found = _here(project) if wanted(settings) else None
+    return at_hand(project) if wanted(settings) else None
+
+
+def at_hand(project: Project) -> dict[str, Any] | None:
+    """The encoder where it is here, whether `clean` wants it or not."""
+    found = _here(project)
     return {"name": NAME, "folder": found[0], "sha256": found[1]} if found else None
 
 

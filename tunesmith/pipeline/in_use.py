@@ -34,7 +34,8 @@ def in_use_facts(project: Project, recipe: Mapping[str, Any], train: str) -> dic
         return {}
     its_test = project.store.find("test", found["test"])
     if its_test is not None and {**its_test.made_by, "facts": {}} == {**recipe, "facts": {}}:
-        return dict(its_test.made_by.get("facts") or {})
+        before = (its_test.made_by.get("facts") or {}).get("in_use")
+        return {"in_use": before} if before else {}
     return {} if found["train"] == train else {"in_use": found["test"]}
 
 

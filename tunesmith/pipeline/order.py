@@ -49,6 +49,13 @@ _STAGES = (
         may_read=("train", "validation", "test"),
         whole_goal=True,
     ),
+    # It is given the report, which shows test rows, to tell what is missing; the split's test part stays locked for it.
+    Stage(
+        "improve",
+        products.Proposal,
+        ("goal", "base", "clean", "format", "split", "train", "test"),
+        whole_goal=True,
+    ),
 )
 
 BY_NAME = {stage.name: stage for stage in _STAGES}
@@ -58,7 +65,7 @@ STAGES: tuple[str, ...] = tuple(BY_NAME)
 
 #: The order in which they are made. The goal comes after collect, because labels and schema that
 #: the user did not give are read from the data; base after both, because `auto` looks at them.
-MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "test")
+MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "test", "improve")
 
 #: What a fresh model needs instead: its tokenizer is made of the training text, so the rows are split before it
 #: is made, and `format`, which needs the tokenizer, comes after both.
@@ -76,8 +83,12 @@ class Order:
 TUNING = Order(BY_NAME, MAKING)
 FROM_SCRATCH = Order(
     {name: replace(stage, needs=_FROM_SCRATCH.get(name, stage.needs)) for name, stage in BY_NAME.items()},
-    ("collect", "goal", "clean", "split", "base", "format", "train", "test"),
+    ("collect", "goal", "clean", "split", "base", "format", "train", "test", "improve"),
 )
+
+
+#: What a plain `tunesmith run` does not make: it is made when it is asked for.
+ON_REQUEST = frozenset({"improve"})
 
 
 def order_for(settings: ProjectSettings) -> Order:

@@ -19,12 +19,13 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
-from tunesmith.pipeline import encoder
+from tunesmith.pipeline import encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
+from tunesmith.pipeline.round_models import round_models
 from tunesmith.pipeline.stale import earlier_split, facts, recipe
-from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Report, Splits, TunedModel
+from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Proposal, Report, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 from tunesmith.training.ranks import Ranks
@@ -49,6 +50,7 @@ class RunResult:
     split: Splits | None = None
     train: TunedModel | None = None
     test: Report | None = None
+    improve: Proposal | None = None
     seconds: float = 0.0
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
 
@@ -168,6 +170,8 @@ def _run(
                 artifact = _make(project, current, order, stage, id, wanted, made, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
+            if name == "test":
+                rounds.record(project, current, made)
         seconds = time.monotonic() - began
         sink(Event("run_finished", data={"made": fresh, "seconds": seconds}))
     opened = {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in made.items()}
@@ -230,9 +234,12 @@ def _make(
             "made": {name: made[name].id for name in stage.needs},
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
-            "encoder": encoder.given(project, settings) if stage.name == "clean" else None,
+            "encoder": _encoder(project, settings, stage.name),
             "earlier_clean": _folder_of_latest(project, "clean"),
+            "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
+            "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
+            "round_models": round_models(project, settings.test) if stage.name == "test" else {},
             **in_use_folder(project, wanted),
         },
         ranks=ranks,
@@ -252,6 +259,13 @@ def _make(
         raise
     sink(Event("stage_finished", stage.name, {"counts": counts, "seconds": seconds}))
     return artifact
+
+
+def _encoder(project: Project, settings: ProjectSettings, stage: str) -> dict[str, Any] | None:
+    """The encoder for the stages that look at rows by their meaning."""
+    if stage == "improve":
+        return encoder.at_hand(project)
+    return encoder.given(project, settings) if stage == "clean" else None
 
 
 def _folder_of_latest(project: Project, name: str) -> Path | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline import encoder
+from tunesmith.pipeline import encoder, improving
 from tunesmith.pipeline.in_use import in_use_facts
 from tunesmith.pipeline.order import STAGES, Stage, order_for
 from tunesmith.products import TESTED
@@ -74,7 +74,8 @@ def recipe(
     if stage.name == "split":
         result["facts"] = _follows(project, json.loads(json.dumps(result, default=str)))
     if stage.name == "test":
-        result["facts"] = in_use_facts(project, json.loads(json.dumps(result, default=str)), made["train"].id)
+        held = in_use_facts(project, json.loads(json.dumps(result, default=str)), made["train"].id)
+        result["facts"] = {**result["facts"], **held}
     if stage.name == "clean" and not anew:
         result["facts"] = _looked(project, json.loads(json.dumps(result, default=str)))
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
@@ -100,10 +101,14 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
             found["rules"] = hash_of(rule_sheets(settings.goal, project.root))
         return found
     if name == "test":  # the report tells what people said
+        from tunesmith.pipeline.round_models import round_facts
+
         said = project.ratings().facts()
-        return {"ratings": said} if said else {}
+        return {**({"ratings": said} if said else {}), **round_facts(project, settings.test)}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
+    if name == "improve":
+        return improving.facts(project, settings)
     if name == "base":
         from tunesmith.stages.base import run as base
 

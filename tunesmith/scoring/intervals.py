@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tunesmith.example import Score
-from tunesmith.scoring.statistic import FloatArray, Mean, Statistic
+from tunesmith.scoring.statistic import FloatArray, Mean, Minus, Statistic
 
 #: The normal distribution's 97.5% point.
 Z = 1.959963984540054
@@ -52,9 +52,10 @@ def bootstrap(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0
     """The BCa bootstrap interval, widened for small samples; inside the statistic's bounds.
 
     BCa (bias-corrected and accelerated): B. Efron, "Better bootstrap confidence intervals", JASA 82 (1987),
-    with the acceleration from leaving out one row at a time. Its normal points are replaced by
-    sqrt(n / (n - 1)) times Student's, since a resample varies too little when n is small:
-    T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015).
+    with the acceleration from leaving out one row at a time. For means its normal points are replaced by
+    sqrt(n / (n - 1)) times Student's, since a resample varies too little when n is small; macro-F1 does not, since its
+    rare labels come and go: T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician
+    69 (2015).
     """
     value = statistic.estimate()
     draws = np.concatenate([statistic.resampled(weights) for weights in drawn_rows(statistic.rows, resamples, seed)])
@@ -83,7 +84,7 @@ def _bca_shares(draws: FloatArray, value: float, statistic: Statistic) -> tuple[
     from scipy.special import ndtr, ndtri, stdtrit
 
     n = statistic.rows
-    point = math.sqrt(n / (n - 1)) * float(stdtrit(n - 1, 0.975))
+    point = math.sqrt(n / (n - 1)) * float(stdtrit(n - 1, 0.975)) if _is_mean(statistic) else Z
     below = float(np.mean(draws < value - _TINY) + np.mean(np.abs(draws - value) <= _TINY) / 2)
     bias = float(ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1))))
     without = statistic.leave_one_out()
@@ -96,6 +97,12 @@ def _bca_shares(draws: FloatArray, value: float, statistic: Statistic) -> tuple[
         moved = bias + (bias + z) / scale if scale > 0 else z
         shares.append(float(ndtr(moved)))
     return shares[0], shares[1]
+
+
+def _is_mean(statistic: Statistic) -> bool:
+    if isinstance(statistic, Minus):
+        return _is_mean(statistic.left) and _is_mean(statistic.right)
+    return isinstance(statistic, Mean)
 
 
 def _unvaried(value: float, n: int, bounds: tuple[float, float]) -> tuple[float, float]:

@@ -53,8 +53,20 @@ def show(report: Report, screen: Screen) -> None:
     beside = report.facts.get("opinions") or {}
     for line in [line for who in ("people", "judge") if beside.get(who) for line in ("", *beside[who]["words"])]:
         screen.say(str(line), wrap=True)
+    raccoon(report, screen)
     screen.say()
     screen.say(f"report  {near_path(report.html)}")
+
+
+def raccoon(report: Report, screen: Screen) -> None:
+    """Show what the raccoon suite found, and what became of unknown questions."""
+    found = (report.facts.get("raccoon") or {}).get("words", [])
+    unknown = (report.facts.get("unknown") or {}).get("words")
+    for place, sentence in enumerate(filter(None, [*found, unknown])):
+        if not place:
+            screen.say()
+            screen.say("raccoon suite")
+        screen.say(f"- {sentence}", wrap=True)
 
 
 def headline(screen: Screen, verdict: Mapping[str, Any]) -> None:

@@ -24,7 +24,8 @@ CAUTIOUS = 0.5
 @dataclass(frozen=True)
 class Judged:
     """One criterion held against its score. ``p_missed``: of "it is met", corrected for the number of criteria;
-    ``rows_needed``: test rows that would settle an undecided one, with a chance of 80% if the true value is this."""
+    ``p_reached``: of "it is not"; both one-sided. ``rows_needed``: test rows that would settle an undecided one, with
+    a chance of 80% if the true value is this."""
 
     metric: str
     at_least: float
@@ -34,6 +35,7 @@ class Judged:
     n: int
     state: State
     p_missed: float
+    p_reached: float
     rows_needed: int | None
     words: str
 
@@ -84,10 +86,19 @@ def judge_all(goal: GoalSheet, scored: Scored) -> list[Judged]:
     for one, p in zip(found, corrected, strict=True):
         missed = one.high < one.at_least and p <= ONE_SIDED
         state: State = "not_met" if missed else one.state
-        judged.append(
-            replace(one, p_missed=p, state=state, rows_needed=one.rows_needed if state == "undecided" else None)
-        )
+        needed = one.rows_needed if state == "undecided" else None
+        words = one.words if state != "undecided" else one.words + _but(one, p)
+        judged.append(replace(one, p_missed=p, state=state, rows_needed=needed, words=words))
     return judged
+
+
+def _but(one: Judged, p: float) -> str:
+    """Why a criterion is open though its interval lies on one side."""
+    if one.low >= one.at_least:
+        return f"; the exact test is stricter than the interval here: one-sided p = {one.p_reached:.4f}"
+    if one.high < one.at_least:
+        return f"; a miss that is not shown after correction for all criteria: one-sided p = {p:.4f}"
+    return ""
 
 
 def meets(goal: GoalSheet, scored: Scored) -> bool:
@@ -99,8 +110,8 @@ def _measured(criterion: Criterion, scored: Scored) -> Judged:
     """A criterion with its own tests, before any correction: met or undecided."""
     score, statistic = scored.score(criterion.metric), scored.statistics[criterion.metric]
     proportion = is_proportion(statistic)
-    reached = p_reached(score, criterion.at_least, proportion=proportion) <= ONE_SIDED
-    met = reached and score.low >= criterion.at_least
+    reached = p_reached(score, criterion.at_least, proportion=proportion)
+    met = reached <= ONE_SIDED and score.low >= criterion.at_least
     return Judged(
         criterion.metric,
         criterion.at_least,
@@ -110,6 +121,7 @@ def _measured(criterion: Criterion, scored: Scored) -> Judged:
         score.n,
         "met" if met else "undecided",
         p_missed(score, criterion.at_least, proportion=proportion),
+        reached,
         None if met else _more(rows_needed(statistic, criterion.at_least), score.n),
         _in_words(score, criterion.at_least),
     )

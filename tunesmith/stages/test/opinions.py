@@ -10,6 +10,7 @@ from tunesmith.example import Example
 from tunesmith.scoring.preferences import people
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.answers import TUNED
+from tunesmith.stages.test.earlier_rounds import facts_of_rounds
 from tunesmith.stages.test.endpoints import facts_of_endpoints
 from tunesmith.stages.test.judge import judge
 from tunesmith.stages.test.people import agreement_in_words, in_words, place_in_words, reviewer_rows
@@ -33,7 +34,7 @@ def opinions(
     texts = {row["id"]: {name: row[name] for name in (TUNED, rival)} for row in asked}
     found = people([one for one in said.of_answers(texts, (TUNED, rival)) if one.part == "test"], TUNED, rival, **draw)
     return {
-        "others": [_other(scored, name, facts, **draw) for name, facts in _others(settings, scored).items()],
+        "others": [_other(scored, name, facts, **draw) for name, facts in _others(settings, scored, context).items()],
         "people": None
         if found is None
         else {
@@ -45,9 +46,14 @@ def opinions(
     }
 
 
-def _others(settings: TestSettings, scored: Mapping[str, Scored]) -> dict[str, dict[str, str]]:
-    """The candidates behind an endpoint, with what stands behind each."""
-    return {ENDPOINT + name: facts for name, facts in facts_of_endpoints(settings).items() if ENDPOINT + name in scored}
+def _others(settings: TestSettings, scored: Mapping[str, Scored], context: Context) -> dict[str, dict[str, str]]:
+    """The candidates of earlier rounds and behind endpoints: what each is, and where it answered."""
+    endpoints = {
+        ENDPOINT + name: {"what": facts["model"], "where": f"at {facts['url']}"}
+        for name, facts in facts_of_endpoints(settings).items()
+    }
+    found = {**facts_of_rounds(settings, context), **endpoints}
+    return {name: facts for name, facts in found.items() if name in scored}
 
 
 def _other(scored: Mapping[str, Scored], name: str, facts: Mapping[str, str], **draw: int) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from tunesmith.stages.test.wording import p_value, plural
 
 def in_words(one: Preference, who: str = "People") -> str:
     """How one candidate did against the other, over all rows."""
+    neither = f", and on {one.neither:,} neither was good" if one.neither else ""
     told = (
         f"{who} compared {one.left} and {one.right} on {plural(one.rows, 'row')}, without knowing whose answer "
-        f"was whose: {one.left} was better on {one.wins:,}, {one.right} on {one.losses:,}; {one.same:,} were the same, "
-        f"and on {one.neither:,} neither was good."
+        f"was whose: {one.left} was better on {one.wins:,}, {one.right} on {one.losses:,}; {one.same:,} were the "
+        f"same{neither}."
     )
     if one.share is None:
         return f"{told} On no row was one better."

@@ -21,6 +21,9 @@ from tunesmith.stages.test.field_confidence import FieldDiagram, diagrams_of
 from tunesmith.stages.test.hardest import HardExample, hardest_examples
 from tunesmith.stages.test.in_use import BesideInUse
 from tunesmith.stages.test.mix_ups import MixUp
+from tunesmith.stages.test.raccoon.measure import Suite
+from tunesmith.stages.test.report_raccoon import RaccoonSection, raccoon_section
+from tunesmith.stages.test.report_rounds import RoundsSoFar
 from tunesmith.stages.test.rivals import Rival
 from tunesmith.stages.test.scored import Scored
 from tunesmith.stages.test.set_aside import Group
@@ -67,6 +70,7 @@ class ReportData:
     bins: Sequence[Bin]
     field_diagrams: Sequence[FieldDiagram]
     in_use: BesideInUse | None
+    rounds: RoundsSoFar | None
     slices: Sequence[tuple[str, ...]]
     slices_words: str
     primary: MetricRow
@@ -97,6 +101,7 @@ class ReportData:
     commands: Rows
     model_folder: str
     opinions: Mapping[str, Any]
+    raccoon: RaccoonSection | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ class Measured:
     rival: Rival
     seconds: float
     in_use: BesideInUse | None = None
+    suite: Suite | None = None
+    rounds: RoundsSoFar | None = None
 
 
 def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> ReportData:
@@ -141,6 +148,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         bins=bins_of(measured.facts["calibration"]),
         field_diagrams=diagrams_of(measured.facts["calibration"]),
         in_use=measured.in_use,
+        rounds=measured.rounds,
         slices=report_facts.slices(measured.facts["slices"]["found"], measured.facts["row_metric"]),
         slices_words=measured.facts["slices"]["words"],
         primary=next(row for row in tables[0].rows if row.metric == measured.facts["primary"]),
@@ -173,6 +181,7 @@ def gather(inputs: Mapping[str, Any], measured: Measured, context: Context) -> R
         commands=report_facts.commands(measured.verdict["decision"], alone=base.from_scratch),
         model_folder=folder,
         opinions=measured.facts["opinions"],
+        raccoon=raccoon_section(measured.suite, measured.facts),
     )
 
 

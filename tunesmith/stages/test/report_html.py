@@ -13,6 +13,8 @@ from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliabi
 from tunesmith.stages.test.in_use import figures_of
 from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_in_use import cells
+from tunesmith.stages.test.report_raccoon import HEAD as RACCOON_HEAD
+from tunesmith.stages.test.report_rounds import HEADS
 
 _HERE = Path(__file__).parent
 
@@ -39,6 +41,7 @@ def as_html(report: ReportData) -> str:
         field_charts=[(one, reliability_chart(one.bins)) for one in report.field_diagrams],
         in_use_figures=figures_of,
         in_use_cells=cells,
+        rounds_heads=HEADS,
         accuracy_chart=line_chart(report.accuracy_curves, best_step=report.best_step, percent=True),
     )
 
@@ -49,7 +52,9 @@ def template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
-    environment.globals.update(words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS)
+    environment.globals.update(
+        words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD
+    )
     return environment.get_template("report.html.jinja")
 
 

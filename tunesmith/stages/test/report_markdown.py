@@ -10,6 +10,8 @@ from tunesmith.stages.test.report_data import MetricRow, ReportData
 from tunesmith.stages.test.report_html import OUTPUTS, STATES, TRAINING
 from tunesmith.stages.test.report_in_use import as_markdown as in_use_section
 from tunesmith.stages.test.report_opinions import opinions_as_markdown
+from tunesmith.stages.test.report_raccoon import HEAD, RaccoonSection
+from tunesmith.stages.test.report_rounds import as_markdown as rounds_section
 from tunesmith.stages.test.side_by_side import Line, WorstRow
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
@@ -21,7 +23,9 @@ def as_markdown(report: ReportData) -> str:
         _head(report),
         _scores(report),
         *([in_use_section(report.in_use, report.row_metric, inline, table)] if report.in_use else []),
+        *([rounds_section(report.rounds, inline, table)] if report.rounds else []),
         opinions_as_markdown(report.opinions, inline, table),
+        *raccoon(report.raccoon),
         _training(report),
         _worst(report),
         _set_aside(report),
@@ -95,6 +99,22 @@ def _scores(report: ReportData) -> str:
         rows = [(inline(one.reference), inline(one.answer), str(one.count)) for one in report.mix_ups]
         lines.append(table(("Should be", "Was taken for", "Times"), rows))
     return "\n\n".join(lines)
+
+
+def raccoon(section: RaccoonSection | None) -> Iterable[str]:
+    """The raccoon suite, where there is one: sentences, a table by family, and rows that failed."""
+    if section is None:
+        return
+    yield "## Raccoon suite"
+    yield "\n".join(f"- {inline(sentence)}" for sentence in (*section.words, section.unknown) if sentence)
+    if section.rows:
+        yield table(HEAD, [tuple(map(inline, cells)) for _, cells in section.rows])
+    for one in section.failing:
+        yield f"### {inline(one.family)}: {inline(one.why)}"
+        yield f"Prompt:\n\n{fenced(one.prompt, 'text')}"
+        if one.plain is not None:
+            yield f"Plain answer:\n\n{fenced(one.plain, 'text')}"
+        yield f"Answer:\n\n{fenced(one.answer, 'text')}"
 
 
 def _lower(text: str) -> str:

@@ -17,7 +17,7 @@ def opinions_as_markdown(found: Mapping[str, Any], inline: Callable[[str], str],
     """The section, empty where there is nothing to tell. ``inline`` escapes a text, ``table`` writes one."""
     parts: list[str] = []
     for other in found.get("others", ()):
-        parts.append(f"### {inline(other['candidate'])}: {inline(other['model'])} at {inline(other['url'])}")
+        parts.append(f"### {inline(other['candidate'])}: {inline(other['what'])}, {inline(other['where'])}")
         rows = [tuple(map(inline, row)) for row in other["metrics"]]
         parts.append(table([head.format(inline(other["candidate"])) for head in METRICS], rows))
     if people := found.get("people"):

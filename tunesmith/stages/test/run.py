@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tunesmith import plugins
@@ -25,15 +25,18 @@ from tunesmith.stages.test.commonest import commonest_answer
 from tunesmith.stages.test.confidence import calibration
 from tunesmith.stages.test.criteria import check_criteria, primary_metric
 from tunesmith.stages.test.documents import Documents
+from tunesmith.stages.test.earlier_rounds import answers_of_rounds
 from tunesmith.stages.test.endpoints import answers_of_endpoints, check_endpoints
 from tunesmith.stages.test.hand_off import hand_off
 from tunesmith.stages.test.in_use import beside_in_use
 from tunesmith.stages.test.mix_ups import mix_ups
 from tunesmith.stages.test.opinions import opinions
 from tunesmith.stages.test.predictions import write_predictions
+from tunesmith.stages.test.raccoon.measure import Suite, measure_suite
 from tunesmith.stages.test.report_data import Measured, gather
 from tunesmith.stages.test.report_html import as_html
 from tunesmith.stages.test.report_markdown import as_markdown
+from tunesmith.stages.test.report_rounds import rounds_so_far
 from tunesmith.stages.test.rivals import COMMONEST_ANSWER, Rival, rival_of
 from tunesmith.stages.test.scored import Scored, differences, score_answers
 from tunesmith.stages.test.settings import TestSettings
@@ -69,9 +72,8 @@ def run(
     rows, texts = asked_rows(locked, inputs["format"])
     rival = rival_of(base, goal.output, texts=texts)
     draw: dict[str, int] = {"resamples": settings.resamples, "seed": context.seed}
-    learner = find_learner(tuned.learner)
     measure = _measure_texts if texts else _measure_answers
-    found = measure(inputs, rows, rival, learner, settings, context, draw)
+    found = measure(inputs, rows, rival, find_learner, settings, context, draw)
     scored = found.scored
     compared = differences(scored, rival.name, **draw)
     primary = primary_metric(goal, TEXT_METRICS[0] if texts else None)
@@ -122,7 +124,7 @@ def run(
     answers = [answer.text for answer in scored[TUNED].answers]
     mixed = mix_ups(found.references, answers) if goal.output == "label" else []
     measured = Measured(
-        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside
+        scored, compared, judged, facts, found.show(worst), mixed, rival, time.monotonic() - began, beside, found.suite
     )
     _write(inputs, measured, rows, found.references, context)
     figures = {name: scored[name].score(primary).value for name in (rival.name, TUNED)}
@@ -137,24 +139,27 @@ class _Found:
     references: Sequence[str]
     facts: Mapping[str, Any]
     show: Callable[[Sequence[int]], list[WorstRow]]
+    suite: Suite | None = None
 
 
 def _measure_answers(
     inputs: Mapping[str, Any],
     rows: Sequence[Example],
     rival: Rival,
-    learner: Any,
+    find_learner: Callable[[str], Any],
     settings: TestSettings,
     context: Context,
     draw: Mapping[str, int],
 ) -> _Found:
     """Ask each candidate for an answer to each row, and score it."""
     goal, base, split, tuned = inputs["goal"], inputs["base"], inputs["split"], inputs["train"]
+    learner = find_learner(tuned.learner)
     references = [row.answer or "" for row in rows]
     check_criteria(goal, metrics_of(goal.output, references, goal.schema, goal.rules))
     limit = answer_limit(inputs["format"], split, base, settings.max_new_tokens)
     asked = candidates(goal, enforce_schema=settings.enforce_schema, with_base=not base.from_scratch)
     answers = answer_all(asked, learner, rows, goal, base, tuned, context, max_new_tokens=limit)
+    answers |= answers_of_rounds(settings, rows, goal, find_learner, context, max_new_tokens=limit)
     answers |= answers_of_endpoints(settings, rows, goal, context, max_new_tokens=limit)
     facts = {"max_new_tokens": limit, **facts_of(answers)}
     always = commonest_answer(inputs["clean"], split, goal.output, len(rows))
@@ -164,8 +169,12 @@ def _measure_answers(
     answers = {COMMONEST_ANSWER.name: always, **answers}
     questions = [row.input for row in rows]
     scored = {name: score_answers(goal, references, given, questions, **draw) for name, given in answers.items()}
+    suite, unknown = measure_suite(
+        inputs, rows, scored[TUNED], learner, settings, context, max_new_tokens=limit, **draw
+    )
+    facts |= {"raccoon": suite.facts if suite else None, "unknown": unknown}
     return _Found(
-        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name)
+        scored, references, facts, lambda shown: side_by_side(rows, references, scored, shown, goal, rival.name), suite
     )
 
 
@@ -173,13 +182,14 @@ def _measure_texts(
     inputs: Mapping[str, Any],
     rows: Sequence[Example],
     rival: Rival,
-    learner: Any,
+    find_learner: Callable[[str], Any],
     settings: TestSettings,
     context: Context,
     draw: Mapping[str, int],
 ) -> _Found:
     """Measure how well each text is foretold."""
     goal, dataset = inputs["goal"], inputs["format"]
+    learner = find_learner(inputs["train"].learner)
     check_criteria(goal, TEXT_METRICS)
     encoded = {row.id: row for row in dataset.rows(frozenset(row.id for row in rows))}
     texts = Documents(rows, [encoded[row.id] for row in rows], learner, inputs["base"], goal, inputs["train"], context)
@@ -241,6 +251,8 @@ def _write(
         "facts": measured.facts,
     }
     write_json(context.folder / "test.json", data)
-    report = gather(inputs, measured, context)
+    metric, resamples = measured.facts["row_metric"], measured.facts["resamples"]
+    earlier = rounds_so_far(context.facts.get("rounds", ()), context.folder / "predictions.parquet", metric, resamples)
+    report = gather(inputs, replace(measured, rounds=earlier), context)
     write_text(context.folder / "report.html", as_html(report))
     write_text(context.folder / "report.md", as_markdown(report))

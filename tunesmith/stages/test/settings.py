@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +12,8 @@ from tunesmith.settings import Settings
 
 #: How a candidate that is an endpoint is named.
 ENDPOINT = "endpoint:"
+#: How a candidate is named that is the model of an earlier round.
+ROUND = "round:"
 QUESTION = "Which answer serves the user better: is it right, complete, clear and in the right tone?"
 
 
@@ -58,6 +61,26 @@ class JudgeSettings(Settings):
     )
 
 
+class RaccoonSettings(Settings):
+    """How much of the raccoon suite is asked: the user's own test rows, spoiled."""
+
+    rows_per_family: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Test rows that each family spoils. `auto`: as many as can be answered in `seconds`."
+    )
+    seconds: float = Field(10.0, gt=0, description="For `auto`: about how long the suite may take, in seconds.")
+    families: list[str] | None = Field(None, description="The families to ask, by name. Absent: all.")
+
+    @field_validator("families")
+    @classmethod
+    def _known(cls, families: list[str] | None) -> list[str] | None:
+        from tunesmith.stages.test.raccoon.suite import BY_NAME
+
+        unknown = [name for name in families or () if name not in BY_NAME]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no family: known are {', '.join(BY_NAME)}")
+        return families and list(dict.fromkeys(families))
+
+
 class TestSettings(Settings):
     """Is it good enough to ship."""
 
@@ -78,7 +101,8 @@ class TestSettings(Settings):
     resamples: int = Field(10_000, ge=1000, description="Bootstrap resamples for intervals and paired tests.")
     candidates: list[str] = Field(
         ["base", "tuned"],
-        description="Who answers the test rows: base, tuned, and `endpoint:NAME`, to which the rows are then sent.",
+        description="Who answers the test rows: base, tuned, `round:2` for the model of round 2, and `endpoint:NAME`, "
+        "to which the rows are then sent.",
     )
     endpoints: list[EndpointSettings] = Field(
         default_factory=list, description="Servers with an OpenAI-compatible API; each is asked only where it is named."
@@ -86,6 +110,16 @@ class TestSettings(Settings):
     judge: JudgeSettings = Field(
         default_factory=JudgeSettings,  # type: ignore[arg-type]
         description="A model behind an endpoint that compares the tuned model's answers with its rival's.",
+    )
+
+    raccoon: Literal["off"] | RaccoonSettings = Field(
+        default_factory=RaccoonSettings,  # type: ignore[arg-type]
+        description="The raccoon suite: test rows spoiled in many ways, and what becomes of the answers; or `off`.",
+    )
+    unknown_mark: str = Field(
+        "unknown",
+        min_length=1,
+        description="Test rows with this tag, or with this answer or label, are questions that should go to a person.",
     )
 
     @field_validator("candidates")
@@ -107,9 +141,9 @@ class TestSettings(Settings):
         for name in self.asked_endpoints:
             if name not in known:
                 raise ValueError(f"no endpoint is called {name!r} ({told})")
-        odd = [name for name in self.candidates if name not in ("base", "tuned") and not name.startswith(ENDPOINT)]
+        odd = [name for name in self.candidates if not re.fullmatch(rf"base|tuned|{ENDPOINT}.*|{ROUND}[1-9]\d*", name)]
         if odd:
-            raise ValueError(f"{odd[0]!r} is no candidate: base, tuned or endpoint:NAME")
+            raise ValueError(f"{odd[0]!r} is no candidate: base, tuned, round:NUMBER or endpoint:NAME")
         return self
 
     @property
@@ -117,6 +151,11 @@ class TestSettings(Settings):
         """The names of the endpoints to which something will be sent."""
         named = [name.removeprefix(ENDPOINT) for name in self.candidates if name.startswith(ENDPOINT)]
         return [*named, *([self.judge.endpoint] if self.judge.endpoint else [])]
+
+    @property
+    def asked_rounds(self) -> list[int]:
+        """The earlier rounds whose models answer the test rows too."""
+        return [int(name.removeprefix(ROUND)) for name in self.candidates if name.startswith(ROUND)]
 
     def endpoint(self, name: str) -> EndpointSettings:
         return next(one for one in self.endpoints if one.name == name)

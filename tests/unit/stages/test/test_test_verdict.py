@@ -1,12 +1,20 @@
-"""The verdict: met, not met, too few examples, no goal; and whether tuning was worth it."""
+"""The verdict: ship, do not ship, not enough evidence, and why; and whether tuning was worth it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tunesmith.errors import Faults, InputError
-from tunesmith.products import Criterion, GoalSheet
+from tunesmith.products import Criterion, Forgetting, GoalSheet
+from tunesmith.scoring.intervals import score
 from tunesmith.scoring.measure import metrics_of
+from tunesmith.scoring.statistic import Mean
+from tunesmith.stages.test.criteria import judge_all, needed
+from tunesmith.stages.test.harm import forgot
+from tunesmith.stages.test.scored import Scored
 
 LABELS = ("billing", "delivery")
 
@@ -166,3 +174,67 @@ def test_a_goal_that_the_commonest_answer_meets_is_said_to_ask_too_little(projec
     assert comparison["against"] == "base"
     assert comparison["words"].endswith("the goal asks too little.")
     assert not comparison["rival_is_enough"]
+
+
+FORGOT = Forgetting("much_lost", "Much general ability was lost: +1.40.", "", 24, 0.6, 2.0, 1.1, 1.7, 0.4)
+
+
+def test_much_general_ability_lost_forbids_to_ship_unless_that_is_left_aside(project, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    goal = label_goal(project, ("accuracy", 0.8))
+    told = (goal, rows(100), answers(100, 50), answers(100, 95))
+    verdict = project.run(*told, trained={"forgetting": FORGOT}).report.verdict
+    assert (verdict["code"], verdict["decision"], verdict["forgot"]) == ("met", "do_not_ship", True)
+    assert verdict["words"].startswith(
+        "Do not ship. Much general ability was lost: +1.40. If the model is to do its task"
+    )
+    (tmp_path / "other").mkdir()
+    again = type(project)(tmp_path / "other")
+    verdict = again.run(*told, trained={"forgetting": FORGOT}, forgetting=False).report.verdict
+    assert (verdict["decision"], verdict["forgot"]) == ("ship", False)
+
+
+@pytest.mark.parametrize("change", [{"code": "little_lost"}, {"low": -0.1}])
+def test_a_little_lost_or_a_loss_that_is_not_shown_forbids_nothing(change) -> None:  # type: ignore[no-untyped-def]
+    assert forgot(FORGOT)
+    assert forgot(replace(FORGOT, **change)) == ""
+    assert forgot(None) == ""
+
+
+def judged(values, at_least, n=100):  # type: ignore[no-untyped-def]
+    """Each criterion on a share of n rows of its own."""
+    goal = GoalSheet("text", "text", "", success=tuple(Criterion(f"m{at}", at_least) for at in range(len(values))))
+    statistics = {f"m{at}": Mean((np.arange(n) < share * n).astype(float)) for at, share in enumerate(values)}
+    scored = Scored([], statistics, [score(name, one) for name, one in statistics.items()], np.zeros(n))
+    return judge_all(goal, scored), scored
+
+
+def test_a_miss_among_several_must_be_clearer_than_a_miss_alone() -> None:
+    [alone], _ = judged([0.71], 0.8)
+    assert (alone.state, alone.high < 0.8) == ("not_met", True)
+    several, _ = judged([0.71, 0.95, 0.95, 0.95], 0.8)
+    assert [one.state for one in several] == ["undecided", "met", "met", "met"]
+    assert several[0].p_missed == pytest.approx(4 * alone.p_missed)
+    assert "not shown after correction for all criteria" in several[0].words
+
+
+def test_where_the_exact_test_is_stricter_than_the_interval_that_is_said() -> None:
+    [one], _ = judged([0.88], 0.8)
+    assert (one.state, one.low >= 0.8) == ("undecided", True)
+    assert one.words.endswith("; the exact test is stricter than the interval here: one-sided p = 0.0253")
+
+
+def test_all_are_met_when_each_is_met_by_itself() -> None:
+    alone, _ = judged([0.89], 0.8)
+    several, _ = judged([0.89] * 6, 0.8)
+    assert {one.state for one in (*alone, *several)} == {"met"}
+
+
+def test_several_open_criteria_need_more_rows_than_one_and_a_low_one_settles_it_as_missed() -> None:
+    counts = [needed(*judged([0.85] * number, 0.8)) for number in (1, 3)]
+    assert all(counts)
+    assert counts[0].rows < counts[1].rows  # type: ignore[union-attr]
+    assert not counts[1].as_missed  # type: ignore[union-attr]
+    low = needed(*judged([0.85, 0.76], 0.8))
+    assert low is not None
+    assert low.as_missed
+    assert needed(*judged([0.8, 0.85], 0.8)) is None  # one lies on the threshold itself

@@ -1,0 +1,1 @@
+"""Rounds of a project beside each other, and going back to one of them."""

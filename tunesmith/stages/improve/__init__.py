@@ -1,0 +1,1 @@
+"""The stage `improve`: what to do next, and what it should bring."""
