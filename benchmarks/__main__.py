@@ -33,6 +33,7 @@ NAMES = (
     "active_choice",
     "answers",
     "parity",
+    "advice",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

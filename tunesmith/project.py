@@ -41,13 +41,17 @@ PENDING_ROUND = "rounds/pending.json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a candidate ("base" or "tuned") says. ``handed_off``: it is for a person to answer."""
+    """What a candidate ("base", "tuned", or the arm of the set-up in use) says.
+
+    ``handed_off``: it is for a person to answer. ``in_use``: where this is the set-up in use, what it is in words.
+    """
 
     candidate: str
     text: str
     confidence: float
     seconds: float
     handed_off: bool
+    in_use: str = ""
 
 
 @dataclass(frozen=True)
@@ -367,7 +371,7 @@ class Project:
         return f"{stem}-{hash_of(text)[:8]}{dot}{endings}"
 
     def ask(self, text: str) -> list[Answer]:
-        """What the base and, when there is one, the tuned model answer."""
+        """What the base, the tuned model and, where it is neither, the set-up in use answer."""
         from tunesmith.ask import ask
 
         return ask(self, text)
@@ -397,6 +401,15 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
+
+    def use(self, arm: str) -> str:
+        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
+
+        Raises InputError ``set_up_not_measured`` for an arm that was not measured.
+        """
+        from tunesmith.setup_in_use import use
+
+        return use(self, arm)
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""

@@ -15,6 +15,7 @@ from tunesmith.artifact import one_at_a_time, write_text
 from tunesmith.errors import InputError, raise_all
 from tunesmith.export.settings import ExportSettings
 from tunesmith.settings import Settings, shown, wanted, yaml_word
+from tunesmith.stages.advise.settings import AdviseSettings
 from tunesmith.stages.base.settings import BaseSettings
 from tunesmith.stages.clean.settings import CleanSettings
 from tunesmith.stages.collect.settings import SourceSettings
@@ -44,6 +45,7 @@ class ProjectSettings(Settings):
     clean: CleanSettings = Field(default_factory=CleanSettings)  # type: ignore[arg-type]
     format: FormatSettings = Field(default_factory=FormatSettings)  # type: ignore[arg-type]
     split: SplitSettings = Field(default_factory=SplitSettings)  # type: ignore[arg-type]
+    advise: AdviseSettings = Field(default_factory=AdviseSettings)  # type: ignore[arg-type]
     train: TrainSettings = Field(default_factory=TrainSettings)  # type: ignore[arg-type]
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
     improve: ImproveSettings = Field(default_factory=ImproveSettings)  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def test_no_stage_but_test_is_given_the_ids_of_the_test_part(divided: Path) -> N
     split = Store(divided / ".tunesmith").latest("split")
     assert split is not None
     readers = [stage for stage in BY_NAME.values() if "split" in stage.needs]
-    assert {stage.name for stage in readers} == {"train", "test"}
+    assert {stage.name for stage in readers} == {"advise", "train", "test", "improve"}
     seen: dict[str, Splits] = {stage.name: open_product(BY_NAME["split"], split, stage) for stage in readers}
     with pytest.raises(TestPartLocked, match="'train' may not read the test part"):
         seen["train"].ids("test")

@@ -27,7 +27,9 @@ LAYERS = (
     # What their own layers share.
     ("learners.own_layers", "learners.trained_projection"),
     ("learners", "engines"),
-    ("training", "scoring", "similarity", "privacy", "retrieval"),
+    ("training", "scoring", "similarity", "privacy"),
+    ("retrieval",),
+    # How a question is put, and who answers it.
     ("answering",),
     ("sinks", "tombstones"),
     ("stages.context",),
@@ -44,7 +46,19 @@ LAYERS = (
 )
 LAYER_OF = {area: number for number, areas in enumerate(LAYERS) for area in areas}
 ONE_AREA = dict.fromkeys(
-    ("accept", "ask", "blind_review", "decide", "exporting", "forget", "review", "rounds", "shown_batch"), "project"
+    (
+        "accept",
+        "ask",
+        "blind_review",
+        "decide",
+        "exporting",
+        "forget",
+        "review",
+        "rounds",
+        "setup_in_use",
+        "shown_batch",
+    ),
+    "project",
 )
 #: The pipeline is given a Project and names its type; it does not import it when it runs.
 UPWARD_FOR_TYPES = {("pipeline", "project"), ("pipeline", "project_file")}

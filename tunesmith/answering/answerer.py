@@ -28,6 +28,15 @@ class Answerer:
     ask: Ask
 
 
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with the goal and the base that it was trained with, such as that of an earlier round."""
+
+    goal: GoalSheet
+    base: BaseModel
+    tuned: TunedModel
+
+
 def of_model(
     learner: Any,
     candidate: str,

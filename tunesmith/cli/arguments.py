@@ -17,6 +17,7 @@ STAGES = {
     "clean": "what was fixed and what was taken out, and why",
     "format": "what the model will see, token by token",
     "split": "training, validation and the locked test part",
+    "advise": "prompt, retrieval, fine-tuning or both: what was measured",
     "train": "the training, its curve, its verdict",
     "test": "whether it is good enough to ship",
     "improve": "what to do next, and what it should bring",

@@ -45,6 +45,7 @@ def _show(screen: Screen, text: str, answers: Sequence[Answer]) -> None:
     for answer in answers:
         sure = f"confidence {answer.confidence:.2f}, {seconds(answer.seconds)}"
         handed = "; too unsure, so it goes to a person" if answer.handed_off else ""
-        screen.say(f"  {answer.candidate} ({sure}{handed})", "dim")
+        used = f"; in use: {answer.in_use}" if answer.in_use else ""
+        screen.say(f"  {answer.candidate} ({sure}{handed}{used})", "dim")
         screen.indented(answer.text or "(an empty answer)")
     screen.say()

@@ -75,9 +75,11 @@ def _show(arguments: argparse.Namespace, screen: Screen) -> int:
 
 def _changed_since(project: Project) -> str:
     """Why the test is not up to date, where there is a proposal already; nothing else stands against making one."""
+    from tunesmith.pipeline.order import ON_REQUEST
+
     if project.store.latest("improve") is None:
         return ""
-    waiting = [stage for stage in project.status() if stage.state != "made" and stage.stage != "improve"]
+    waiting = [stage for stage in project.status() if stage.state != "made" and stage.stage not in ON_REQUEST]
     told = [f"{stage.stage}: {stage.why}" for stage in waiting if "must be made first" not in stage.why]
     return "; ".join(told)
 

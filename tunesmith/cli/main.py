@@ -14,6 +14,7 @@ from typing import Any
 
 from tunesmith.cli import (
     add,
+    advise,
     ask,
     base,
     blind_review,
@@ -33,7 +34,25 @@ from tunesmith.cli import (
 from tunesmith.cli.arguments import everywhere
 from tunesmith.errors import Cancelled, TunesmithError, from_os_error, os_error_in
 
-VERBS = (new, add, run, status, show, ask, export, serve, blind_review, stage, base, clean, format, improve, rounds, docs)
+VERBS = (
+    new,
+    add,
+    run,
+    status,
+    show,
+    ask,
+    export,
+    serve,
+    blind_review,
+    stage,
+    base,
+    clean,
+    format,
+    advise,
+    improve,
+    rounds,
+    docs,
+)
 CANCELLED = 130
 STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
 

@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     for stage in stages:
         made = counts_in_words(stage.artifact.counts) if stage.state == "made" and stage.artifact else ""
-        rows.append([stage.stage, stage.state, made or stage.why])
+        state = "on request" if stage.stage in ON_REQUEST and stage.state == "missing" else stage.state
+        rows.append([stage.stage, state, made or stage.why])
     screen.table(["stage", "state", ""], rows)
     waiting = [stage.stage for stage in stages if stage.state != "made" and stage.stage not in ON_REQUEST]
     screen.say()

@@ -31,7 +31,7 @@ def fact(project: Project, settings: ProjectSettings) -> dict[str, Any]:
     """What `clean` depends on: the sha256 of the encoder's weights, None where it is not here. Empty: not wanted."""
     if not wanted(settings):
         return {}
-    found = _here(project)
+    found = here(project)
     return {"encoder": found[1] if found else None}
 
 
@@ -42,7 +42,7 @@ def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
 
 def at_hand(project: Project) -> dict[str, Any] | None:
     """The encoder where it is here, whether `clean` wants it or not."""
-    found = _here(project)
+    found = here(project)
     return {"name": NAME, "folder": found[0], "sha256": found[1]} if found else None
 
 
@@ -50,7 +50,7 @@ def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
     """Fetch the encoder where it is wanted and not here. Why it did not come is told in a note."""
     from tunesmith.stages.base import run as base
 
-    if not wanted(settings) or _here(project):
+    if not wanted(settings) or here(project):
         return
     try:
         base.fetch_named(NAME, project.cache, project.root, sink)
@@ -60,7 +60,7 @@ def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
         sink(Event("note", "clean", {"text": text}))
 
 
-def _here(project: Project) -> tuple[Path, str] | None:
+def here(project: Project) -> tuple[Path, str] | None:
     """Folder and sha256 of the encoder's weights, or None where it is neither given by the user nor cached."""
     from tunesmith.stages.base import run as base
 

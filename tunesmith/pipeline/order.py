@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Stage:
     """A stage's word, the stages whose products it is given, and what it may read of the splits.
 
-    ``whole_goal``: whether a change of the success criteria makes it stale; for the others only
-    the task counts (input, output, system prompt, labels, schema).
+    ``may_use``: what it is given too, where that is made and up to date. ``whole_goal``: whether a change of the
+    success criteria makes it stale; for the others only the task counts (input, output, system prompt, labels, schema).
     """
 
     name: str
@@ -28,6 +28,11 @@ class Stage:
     may_read: tuple[Part, ...] = ("train", "validation")
     whole_goal: bool = False
     keeps_work: bool = False
+    may_use: tuple[str, ...] = ()
+
+    def given(self, made: Container[str]) -> tuple[str, ...]:
+        """What it is given: all that it needs, and what is there of the rest."""
+        return (*self.needs, *(name for name in self.may_use if name in made))
 
     @property
     def module(self) -> Any:
@@ -41,6 +46,14 @@ _STAGES = (
     Stage("clean", products.CleanSet, ("goal", "collect")),
     Stage("format", products.Dataset, ("goal", "base", "clean")),
     Stage("split", products.Splits, ("goal", "clean", "format")),
+    Stage(
+        "advise",
+        products.Advice,
+        ("goal", "base", "clean", "format", "split"),
+        whole_goal=True,
+        keeps_work=True,
+        may_use=("train",),
+    ),
     Stage("train", products.TunedModel, ("goal", "base", "clean", "format", "split"), keeps_work=True),
     Stage(
         "test",
@@ -64,8 +77,9 @@ BY_NAME = {stage.name: stage for stage in _STAGES}
 STAGES: tuple[str, ...] = tuple(BY_NAME)
 
 #: The order in which they are made. The goal comes after collect, because labels and schema that
-#: the user did not give are read from the data; base after both, because `auto` looks at them.
-MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "test", "improve")
+#: the user did not give are read from the data; base after both, because `auto` looks at them; advise after train,
+#: because it measures the tuned model where there is one.
+MAKING: tuple[str, ...] = ("collect", "goal", "base", "clean", "format", "split", "train", "advise", "test", "improve")
 
 #: What a fresh model needs instead: its tokenizer is made of the training text, so the rows are split before it
 #: is made, and `format`, which needs the tokenizer, comes after both.
@@ -83,12 +97,12 @@ class Order:
 TUNING = Order(BY_NAME, MAKING)
 FROM_SCRATCH = Order(
     {name: replace(stage, needs=_FROM_SCRATCH.get(name, stage.needs)) for name, stage in BY_NAME.items()},
-    ("collect", "goal", "clean", "split", "base", "format", "train", "test", "improve"),
+    ("collect", "goal", "clean", "split", "base", "format", "train", "advise", "test", "improve"),
 )
 
 
 #: What a plain `tunesmith run` does not make: it is made when it is asked for.
-ON_REQUEST = frozenset({"improve"})
+ON_REQUEST = frozenset({"advise", "improve"})
 
 
 def order_for(settings: ProjectSettings) -> Order:

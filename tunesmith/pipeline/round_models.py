@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.answering.answerer import TrainedModel
 from tunesmith.artifact import Artifact
 from tunesmith.errors import InputError
 from tunesmith.pipeline import rounds
 from tunesmith.pipeline.order import BY_NAME, open_product
-from tunesmith.stages.test.earlier_rounds import RoundModel
-from tunesmith.stages.test.settings import TestSettings
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 NEEDED = ("goal", "base", "train")
 
 
-def round_facts(project: Project, settings: TestSettings) -> dict[str, Any]:
+def round_facts(project: Project, numbers: Sequence[int]) -> dict[str, Any]:
     """What the recipe of a test says of the rounds among its candidates: the ids of their models.
 
     Raises InputError ``no_such_round``, and ``round_gone`` where a model is there no longer.
     """
-    found = {number: _artifacts(project, number) for number in settings.asked_rounds}
+    found = {number: _artifacts(project, number) for number in numbers}
     ids = {str(number): {stage: one.id for stage, one in made.items()} for number, made in found.items()}
     return {"round_models": ids} if ids else {}
 
 
-def round_models(project: Project, settings: TestSettings) -> dict[int, RoundModel]:
+def round_models(project: Project, numbers: Sequence[int]) -> dict[int, TrainedModel]:
     """The models, opened, by their rounds."""
     models = {}
-    for number in settings.asked_rounds:
+    for number in numbers:
         opened = {
             stage: open_product(BY_NAME[stage], one, BY_NAME["test"])
             for stage, one in _artifacts(project, number).items()
         }
-        models[number] = RoundModel(opened["goal"], opened["base"], opened["train"])
+        models[number] = TrainedModel(opened["goal"], opened["base"], opened["train"])
     return models
 
 

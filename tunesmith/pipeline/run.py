@@ -19,13 +19,24 @@ from tunesmith.artifact import Artifact, hash_of
 from tunesmith.errors import InputError, TunesmithError, from_os_error, os_error_in, raise_all
 from tunesmith.events import Event, JsonLines, Sink, fan_out
 from tunesmith.launch import follows
-from tunesmith.pipeline import encoder, improving, rounds
+from tunesmith.pipeline import advising, encoder, improving, rounds
 from tunesmith.pipeline.follow import follow
 from tunesmith.pipeline.in_use import in_use_folder
 from tunesmith.pipeline.order import BY_NAME, Order, Stage, open_product, order_for, upstream
 from tunesmith.pipeline.round_models import round_models
-from tunesmith.pipeline.stale import earlier_split, facts, recipe
-from tunesmith.products import BaseModel, CleanSet, Collection, Dataset, GoalSheet, Proposal, Report, Splits, TunedModel
+from tunesmith.pipeline.stale import earlier_split, facts, recipe, usable
+from tunesmith.products import (
+    Advice,
+    BaseModel,
+    CleanSet,
+    Collection,
+    Dataset,
+    GoalSheet,
+    Proposal,
+    Report,
+    Splits,
+    TunedModel,
+)
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 from tunesmith.training.ranks import Ranks
@@ -48,6 +59,7 @@ class RunResult:
     clean: CleanSet | None = None
     format: Dataset | None = None
     split: Splits | None = None
+    advise: Advice | None = None
     train: TunedModel | None = None
     test: Report | None = None
     improve: Proposal | None = None
@@ -152,7 +164,10 @@ def _run(
             stage = order.stages[name]
             if name == "goal":
                 current = _write_goal_back(project, settings, made["collect"], sink)
-            wanted = recipe(project, current, stage, made)
+            if name == "advise":
+                advising.fetch(project, current, sink)
+            given = {**made, **usable(project, current, order, stage, made)}
+            wanted = recipe(project, current, stage, given)
             id = hash_of(wanted)
             artifact = None if from_scratch else project.store.find(name, id, full=True)
             if artifact is None and name == "clean":
@@ -167,7 +182,7 @@ def _run(
                 if "base" in stage.needs and not base_verified:
                     base_folder.verify(BaseModel.open(made["base"]).folder, full=True)
                     base_verified = True
-                artifact = _make(project, current, order, stage, id, wanted, made, sink, stopping, ranks)
+                artifact = _make(project, current, order, stage, id, wanted, given, sink, stopping, ranks)
                 fresh.append(name)
             made[name] = artifact
             if name == "test":
@@ -231,22 +246,23 @@ def _make(
             "output": settings.goal.output,
             "stage_seconds": {name: artifact.seconds for name, artifact in made.items()},
             "name": settings.name,
-            "made": {name: made[name].id for name in stage.needs},
+            "made": {name: made[name].id for name in stage.given(made)},
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
             "encoder": _encoder(project, settings, stage.name),
+            "knowledge": project.store.root / "knowledge",
             "earlier_clean": _folder_of_latest(project, "clean"),
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
             "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
-            "round_models": round_models(project, settings.test) if stage.name == "test" else {},
+            "round_models": round_models(project, settings.test.asked_rounds) if stage.name == "test" else {},
             **in_use_folder(project, wanted),
         },
         ranks=ranks,
     )
     try:
         with guard_disk(project.root):
-            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.needs}
+            inputs = {name: open_product(order.stages[name], made[name], stage) for name in stage.given(made)}
             counts = stage.module.run(inputs, settings.of(stage.name), context)
             seconds = time.monotonic() - began
             artifact = project.store.finish(stage.name, id, made_by=wanted, counts=counts, seconds=seconds)
@@ -263,6 +279,8 @@ def _make(
 
 def _encoder(project: Project, settings: ProjectSettings, stage: str) -> dict[str, Any] | None:
     """The encoder for the stages that look at rows by their meaning."""
+    if stage == "advise":
+        return advising.given(project, settings)
     if stage == "improve":
         return encoder.at_hand(project)
     return encoder.given(project, settings) if stage == "clean" else None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
 from tunesmith.errors import TunesmithError
-from tunesmith.pipeline import encoder, improving
+from tunesmith.pipeline import advising, encoder, improving
 from tunesmith.pipeline.in_use import in_use_facts
-from tunesmith.pipeline.order import STAGES, Stage, order_for
+from tunesmith.pipeline.order import STAGES, Order, Stage, order_for
 from tunesmith.products import TESTED
 from tunesmith.tombstones import Tombstones
 
@@ -63,12 +63,12 @@ def recipe(
     """
     result: dict[str, Any] = {
         "version": stage.module.VERSION,
-        "settings": settings.dump(stage.name),
-        "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.needs},
+        "settings": _settings_of(settings, stage.name),
+        "inputs": {needed: identity(needed, made[needed], stage) for needed in stage.given(made)},
     }
     fakes = stage.name == "clean" and "fake" in settings.clean.private.choices.values()
     fresh = stage.name == "base" and settings.base.from_scratch
-    if fakes or fresh or stage.name in ("split", "train", "test"):
+    if fakes or fresh or stage.name in ("split", "advise", "train", "test"):
         result["seed"] = settings.seed
     result["facts"] = facts(project, settings, stage.name)
     if stage.name == "split":
@@ -79,6 +79,28 @@ def recipe(
     if stage.name == "clean" and not anew:
         result["facts"] = _looked(project, json.loads(json.dumps(result, default=str)))
     return json.loads(json.dumps(result, default=str))  # type: ignore[no-any-return]
+
+
+def usable(
+    project: Project, settings: ProjectSettings, order: Order, stage: Stage, made: Mapping[str, Artifact]
+) -> dict[str, Artifact]:
+    """What a stage may use, where it is made and up to date."""
+    found = {}
+    for name in stage.may_use:
+        other = order.stages[name]
+        if all(needed in made for needed in other.needs):
+            artifact = project.store.find(name, hash_of(recipe(project, settings, other, made)))
+            if artifact is not None:
+                found[name] = artifact
+    return found
+
+
+def _settings_of(settings: ProjectSettings, name: str) -> Any:
+    """The settings that a stage's result follows from."""
+    found = settings.dump(name)
+    if name == "advise":
+        del found["use"]  # what is done with the advice changes nothing in it
+    return found
 
 
 def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, Any]:
@@ -104,9 +126,11 @@ def facts(project: Project, settings: ProjectSettings, name: str) -> dict[str, A
         from tunesmith.pipeline.round_models import round_facts
 
         said = project.ratings().facts()
-        return {**({"ratings": said} if said else {}), **round_facts(project, settings.test)}
+        return {**({"ratings": said} if said else {}), **round_facts(project, settings.test.asked_rounds)}
     if name == "clean":
         return {**project.decisions().facts(), **encoder.fact(project, settings)}
+    if name == "advise":
+        return advising.facts(project, settings)
     if name == "improve":
         return improving.facts(project, settings)
     if name == "base":

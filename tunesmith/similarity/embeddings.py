@@ -7,6 +7,7 @@ The mean of an encoder's token states, normalised, as sentence encoders are trai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,15 @@ Vectors = npt.NDArray[np.float16]
 Progress = Callable[[int, int], None]
 
 
-def embed(texts: Sequence[str], folder: Path, on_progress: Progress = lambda done, total: None) -> Vectors:
+def embed(
+    texts: Sequence[str], folder: Path, on_progress: Progress = lambda done, total: None, *, hold: bool = False
+) -> Vectors:
     """The vectors ``[texts, dimensions]`` of texts, by the encoder in ``folder`` (Hugging Face form, verified).
 
-    Memory is that of the encoder and 2 bytes a number. ``on_progress`` is told how many texts are done.
+    Memory is that of the encoder and 2 bytes a number. ``on_progress`` is told how many texts are done. With ``hold``
+    the encoder stays loaded, for those who come again with one text at a time.
     """
-    encoder = _Encoder(folder)
+    encoder = _held(folder) if hold else _Encoder(folder)
     found = np.zeros((len(texts), encoder.dimensions), np.float16)
     done = 0
     with Workers(cores()) as workers:
@@ -112,3 +116,6 @@ class _Encoder:
             ids[number, : len(row)] = torch.tensor(row)
             seen[number, : len(row)] = 1
         return ids, seen
+
+
+_held = lru_cache(maxsize=1)(_Encoder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ class FakeProject:
     batch: ShownBatch = field(default_factory=lambda: ShownBatch(64, 900, 990, False, True, []))
     looks: list[Any] = field(default_factory=list)
     error: BaseException | None = None
+    store: Any = field(default_factory=lambda: SimpleNamespace(latest=lambda stage: None))
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
     def open(self, folder: Path | str | None = None) -> FakeProject:
@@ -76,6 +78,10 @@ class FakeProject:
     def ask(self, text: str) -> list[Answer]:
         self.calls.append(("ask", text))
         return self.answers
+
+    def use(self, arm: str) -> str:
+        self.calls.append(("use", arm))
+        return f"the base with {arm}"
 
     def undo(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         self.calls.append(("undo", list(words)))

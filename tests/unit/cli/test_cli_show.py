@@ -18,6 +18,7 @@ from tunesmith.example import Example, Message, Score, Source, make_example
 from tunesmith.example_parquet import LEDGER, SET_ASIDE_ROWS, TRAINED, ExampleWriter, RowWriter
 from tunesmith.products import (
     PARTS,
+    Advice,
     BaseModel,
     CleanSet,
     Collection,
@@ -348,5 +349,38 @@ def test_test(project: Any, command: Command, tmp_path: Path) -> None:
         "p < 0.001",
         "2 of 50 rows go to a person.",
         str(tmp_path / "report.html"),
+    ):
+        assert words in out
+
+
+def test_advise(project: Any, command: Command, tmp_path: Path) -> None:
+    cost = {"latency": 0.4, "seconds": 0.2, "tokens_in": 91.0, "tokens_out": 7.0, "per_thousand": None}
+    cost |= {"priced_by": "", "memory": 540_000_000, "build": 75.0}
+    score = {"metric": "accuracy", "value": 0.75, "n": 60, "low": 0.62, "high": 0.84}
+    behind = {"value": 0.05, "low": -0.01, "high": 0.2, "p_holm": 0.3, "shown": False}
+    arms = (
+        {"name": "bare", "words": "the base with your prompt", "scores": [score], "meets": None, "behind": behind},
+        {"name": "prompt", "words": "the base with a better prompt", "scores": [score], "meets": True, "behind": None},
+    )
+    advice = {"answer": "prompt", "arm": "prompt", "words": "Do not fine-tune: [b]a better prompt[/b] will do."}
+    project.products["advise"] = Advice(
+        tmp_path,
+        (arms[0] | {"cost": cost}, arms[1] | {"cost": cost | {"per_thousand": 1.25, "priced_by": "tokens"}}),
+        {"tuned": "nothing is trained yet"},
+        {**advice, "reasons": ["a better prompt: 75.0%, the best."], "changes": ["With more rows."]},
+        {"metric": "accuracy", "rows": 60},
+    )
+    out = command("show", "advise").out
+    for words in (
+        "Do not fine-tune: [b]a better prompt[/b] will do.",
+        "accuracy on 60 validation rows",
+        "75.0%",
+        "3 min 20 s of compute",
+        "1.25 (by tokens)",
+        "540 MB",
+        "1 min 15 s",
+        "tuned was not measured: nothing is trained yet",
+        "- a better prompt: 75.0%, the best.",
+        "- With more rows.",
     ):
         assert words in out

@@ -17,6 +17,7 @@ from tunesmith.events import Event
 from tunesmith.example import Score
 from tunesmith.pipeline import order
 from tunesmith.pipeline.run import RunResult
+from tunesmith.pipeline.stale import StageStatus
 from tunesmith.products import Report, TunedModel
 from tunesmith.project import Answer, ShownRow
 from tunesmith.shown_batch import ShownBatch, ShownBranch
@@ -253,6 +254,7 @@ def test_ask_for_machines_gives_one_json_object_a_line(project: Any, command: Co
         "confidence": 0.97,
         "seconds": 0.8,
         "handed_off": False,
+        "in_use": "",
     }
 
 
@@ -354,3 +356,25 @@ def test_the_progress_of_a_verb_that_shows_goes_to_stderr(project: Any, command:
     ended = command("format", "--show", "1")
     assert "started" not in ended.out
     assert "format   started" in ended.err
+
+
+def test_ask_says_which_set_up_is_in_use(project: Any, command: Command) -> None:
+    project.answers = [*ANSWERS, Answer("examples", "ok", 0.5, 0.1, False, "the base with 4 similar training examples")]
+    out = command("ask", "Where is my card?").out
+    assert "examples (confidence 0.50, 100 ms; in use: the base with 4 similar training examples)\n    ok\n" in out
+
+
+def test_advise_writes_the_chosen_set_up(project: Any, command: Command) -> None:
+    out = command("advise", "--use", "examples").out
+    assert project.calls[-1] == ("use", "examples")
+    assert "`tunesmith ask` uses the base with examples from now on" in out
+
+
+def test_status_waits_for_no_stage_that_is_made_on_request(
+    project: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = [StageStatus("advise", "missing", "not made yet", None)]
+    monkeypatch.setattr(project, "status", lambda: states)
+    out = command("status").out
+    assert "on request" in out
+    assert "Everything is up to date." in out

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from tunesmith.answering.answerer import of_model
+from tunesmith.answering.answerer import TrainedModel, of_model
 from tunesmith.answering.cache import AnswerCache
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.learners.protocol import Prediction
-from tunesmith.products import BaseModel, GoalSheet, TunedModel
+from tunesmith.products import GoalSheet
 from tunesmith.stages.context import Context
 from tunesmith.stages.test.settings import ROUND, TestSettings
-
-
-@dataclass(frozen=True)
-class RoundModel:
-    """A model with the goal and the base that it was trained with."""
-
-    goal: GoalSheet
-    base: BaseModel
-    tuned: TunedModel
 
 
 def answers_of_rounds(
@@ -39,7 +29,7 @@ def answers_of_rounds(
 
     Raises InputError ``other_output`` for a round whose answers are of another kind than the goal's.
     """
-    models: Mapping[int, RoundModel] = context.facts.get("round_models", {})
+    models: Mapping[int, TrainedModel] = context.facts.get("round_models", {})
     cache, found = AnswerCache(context.facts.get("answers")), {}
     for number in settings.asked_rounds:
         name, model = f"{ROUND}{number}", models[number]
@@ -67,7 +57,7 @@ def answers_of_rounds(
 
 def facts_of_rounds(settings: TestSettings, context: Context) -> dict[str, Any]:
     """What stands behind each round among the candidates, for the report."""
-    models: Mapping[int, RoundModel] = context.facts.get("round_models", {})
+    models: Mapping[int, TrainedModel] = context.facts.get("round_models", {})
     return {
         f"{ROUND}{number}": {"what": f"{models[number].base.name}, tuned in round {number}", "where": "on this machine"}
         for number in settings.asked_rounds

@@ -1,0 +1,38 @@
+"""`tunesmith advise`: measure prompt, examples, retrieval and tuning, and say which to use; `--use ARM` chooses."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.run import add_making_options
+
+
+def add_parser(verbs: Any) -> None:
+    parser = add_verb(verbs, "advise", run, f"make the stages up to advise and show {STAGES['advise']}")
+    parser.add_argument(
+        "--use",
+        metavar="ARM",
+        choices=["auto", "bare", "prompt", "examples", "retrieval", "tuned", "tuned_retrieval"],
+        help="the set-up that `ask` and `deploy` use: auto (as advised), bare, prompt, examples, retrieval, tuned, "
+        "tuned_retrieval",
+    )
+    add_making_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.use is not None:
+        return _use(arguments)
+    from tunesmith.cli.stage import make_and_show
+
+    return make_and_show(arguments, "advise")
+
+
+def _use(arguments: argparse.Namespace) -> int:
+    from tunesmith.cli.screen import Screen
+
+    project = open_project(arguments)
+    words = project.use(arguments.use)
+    Screen().say(f"`tunesmith ask` uses {words} from now on (advise.use in tunesmith.yaml).")
+    return 0

@@ -1,0 +1,1 @@
+"""The stage `advise`: prompt, retrieval, fine-tuning or both, by measurement."""
