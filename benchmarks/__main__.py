@@ -34,6 +34,7 @@ NAMES = (
     "answers",
     "parity",
     "advice",
+    "serving",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

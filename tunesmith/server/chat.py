@@ -61,10 +61,11 @@ async def prepare(served: ServedText, request: ChatRequest, key: Key, kind: str)
     messages = prompt_of(request.messages)
     texts = [message.text for message in messages]
     own = messages[0].role == "system"
-    prompt = await in_tokens(texts, lambda: _tokens(served, messages))
+    prompt = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
     wanted = request.max_completion_tokens or request.max_tokens
     room = room_for(served, len(prompt), wanted, key.limits.tokens_a_request)
-    schema = schema_of(request.response_format, served.version.goal.schema)
+    asked = request.response_format
+    schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
     sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
     marked = {"system": "request" if own else "goal"}
     return Asked(request, prompt, sampling, head_of(served, kind, "chatcmpl"), marked)
@@ -73,7 +74,7 @@ async def prepare(served: ServedText, request: ChatRequest, key: Key, kind: str)
 def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
     if served.version.documents:  # it goes on from a text, as it learned to
         return served.codec.of_text(messages[-1].text)
-    return served.codec.of_messages(messages)
+    return served.codec.of_messages(served.prepare(messages) if served.prepare else messages)
 
 
 async def complete(served: ServedText, request: ChatRequest, key: Key) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tunesmith.artifact import Artifact, read_json
+from tunesmith.answering.setups import Setup, in_words
+from tunesmith.artifact import MANIFEST, Artifact, hash_of, read_json
 from tunesmith.base_folder import verify
 from tunesmith.errors import InputError
 from tunesmith.pipeline.order import BY_NAME, Stage
 from tunesmith.pipeline.stale import identity
 from tunesmith.products import BaseModel, Dataset, GoalSheet, Report, TunedModel
 from tunesmith.project import Project
+from tunesmith.setup_in_use import chosen
 
 IN_USE = "in_use.json"
 #: Letters of a version's id in its name.
@@ -22,21 +24,23 @@ SHORTEST_LIMIT = 16  # tokens, as in the test
 
 @dataclass(frozen=True)
 class Version:
-    """One trained model, never changed: ``name`` is the project's, ``id`` that of the training.
+    """One model, never changed: ``name`` is the project's, ``id`` that of the training, or of how the model is asked.
 
-    ``max_new_tokens``: the longest answer that the test let it give. ``tested``: the words of its verdict, None where
-    it was not tested.
+    ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer that the
+    test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
+    None for the goal's prompt alone.
     """
 
     name: str
     id: str
     goal: GoalSheet
     base: BaseModel
-    tuned: TunedModel
+    tuned: TunedModel | None
     max_new_tokens: int
     documents: bool
     made_at: float
     tested: str | None
+    setup: Setup | None = None
 
     @property
     def full_name(self) -> str:
@@ -49,20 +53,45 @@ class Version:
 
 
 def version_of(project: Project) -> Version:
-    """The version in use, else the one that was trained last. Raises InputError when there is none."""
+    """The version in use, else what was advised or chosen, else the model that was trained last.
+
+    Raises InputError when there is none.
+    """
+    setup = None if (project.store.root / IN_USE).exists() else chosen(project)
+    if setup is not None and setup.model == "base":
+        return _untrained(project, setup)
     train = _trained(project)
     made = train.made_by.get("inputs", {})
     needs = BY_NAME["train"]
-    goal = _made_with(project, "goal", made, needs)
+    goal = GoalSheet.open(_made_with(project, "goal", made, needs))
     base = BaseModel.open(_made_with(project, "base", made, needs))
     dataset = Dataset.open(_made_with(project, "format", made, needs))
     verify(base.folder)
-    rows = dataset.counts["rows"]
-    documents = rows > 0 and dataset.facts.get("documents", 0) == rows
     limit, tested = _as_tested(project, train, dataset, base)
     tuned = TunedModel.open(train)
-    made_at = float(read_json(train.path / "manifest.json")["made_at"])
-    return Version(project.name, train.id, GoalSheet.open(goal), base, tuned, limit, documents, made_at, tested)
+    whole = Version(project.name, train.id, goal, base, tuned, limit, _is_of_texts(dataset), _made_at(train), tested)
+    if setup is None or setup.is_plain:
+        return whole
+    return replace(whole, id=hash_of([train.id, setup.as_json()]), tested=in_words(setup), setup=setup)
+
+
+def _untrained(project: Project, setup: Setup) -> Version:
+    """The base as it is asked by the set-up: there may be nothing trained."""
+    goal, base, dataset = (project.product(stage) for stage in ("goal", "base", "format"))
+    verify(base.folder)
+    id = hash_of([base.sha256, goal.system, setup.as_json()])
+    made_at = _made_at(project.store.latest("advise") or project.store.latest("base"))
+    limit, of_texts = _limit({}, dataset, base), _is_of_texts(dataset)
+    return Version(project.name, id, goal, base, None, limit, of_texts, made_at, in_words(setup), setup)
+
+
+def _is_of_texts(dataset: Dataset) -> bool:
+    rows = int(dataset.counts["rows"])
+    return rows > 0 and dataset.facts.get("documents", 0) == rows
+
+
+def _made_at(artifact: Artifact | None) -> float:
+    return float(read_json(artifact.path / MANIFEST)["made_at"]) if artifact else 0.0
 
 
 def _trained(project: Project) -> Artifact:

@@ -21,7 +21,7 @@ from tunesmith.learners.causal_lm.attention import install_for_decoding
 from tunesmith.learners.causal_lm.encode import encoder
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, repeated
-from tunesmith.learners.causal_lm.load import load_tuned
+from tunesmith.learners.causal_lm.load import load_base, load_tuned
 from tunesmith.learners.causal_lm.predict import ROOM, as_set, common_prefix, read_prefix
 from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
@@ -80,11 +80,11 @@ class Tokens:
 
 
 class Writer:
-    """The tuned model in memory, in float32. One answer at a time."""
+    """The tuned model, or with None the base, in memory, in float32. One answer at a time."""
 
-    def __init__(self, base: BaseModel, goal: GoalSheet, tuned: TunedModel) -> None:
+    def __init__(self, base: BaseModel, goal: GoalSheet, tuned: TunedModel | None) -> None:
         self.tokens = Tokens(base, goal)
-        self._model = load_tuned(base, tuned.folder)
+        self._model = load_tuned(base, tuned.folder) if tuned else load_base(base)
         install_for_decoding(self._model)
         use_fast_linears(self._model)
         self._vocabulary = int(self._model.config.vocab_size)
@@ -168,5 +168,5 @@ def tokens(base: BaseModel, goal: GoalSheet) -> Tokens:
     return Tokens(base, goal)
 
 
-def open_model(base: BaseModel, goal: GoalSheet, tuned: TunedModel) -> Writer:
+def open_model(base: BaseModel, goal: GoalSheet, tuned: TunedModel | None) -> Writer:
     return Writer(base, goal, tuned)
