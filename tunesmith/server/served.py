@@ -86,7 +86,9 @@ def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
             what = f"{version.name} is a classifier, and llama.cpp serves language models"
             raise InputError("engine_cannot", what, "--engine", "leave --engine out")
         if setup is not None:
-            what = f"the set-up in use of {version.name} is {in_words(setup)}, and of classifiers only the tuned is served"
+            what = (
+                f"{version.name} is set to be asked by {in_words(setup)}, and of classifiers only the tuned is served"
+            )
             raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
         return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting))
