@@ -35,6 +35,7 @@ NAMES = (
     "parity",
     "advice",
     "serving",
+    "forecast",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

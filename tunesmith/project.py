@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tunesmith.shown_batch import ShownBatch
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
+    from tunesmith.trials.bases import BasesCompared
+    from tunesmith.trials.more_data import MoreData
+    from tunesmith.trials.search import Searched
 
 #: A change to another round that a kill may have cut off, in the folder of what Tunesmith makes.
 PENDING_ROUND = "rounds/pending.json"
@@ -361,6 +364,37 @@ class Project:
 
         project_file.edit(self.file, change)
         return file
+
+    def write_settings(self, values: Mapping[str, Any]) -> None:
+        """Write settings by their keys (`train.epochs`) into tunesmith.yaml; what they mean is checked first."""
+        self.read([f"{key}={value}" for key, value in values.items()])
+
+        def change(document: Any) -> None:
+            for path, value in values.items():
+                stage, key = path.split(".")
+                if document.get(stage) is None:
+                    document[stage] = {}
+                document[stage][key] = value
+
+        project_file.edit(self.file, change)
+
+    def forecast_more_data(self, **given: Any) -> MoreData:
+        """What more examples are worth: see `trials.run.forecast_more_data` for what can be given."""
+        from tunesmith.trials.run import forecast_more_data
+
+        return forecast_more_data(self, **given)
+
+    def try_bases(self, names: Sequence[str], **given: Any) -> BasesCompared:
+        """Other bases beside the project's own: see `trials.run.try_bases` for what can be given."""
+        from tunesmith.trials.run import try_bases
+
+        return try_bases(self, names, **given)
+
+    def search_settings(self, keys: Sequence[str], **given: Any) -> Searched:
+        """Other settings of `train` beside the project's own: see `trials.run.search_settings`."""
+        from tunesmith.trials.run import search_settings
+
+        return search_settings(self, keys, **given)
 
     def _free_name(self, name: str, text: str) -> str:
         """The name, unless a file with another content has it: what a user wrote is not overwritten."""

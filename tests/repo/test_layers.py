@@ -57,6 +57,7 @@ ONE_AREA = dict.fromkeys(
         "rounds",
         "setup_in_use",
         "shown_batch",
+        "trials",
     ),
     "project",
 )
@@ -181,6 +182,11 @@ def test_only_the_order_knows_the_order_of_the_stages():
         "tunesmith.stages.collect.fingerprint",
         "tunesmith.stages.collect.look",
         "tunesmith.stages.collect.settings",
+        "tunesmith.stages.train.checks",  # trials train as the stage does
+        "tunesmith.stages.train.fit",
+        "tunesmith.stages.train.recipe_file",
+        "tunesmith.stages.train.settings",
+        "tunesmith.stages.train.write",
     }
     assert named <= allowed
 

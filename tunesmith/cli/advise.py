@@ -1,10 +1,14 @@
-"""`tunesmith advise`: measure prompt, examples, retrieval and tuning, and say which to use; `--use ARM` chooses."""
+"""`tunesmith advise`: measure prompt, examples, retrieval and tuning, and say which to use; `--use ARM` chooses.
+
+`--more-data`, `--bases` and `--search` are in trials.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from tunesmith.cli import trials
 from tunesmith.cli.arguments import STAGES, add_verb, open_project
 from tunesmith.cli.run import add_making_options
 
@@ -18,10 +22,13 @@ def add_parser(verbs: Any) -> None:
         help="the set-up that `ask` and `deploy` use: auto (as advised), bare, prompt, examples, retrieval, tuned, "
         "tuned_retrieval",
     )
+    trials.add_options(parser)
     add_making_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if trials.asked(arguments):
+        return trials.run(arguments)
     if arguments.use is not None:
         return _use(arguments)
     from tunesmith.cli.stage import make_and_show

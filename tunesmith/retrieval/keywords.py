@@ -6,6 +6,7 @@ the package bm25s (X. H. Lù, arXiv 2407.03618).
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ class Keywords:
         if any(found):
             import bm25s
 
+            logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for every message when it is imported
             self._bm25 = bm25s.BM25(method="lucene")
             self._bm25.index(found, show_progress=False)
 

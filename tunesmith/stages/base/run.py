@@ -142,6 +142,16 @@ def fetch_named(name: str, cache: Path, project: Path, sink: Sink, outside: Outs
     return fetch.obtain(name, entry.sources, entry.parameters, context, outside, pinned).folder
 
 
+def had(name: str, cache: Path, project: Path, sink: Sink, outside: Outside = OUTSIDE) -> BaseModel:
+    """Any base that base.model may name, verified, fetched where it is not here yet. Nothing is pinned.
+
+    Raises InputError for an unknown one, and ``base_unavailable`` where no source can be had.
+    """
+    named = naming.parse(name, project)
+    context = Context("base", project, cache, cache, sink=sink)
+    return product(named, _obtain(named, read_pins(project), context, outside), f"{name} was asked for.")
+
+
 def _sources_of_copies(named: Named, cache: Path) -> list[fetch.Remote]:
     """The sources that the cached copies were made from, a branch replaced by the commit that it was then."""
     sources: list[fetch.Remote] = []

@@ -94,7 +94,8 @@ def beside_in_use(
     if not both:
         words = f"It cannot be compared with {name}, which was asked none of these test rows."
         return BesideInUse(number_of_round, 0, len(rows), (), 0, 0, (), (), words)
-    now, before = _statistics(goal, [references[at] for at in both], both, scored, then, row_metric, texts)
+    asked = [references[at] for at in both], [rows[at].input for at in both]
+    now, before = _statistics(goal, *asked, both, scored, then, row_metric, texts)
     wanted = dict.fromkeys([primary, *(one.metric for one in goal.success if one.metric not in NOT_COMPARED)])
     compared = tuple(
         difference(metric, (TUNED, now[metric]), (IN_USE, before[metric]), resamples=resamples, seed=seed)
@@ -138,6 +139,7 @@ def _paired(folder: Path, rows: Sequence[Example]) -> Iterator[tuple[int, dict[s
 def _statistics(
     goal: GoalSheet,
     references: Sequence[str],
+    inputs: Sequence[str],
     both: Sequence[int],
     scored: Scored,
     then: Mapping[int, Mapping[str, Any]],
@@ -150,7 +152,9 @@ def _statistics(
         return {row_metric: Mean(scored.by_row[list(both)])}, {row_metric: Mean(np.array(scores, np.float64))}
     given = [scored.answers[at].text for at in both], [then[at]["answer"] for at in both]
     now, before = (
-        measure(goal.output, references, answers, labels=goal.labels, schema=goal.schema, rules=goal.rules)
+        measure(
+            goal.output, references, answers, labels=goal.labels, schema=goal.schema, rules=goal.rules, inputs=inputs
+        )
         for answers in given
     )
     return now, before

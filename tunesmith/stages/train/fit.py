@@ -35,6 +35,7 @@ from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 CHECKPOINTS = "checkpoints"
 ESTIMATE = "estimate.json"
 NOTHING = General([])
+NOT_JUDGED = Verdict("not_judged", "No rows were held out, so no step was chosen: the last one's weights are kept.", "")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,13 @@ def fit(
     *,
     may_checkpoint: bool,
     general: General = NOTHING,
+    foretell: bool = True,
 ) -> Fitted:
     """Train, with this process's share of the cores.
 
     ``may_checkpoint``: whether activations may be computed again. ``general``: what to measure forgetting on.
+    ``foretell``: whether time and memory are measured and told first. Without validation rows no step is chosen and
+    nothing is judged: the last step's weights are kept.
     """
     learner, base, goal, ranks = learner_of(inputs), inputs["base"], inputs["goal"], context.ranks
     work = context.folder / CHECKPOINTS
@@ -101,10 +105,10 @@ def fit(
             recipe = _fitted_to_memory(model, rows, recipe, maker, context, may_checkpoint)
         context.note(recipe.words)
         before = general.outcomes(model, recipe)  # freshly loaded it is the base, in a run that goes on too
-        expected = _expected(model, rows, recipe, maker(recipe), context)
+        expected = _expected(model, rows, recipe, maker(recipe), context) if foretell else {}
         training = kept = Run(model, rows.train, rows.validation, maker(recipe), recipe, work, ranks)
         drive(training, context)
-        verdict = _judge(training, rows)
+        verdict = _judge(training, rows) if rows.validation else NOT_JUDGED
         context.note(verdict.words)
         if recipe.refit:
             again = _refit_recipe(recipe, training, len(rows.both))

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from tunesmith.allowed_code import allow
+from tunesmith.products import Rule
+
 LABELS = ("billing", "delivery")
 
 
@@ -29,7 +32,7 @@ def twice(project: Any, tmp_path: Path) -> Any:
             folder.mkdir()
             maker = type(project)(folder)
             told = {"in_use": made[0].folder, "in_use_round": 2} if facts is None else facts
-            goal = maker.goal(more.get("output", "label"), labels=LABELS, success=success)
+            goal = maker.goal(more.get("output", "label"), labels=LABELS, success=success, rules=more.get("rules", ()))
             made.append(maker.run(goal, test, answers(len(test), 0), given, facts=told))
         return made[1]
 
@@ -98,3 +101,16 @@ def test_several_harms_are_corrected_together() -> None:
     assert [(one.code, one.suspected, one.shown) for one in found if one.p < 1] == [("worse_than_in_use", True, False)]
     clear = Difference("accuracy", "tuned", "in use", -0.06, 400, -0.09, -0.03, 0.001, "mcnemar_exact")
     assert [one.code for one in harms(fine, THE_BASE, [clear], [], "accuracy") if one.shown] == ["worse_than_in_use"]
+
+
+def test_a_rule_in_python_judges_both_by_what_was_asked(
+    twice: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+    code = "def even_is_billing(answer, input):\n    return int(input.split()[1]) % 2 == (answer == 'delivery')\n"
+    allow(code)
+    rules = (Rule(python="checks.py:even_is_billing", code=code),)
+    success = (("accuracy", 0.5), ("rules_kept", 0.5))
+    made = twice((rows(80), answers(80, 76)), (rows(80), answers(80, 60)), success, rules=rules)
+    told = {one["metric"]: one["value"] for one in made.report.facts["in_use"]["differences"]}
+    assert told["rules_kept"] == pytest.approx(-0.2)
