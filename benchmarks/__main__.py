@@ -32,10 +32,10 @@ NAMES = (
     "classifier_few",
     "active_choice",
     "answers",
-    "parity",
     "advice",
-    "serving",
     "forecast",
+    "parity",
+    "serving",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,9 @@ def trained(folder: Path) -> Path:
     return folder
 
 
-def certificate(folder: Path, rows: int, *form: str) -> Any:
-    """What the certificate of one export says."""
-    command = tunesmith("export", "--project", str(folder), "--json", "--rows", str(rows), "--to", *form)
+def told(folder: Path, rows: int, *words: str) -> Any:
+    """What `tunesmith export` tells as JSON."""
+    command = tunesmith("export", "--project", str(folder), "--json", "--rows", str(rows), *words)
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment(), check=False)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} ended with {done.returncode}")
@@ -111,19 +112,23 @@ def certificate(folder: Path, rows: int, *form: str) -> Any:
 
 
 def of_chat(name: str, folder: Path, rows: int) -> list[Figure]:
-    """f16 and f32 beside the trained model token by token, q8_0 by its score."""
-    figures = []
-    for precision in ("f16", "f32"):
-        figures += same(f"{name}, gguf {precision}", certificate(folder, rows, "gguf", "--precision", precision))
-    return [*figures, loss(f"{name}, gguf q8_0", certificate(folder, rows, "gguf", "--precision", "q8_0"))]
+    """f16 and f32 beside the trained model token by token, and what each smaller form loses."""
+    tried = {one["form"]: one for one in told(folder, rows, "--shrink")["tried"]}
+    exact = told(folder, rows, "--to", "gguf", "--precision", "f32")
+    figures = [*same(f"{name}, gguf f16", tried["gguf-f16"]), *same(f"{name}, gguf f32", exact)]
+    for precision in ("q8_0", "q5_1", "q4_1"):
+        found = loss(f"{name}, gguf {precision}", tried[f"gguf-{precision}"])
+        # the bar is for 8 bits; the smaller ones are there to be looked at
+        figures.append(found if precision == "q8_0" else replace(found, bar="", met=None))
+    return figures
 
 
 def of_labels(name: str, folder: Path, rows: int) -> list[Figure]:
     """The classifier as ONNX, in float32 and with 8 bits."""
-    exact = certificate(folder, rows, "onnx")
+    exact = told(folder, rows, "--to", "onnx")
     return [
         *same(f"{name}, onnx float32", exact),
-        loss(f"{name}, onnx int8", certificate(folder, rows, "onnx", "--precision", "int8")),
+        loss(f"{name}, onnx int8", told(folder, rows, "--to", "onnx", "--precision", "int8")),
     ]
 
 

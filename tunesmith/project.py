@@ -410,6 +410,15 @@ class Project:
 
         return ask(self, text)
 
+    def use(self, arm: str) -> str:
+        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
+
+        Raises InputError ``set_up_not_measured`` for an arm that was not measured.
+        """
+        from tunesmith.setup_in_use import use
+
+        return use(self, arm)
+
     def export(
         self,
         to: str,
@@ -435,15 +444,6 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
-
-    def use(self, arm: str) -> str:
-        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
-
-        Raises InputError ``set_up_not_measured`` for an arm that was not measured.
-        """
-        from tunesmith.setup_in_use import use
-
-        return use(self, arm)
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""

@@ -109,4 +109,5 @@ def model_bytes(folder: Path) -> int:
 
 def facts(base: BaseModel, tuned: TunedModel) -> Mapping[str, Any]:
     """What the certificate says of where the model came from."""
-    return {"base": base.name, "base_sha256": base.sha256, "learner": tuned.learner, "method": tuned.recipe["method"]}
+    told = {"model": tuned.folder.parent.name, "learner": tuned.learner, "method": tuned.recipe["method"]}
+    return {**told, "base": base.name, "base_sha256": base.sha256}

@@ -119,6 +119,8 @@ def export(
         return Exported(form, out, known, fresh=False)
     given = ask() if ask else reference(inputs, settings, find_learner=find_learner, tell=tell)
     goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
+    if form.learner == "causal_lm":
+        learner.predict.release()  # writing needs the memory
     with _beside(out) as work:
         tell(f"writing {form.name}", 0, 0)
         context = min(base.context, max(2048, given.context))

@@ -74,6 +74,7 @@ def _plan(
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
+    models += _exports_of(models, root)
     files = [*_files_of(removed, root, "removed"), *_files_of(rewritten, root, "rewritten")]
     files += [_entry(path, root, "rewritten") for path in kept_decisions(root) if rows.ids & decided_in(path)]
     touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
@@ -135,6 +136,16 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
     return sorted(removed), rewritten, models
 
 
+def _exports_of(models: Sequence[Path], root: Path) -> list[Path]:
+    """The folders that these models were exported to in the project."""
+    names = {model.name for model in models}
+    return [
+        path.parent
+        for path in sorted(root.glob("exports/*/certificate.json"))
+        if json.loads(path.read_text(encoding="utf-8")).get("model") in names
+    ]
+
+
 def _made_by(folder: Path) -> dict[str, Any] | None:
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["made_by"]
@@ -190,7 +201,9 @@ def _entry(path: Path, root: Path, action: str) -> dict[str, Any]:
 
 def _weights(folder: Path) -> dict[str, str]:
     """The sha256 of the weights, by file."""
-    return {f"sha256 of {path.name}": sha256_of(path) for path in sorted((folder / "model").glob("*.safetensors"))}
+    exported = (path for path in folder.glob("*") if path.suffix in (".gguf", ".onnx", ".safetensors"))
+    weights = [*(folder / "model").glob("*.safetensors"), *exported]
+    return {f"sha256 of {path.name}": sha256_of(path) for path in sorted(weights)}
 
 
 def _sources(rows: Rows, root: Path) -> list[str]:

