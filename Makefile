@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: install demo test test-all soak check bench docs clean
+.PHONY: install demo serve test test-all soak check bench docs clean
 
 install: $(INSTALLED)
 
@@ -20,6 +20,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install  ## the main job on examples/support-desk: a tuned model and its report
 	@$(BIN)/tunesmith run examples/support-desk; code=$$?; test $$code -eq 0 -o $$code -eq 3
+
+serve: install  ## the demo's model over HTTP, as OpenAI's servers answer
+	$(BIN)/tunesmith serve examples/support-desk
 
 test: install  ## the tests, under 12 minutes on two cores
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not soak'

@@ -35,6 +35,7 @@ NAMES = (
     "advice",
     "forecast",
     "parity",
+    "serving",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

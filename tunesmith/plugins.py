@@ -1,7 +1,7 @@
 """Lazy look-up of learners through the entry points ``tunesmith.learners``.
 
-Ours come in by the same door as anyone's: a package with the modules encode, load, loss, predict
-export, replay and whole (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
+Ours come in by the same door as anyone's: a package with the modules encode, load, loss, predict,
+serve, export, replay and whole (and fresh, where it can make a model of nothing), and in its ``__init__`` the constants
 SERVES (pairs of input and output kinds), BASES (kinds of base) and BATCHES ("tree" or "rows").
 """
 
@@ -47,6 +47,10 @@ class Learner:
     @property
     def predict(self) -> Any:
         return self._module("predict")
+
+    @property
+    def serve(self) -> Any:
+        return self._module("serve")
 
     @property
     def export(self) -> Any:

@@ -99,6 +99,19 @@ class LlamaCpp:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Where the engine listens, as a URL, and the key that it wants."""
+        return f"http://{self._host}:{self._port}", self._key
+
+    def kill(self) -> None:
+        """End the child now, whatever it does; `close` is still to be called."""
+        self._process.kill()
+
     def tokenize(self, text: str, special: bool = True) -> list[int]:
         """Token ids of a text; with ``special`` as for a prompt: control tokens known, a start token if the model
         wants one."""

@@ -144,17 +144,17 @@ def write(
     max_new_tokens = min(max_new_tokens, base.context - longest)
     model = _held.take(base, tuned.folder if candidate == "tuned" and tuned else None)
     grammar = JsonGrammar(tokenizer, model.config.vocab_size, goal.schema) if enforce_schema and goal.schema else None
-    ends = {tokenizer.eos_token_id} | _as_set(model.generation_config.eos_token_id)
+    ends = {tokenizer.eos_token_id} | as_set(model.generation_config.eos_token_id)
     answers: dict[int, Answer] = {}
     if grammar:
         answers = {index: kept for index, row in enumerate(rows) if (kept := _fitting(grammar, row))}
-    prefix = _common_prefix(rows)
+    prefix = common_prefix(rows)
     order = sorted(set(range(len(rows))) - set(answers), key=lambda index: (len(rows[index]), index))
     workers = min(cores(), -(-len(order) // ROWS_EACH)) or 1
     each = max(1, min(ROWS_AT_ONCE // workers, -(-len(order) // workers)))
     batches = [order[start : start + each] for start in range(0, len(order), each)]
     with torch.inference_mode():
-        cache = _read(model, rows[0][:prefix]) if order else None
+        cache = read_prefix(model, rows[0][:prefix]) if order else None
 
     @torch.inference_mode()
     def write(batch: list[int]) -> tuple[list[Answer], float]:
@@ -213,7 +213,7 @@ def _fitting(grammar: JsonGrammar, prompt: Sequence[int]) -> Answer | None:
     return answer if answer and answer.finished and grammar.fits(answer.tokens) else None
 
 
-def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
+def read_prefix(model: Any, tokens: Sequence[int]) -> Cache | None:
     """The cache of a prefix that all rows share, or None for an empty one."""
     if not tokens:
         return None
@@ -225,11 +225,11 @@ def _read(model: Any, tokens: Sequence[int]) -> Cache | None:
     return cache
 
 
-def _as_set(value: int | list[int] | None) -> set[int]:
+def as_set(value: int | list[int] | None) -> set[int]:
     return set() if value is None else set(value) if isinstance(value, list) else {value}
 
 
-def _common_prefix(rows: Sequence[list[int]]) -> int:
+def common_prefix(rows: Sequence[list[int]]) -> int:
     """Tokens that all rows share, leaving at least one token of each row to compute."""
     if len(rows) < 2:
         return 0

@@ -1,0 +1,47 @@
+"""A child that speaks as llama.cpp's server does and needs no model: `python child_double.py`; tells its port."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self._begin()
+        self.wfile.write(b'{"status": "ok"}')
+
+    def do_POST(self) -> None:
+        asked: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self._begin()
+        for place, token in enumerate(asked["prompt"][: asked["n_predict"]]):
+            if token == 0:  # never ends by itself
+                time.sleep(3600)
+            told = {"tokens": [token], "stop": False, "completion_probabilities": [_probable(token, asked["n_probs"])]}
+            self._tell({**told, "index": place})
+        self._tell({"tokens": [], "stop": True, "stop_type": "eos" if 99 in asked["prompt"] else "limit"})
+
+    def _begin(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def _tell(self, event: Any) -> None:
+        self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.flush()
+
+    def log_message(self, *words: Any) -> None:
+        pass
+
+
+def _probable(token: int, count: int) -> Any:
+    return {"logprob": -0.5, "top_logprobs": [{"id": token + number, "logprob": -0.5} for number in range(count)]}
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    sys.stdout.write(f"{server.server_address[1]}\n")
+    sys.stdout.flush()
+    server.serve_forever()

@@ -1,0 +1,167 @@
+"""`tunesmith serve`: the trained models behind an OpenAI-compatible server, and its keys."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.cli.arguments import add_verb, open_project
+from tunesmith.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from tunesmith.project import Project
+    from tunesmith.server.keys import Keys, Limits
+    from tunesmith.server.served import Served
+
+FIRST_KEY = "first"
+#: As in export/forms.py, which is not imported for the help.
+PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
+
+
+def add_parser(verbs: Any) -> None:
+    parser = add_verb(verbs, "serve", run, "answer over HTTP as OpenAI's servers do")
+    parser.add_argument("projects", metavar="PROJECT", nargs="*", help="folders of projects (default: this one)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "llamacpp", "torch"),
+        default="auto",
+        help="what writes: llamacpp where it can (auto), or torch, which is exact and slower",
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
+    )
+    parser.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (64)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
+    )
+    keys = parser.add_argument_group("keys", "of the first project; these end without serving")
+    keys.add_argument("--new-key", metavar="NAME", help="make a key and show it, this once")
+    keys.add_argument("--requests-a-minute", type=int, metavar="N", help="what the new key may ask (no limit)")
+    keys.add_argument("--at-once", type=int, default=64, metavar="N", help="requests that it may have running (64)")
+    keys.add_argument("--tokens-a-request", type=int, metavar="N", help="prompt and answer together (no limit)")
+    keys.add_argument("--keys", action="store_true", help="list the keys by name")
+    keys.add_argument("--revoke", metavar="NAME", help="end a key; a server that runs refuses it at once")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for package in ("fastapi", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "serve")
+    _check_numbers(arguments)
+    projects = _projects(arguments)
+    from tunesmith.server.keys import FILE, Keys
+
+    keys = Keys(projects[0].store.root / FILE)
+    if arguments.new_key or arguments.revoke or arguments.keys:
+        return _manage(arguments, keys)
+    return _serve(arguments, projects, keys)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    least = {"port": 0, "queue": 0, "requests_a_minute": 1, "at_once": 1, "tokens_a_request": 1}
+    for name, lowest in least.items():
+        value = getattr(arguments, name)
+        if value is not None and (value < lowest or (name == "port" and value > 65_535)):
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError("wrong_number", f"{value} is out of range", flag, f"a number from {lowest}")
+
+
+def _projects(arguments: argparse.Namespace) -> list[Project]:
+    from tunesmith.project import Project
+
+    if not arguments.projects:
+        return [open_project(arguments)]
+    if getattr(arguments, "project", None):
+        fix = "name them one way: serve PROJECT …"
+        raise InputError("two_projects", "projects were given twice", "--project", fix)
+    return [Project.open(folder) for folder in arguments.projects]
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    from tunesmith.server.keys import Limits
+
+    return Limits(arguments.requests_a_minute, arguments.at_once, arguments.tokens_a_request)
+
+
+def _manage(arguments: argparse.Namespace, keys: Keys) -> int:
+    from tunesmith.cli.screen import Screen
+
+    screen = Screen()
+    if arguments.revoke:
+        keys.revoke(arguments.revoke)
+        screen.say(f"The key {arguments.revoke} is ended.")
+    if arguments.new_key:
+        _show_key(arguments.new_key, keys.make(arguments.new_key, _limits(arguments)), keys)
+    if arguments.keys:
+        rows = [
+            [
+                key.name,
+                str(key.limits.requests_a_minute or "no limit"),
+                str(key.limits.at_once),
+                str(key.limits.tokens_a_request or "no limit"),
+            ]
+            for key in keys.all()
+        ]
+        screen.table(["key", "requests a minute", "at once", "tokens a request"], rows)
+    return 0
+
+
+def _show_key(name: str, secret: str, keys: Keys) -> None:
+    from tunesmith.cli.screen import Screen
+    from tunesmith.cli.words import near_path
+
+    screen = Screen()
+    screen.say(f"The key {name}, shown this once (its hash is in {near_path(keys.path)}):")
+    screen.console.file.write(f"{secret}\n")
+
+
+def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -> int:
+    from tunesmith.cli.screen import Screen
+    from tunesmith.server.door import Bounds
+    from tunesmith.server.keys import Limits
+    from tunesmith.server.start import bind, run
+    from tunesmith.threads import be_patient
+
+    be_patient()
+    screen = Screen()
+    served = _load(arguments, projects)
+    for one in served:
+        version = one.version
+        tested = version.tested or "not tested: `tunesmith run` measures it"
+        screen.say(f"{version.name} ({version.full_name}, {version.goal.input} to {version.goal.output}): {tested}")
+    listener = bind(arguments.host, arguments.port)
+    if not keys.all():
+        _show_key(FIRST_KEY, keys.make(FIRST_KEY, Limits()), keys)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
+    screen.console.file.flush()
+    run(served, keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
+    return 0
+
+
+def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served]:
+    from tunesmith.cli.screen import Screen
+    from tunesmith.server.served import Wanted, serve_version
+    from tunesmith.server.version import version_of
+
+    versions = [version_of(project) for project in projects]
+    names = [version.name for version in versions]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        fix = "change `name` in one tunesmith.yaml"
+        raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
+    errors = Screen(stderr=True)
+    with errors.waiting("loading …") as status:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if hasattr(status, "update"):
+                status.update(f"{what} …" + (f" {done:,} of {total:,} rows" if total else ""))
+            elif done == 0:
+                errors.say(f"{what} …", "dim")
+
+        wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
+        return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]

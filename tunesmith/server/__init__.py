@@ -1,0 +1,1 @@
+"""The trained models behind an OpenAI-compatible HTTP server."""

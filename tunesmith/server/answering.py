@@ -1,0 +1,84 @@
+"""One answer while it is written: its text, its tokens, why it ended, how sure the model is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.growing_text import GrowingText
+from tunesmith.server.served import ServedText
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What can be sent: text that is settled, and the token that was written, None for what was held back."""
+
+    text: str
+    token: WrittenToken | None
+
+
+class Answering:
+    """Read `pieces` to the end; then ``finish_reason`` and ``confidence`` are known."""
+
+    def __init__(
+        self,
+        served: ServedText,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        stops: Sequence[str] = (),
+        *,
+        strip: bool = True,
+    ) -> None:
+        self._served = served
+        self._prompt = prompt
+        self._sampling = sampling
+        self._text = GrowingText(served.codec.text_of, stops, strip=strip)
+        self._nats = 0.0
+        self._steps = 0
+        self.tokens: list[WrittenToken] = []
+        self.finish_reason = "length"
+
+    @property
+    def text(self) -> str:
+        return self._text.sent
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the probabilities of the tokens written, the end token included, as in the test."""
+        return math.exp(self._nats / max(1, self._steps))
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        async with aclosing(self._served.engine.write(self._prompt, self._sampling)) as written:  # type: ignore[type-var]
+            async for token in written:
+                self._steps += 1
+                self._nats += token.log_probability
+                if token.is_end:
+                    self.finish_reason = "stop"
+                    break
+                self.tokens.append(token)
+                yield Piece(self._text.add(token.id), token)
+                if self._text.stopped:
+                    self.finish_reason = "stop"
+                    return
+        yield Piece(self._text.end(), None)
+
+    async def whole(self) -> Answering:
+        async for _ in self.pieces():
+            pass
+        return self
+
+
+def token_entry(served: ServedText, token: WrittenToken) -> dict[str, Any]:
+    """A token as chat tells it: text, bytes, log probability, and the likeliest in its place."""
+    return {
+        **_token(served.codec.piece(token.id), token.log_probability),
+        "top_logprobs": [_token(served.codec.piece(id), value) for id, value in token.top],
+    }
+
+
+def _token(text: str, log_probability: float) -> dict[str, Any]:
+    return {"token": text, "logprob": log_probability, "bytes": list(text.encode("utf-8", "replace"))}

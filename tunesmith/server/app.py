@@ -1,0 +1,188 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from tunesmith.errors import TunesmithError
+from tunesmith.server import chat, completions, labels
+from tunesmith.server.door import KEY, State
+from tunesmith.server.refusal import Refusal, refusal_of
+from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
+from tunesmith.server.served import Served, ServedLabels, ServedText
+from tunesmith.version import __version__
+
+#: Seconds that a trial answer may take before the server counts as not ready.
+READY_SECONDS = 10.0
+
+
+def build_app(served: Sequence[Served], state: State) -> FastAPI:
+    """The routes over the models. Every route but /health is behind the door's key."""
+    app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(TunesmithError, _refused)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(HTTPException, _http_error)
+
+    def find(name: str) -> Served:
+        for one in served:
+            if one.version.answers_to(name):
+                return one
+        known = ", ".join(one.version.name for one in served)
+        raise Refusal(404, "model_not_found", f"there is no model {name[:100]!r} here; there is {known}", param="model")
+
+    def find_labels(name: str) -> ServedLabels:
+        one = find(name)
+        if not isinstance(one, ServedLabels):
+            what = f"{one.version.name} writes text: ask /v1/chat/completions"
+            raise Refusal(400, "not_served", what, param="model")
+        return one
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the process is there; needs no key."""
+        return {"status": "draining" if state.draining else "ok"}
+
+    @app.get("/ready")
+    async def ready() -> dict[str, Any]:
+        """Whether every model answers: found out by letting it answer."""
+        works = await asyncio.gather(*(_works(one) for one in served))
+        if not all(works):
+            down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
+            raise Refusal(503, "not_ready", f"no answer comes from {down}", retry_after=2)
+        return {"status": "ready", "models": [one.version.full_name for one in served]}
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        """The models, by their names and by name and version."""
+        return {"object": "list", "data": list(itertools.chain(*map(_cards, served)))}
+
+    @app.get("/v1/models/{name}")
+    async def model(name: str) -> dict[str, Any]:
+        """One model."""
+        one = find(name)
+        return {**_cards(one)[0], "id": name}
+
+    @app.post("/v1/chat/completions")
+    async def chat_completions(asked: ChatRequest, request: Request) -> Response:
+        """Answer a conversation; a classifier answers with its label."""
+        asked.check()
+        one, key = find(asked.model), request.scope[KEY]
+        if isinstance(one, ServedText):
+            if asked.stream:
+                return await _streamed(chat.stream(one, asked, key))
+            return _json(await chat.complete(one, asked, key))
+        if asked.stream:
+            return await _streamed(chat.stream_label(one, asked, key))
+        return _json(await chat.label(one, asked, key))
+
+    @app.post("/v1/completions")
+    async def plain_completions(asked: CompletionRequest, request: Request) -> Response:
+        """Go on from a bare text."""
+        asked.check()
+        one, key = find(asked.model), request.scope[KEY]
+        if not isinstance(one, ServedText):
+            what = f"{one.version.name} is a classifier: ask /v1/classifications or /v1/chat/completions"
+            raise Refusal(400, "not_served", what, param="model")
+        if asked.stream:
+            return await _streamed(completions.stream(one, asked, key))
+        return _json(await completions.complete(one, asked, key))
+
+    @app.post("/v1/classifications")
+    async def classifications(asked: ClassificationRequest, request: Request) -> Response:
+        """Label texts, with the probability of each label."""
+        return _json(await labels.classify(find_labels(asked.model), asked, request.scope[KEY]))
+
+    @app.post("/v1/embeddings")
+    async def embeddings(asked: EmbeddingRequest, request: Request) -> Response:
+        """Turn texts into vectors by the tuned encoder."""
+        return _json(await labels.embed(find_labels(asked.model), asked, request.scope[KEY]))
+
+    return app
+
+
+def _cards(one: Served) -> list[dict[str, Any]]:
+    version = one.version
+    card = {
+        "object": "model",
+        "created": int(version.made_at),
+        "owned_by": "tunesmith",
+        "tunesmith": {
+            "version": version.full_name,
+            "training": version.id,
+            "base": version.base.name,
+            "output": version.goal.output,
+            "engine": one.engine.name,
+            "context": version.base.context,
+            "tested": version.tested,
+        },
+    }
+    return [{"id": version.name, **card}, {"id": version.full_name, **card}]
+
+
+async def _works(one: Served) -> bool:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await one.engine.works()
+    except Exception:
+        return False
+
+
+def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(data), status, headers, "application/json")
+
+
+async def _streamed(chunks: AsyncIterator[dict[str, Any]]) -> Response:
+    """Server-sent events. What goes wrong before the first chunk is an error as any other."""
+    first = await anext(chunks)
+
+    async def events() -> AsyncIterator[bytes]:
+        try:
+            yield _event(first)
+            async for chunk in chunks:
+                yield _event(chunk)
+            yield b"data: [DONE]\n\n"
+        except Exception as error:
+            yield _event(refusal_of(error).envelope)
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+
+
+def _event(data: Any) -> bytes:
+    return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refusal = refusal_of(error)
+    if refusal.status == 500:
+        raise error  # the door tells where
+    return _json(refusal.envelope, refusal.status, refusal.headers)
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    code = "bad_json" if first["type"] == "json_invalid" else "wrong_value"
+    message = f"{place}: {first['msg']}" if place else str(first["msg"])
+    return _json(Refusal(400, code, message, param=place or None).envelope, 400)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "bad_json")
+    message = json.dumps(error.detail) if not isinstance(error.detail, str) else error.detail
+    return _json(Refusal(error.status_code, code, message).envelope, error.status_code, dict(error.headers or {}))

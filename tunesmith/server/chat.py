@@ -1,0 +1,190 @@
+"""POST /v1/chat/completions: an answer of a language model, or a classifier's label."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tunesmith.example import Message
+from tunesmith.generation import Sampling
+from tunesmith.server.answering import Answering, token_entry
+from tunesmith.server.conversation import prompt_of
+from tunesmith.server.keys import Key
+from tunesmith.server.refusal import Refusal
+from tunesmith.server.requests import ChatRequest, Written, schema_of
+from tunesmith.server.served import Served, ServedLabels, ServedText, in_tokens, marks, room_for
+
+#: The least probability that a label is said to have, for its logarithm.
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A chat request made ready: the prompt in tokens, and what every chunk of the answer begins with."""
+
+    request: ChatRequest
+    prompt: list[int]
+    sampling: Sampling
+    head: dict[str, Any]
+    marked: dict[str, Any]
+
+
+def head_of(served: Served, kind: str, prefix: str) -> dict[str, Any]:
+    return {
+        "id": f"{prefix}-{secrets.token_hex(12)}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": served.version.full_name,
+        "system_fingerprint": f"tunesmith-{served.version.id}",
+    }
+
+
+def usage_of(prompt: int, completion: int) -> dict[str, int]:
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def sampling_of(request: Written, max_tokens: int, **more: Any) -> Sampling:
+    """Greedy unless a temperature is given: that is what the test measured."""
+    return Sampling(max_tokens, request.temperature or 0.0, request.top_p or 1.0, request.seed, **more)
+
+
+def nth(sampling: Sampling, number: int) -> Sampling:
+    """Of several answers each is drawn by a seed of its own."""
+    return sampling if sampling.seed is None else replace(sampling, seed=sampling.seed + number)
+
+
+async def prepare(served: ServedText, request: ChatRequest, key: Key, kind: str) -> Asked:
+    messages = prompt_of(request.messages)
+    texts = [message.text for message in messages]
+    own = messages[0].role == "system"
+    prompt = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
+    wanted = request.max_completion_tokens or request.max_tokens
+    room = room_for(served, len(prompt), wanted, key.limits.tokens_a_request)
+    asked = request.response_format
+    schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
+    sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
+    marked = {"system": "request" if own else "goal"}
+    return Asked(request, prompt, sampling, head_of(served, kind, "chatcmpl"), marked)
+
+
+def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
+    if served.version.documents:  # it goes on from a text, as it learned to
+        return served.codec.of_text(messages[-1].text)
+    return served.codec.of_messages(served.prepare(messages) if served.prepare else messages)
+
+
+async def complete(served: ServedText, request: ChatRequest, key: Key) -> dict[str, Any]:
+    """The answer in one piece."""
+    asked = await prepare(served, request, key, "chat.completion")
+    answers = []
+    async with served.gate.turn(key.name):
+        for number in range(request.n or 1):
+            answering = Answering(served, asked.prompt, nth(asked.sampling, number), request.stops)
+            answers.append(await answering.whole())
+    choices = [
+        {
+            "index": number,
+            "message": {"role": "assistant", "content": answer.text, "refusal": None},
+            "logprobs": _logprobs(served, request, answer),
+            "finish_reason": answer.finish_reason,
+            "tunesmith": marks(served.version, answer.confidence, **asked.marked),
+        }
+        for number, answer in enumerate(answers)
+    ]
+    usage = usage_of(len(asked.prompt), sum(len(answer.tokens) for answer in answers))
+    return {**asked.head, "choices": choices, "usage": usage, "tunesmith": choices[0]["tunesmith"]}
+
+
+def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> dict[str, Any] | None:
+    if not request.logprobs:
+        return None
+    return {"content": [token_entry(served, token) for token in answer.tokens], "refusal": None}
+
+
+async def stream(served: ServedText, request: ChatRequest, key: Key) -> AsyncIterator[dict[str, Any]]:
+    """The answer in chunks; the last of each choice has its reason to finish and our marks."""
+    asked = await prepare(served, request, key, "chat.completion.chunk")
+    written = 0
+    async with served.gate.turn(key.name):
+        for number in range(request.n or 1):
+            answering = Answering(served, asked.prompt, nth(asked.sampling, number), request.stops)
+            begun = False
+            async for piece in answering.pieces():
+                if not begun:
+                    begun = True
+                    yield _chunk(asked, number, {"role": "assistant", "content": ""})
+                entries = [token_entry(served, piece.token)] if request.logprobs and piece.token else []
+                if piece.text or entries:
+                    yield _chunk(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
+            marked = marks(served.version, answering.confidence, **asked.marked)
+            yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
+            written += len(answering.tokens)
+    if request.stream_options and request.stream_options.include_usage:
+        yield {**asked.head, "choices": [], "usage": usage_of(len(asked.prompt), written)}
+
+
+def _chunk(
+    asked: Asked, number: int, delta: dict[str, Any], logprobs: Any = None, reason: str | None = None
+) -> dict[str, Any]:
+    choice = {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+    usage = {"usage": None} if asked.request.stream_options and asked.request.stream_options.include_usage else {}
+    return {**asked.head, "choices": [choice], **usage}
+
+
+async def label(served: ServedLabels, request: ChatRequest, key: Key) -> dict[str, Any]:
+    """A classifier's label as the content of a message; ``logprobs`` tells those of the other labels."""
+    if request.response_format is not None and request.response_format.type != "text":
+        what = "this model answers with a label: leave response_format out, or ask /v1/classifications"
+        raise Refusal(400, "not_served", what, param="response_format")
+    messages = prompt_of(request.messages)
+    texts = [message.text for message in messages]
+    row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
+    check_tokens(len(row), key)
+    async with served.gate.turn(key.name):
+        [scored] = await served.engine.score([row])
+    ranked = sorted(zip(served.version.goal.labels, scored.probabilities, strict=True), key=lambda pair: -pair[1])
+    best, confidence = ranked[0]
+    entries = [
+        {"token": name, "logprob": math.log(max(TINY, value)), "bytes": list(name.encode())} for name, value in ranked
+    ]
+    told = {"content": [{**entries[0], "top_logprobs": entries[: request.top_logprobs or 0]}], "refusal": None}
+    marked = marks(served.version, confidence)
+    choices = [
+        {
+            "index": number,
+            "message": {"role": "assistant", "content": best, "refusal": None},
+            "logprobs": told if request.logprobs else None,
+            "finish_reason": "stop",
+            "tunesmith": marked,
+        }
+        for number in range(request.n or 1)
+    ]
+    head = head_of(served, "chat.completion", "chatcmpl")
+    return {**head, "choices": choices, "usage": usage_of(len(row), 1), "tunesmith": marked}
+
+
+async def stream_label(served: ServedLabels, request: ChatRequest, key: Key) -> AsyncIterator[dict[str, Any]]:
+    """The same in the chunks that clients of streams wait for."""
+    answer = await label(served, request, key)
+    head = {**answer, "object": "chat.completion.chunk"}
+    usage, marked, choices = head.pop("usage"), head.pop("tunesmith"), head.pop("choices")
+    for choice in choices:
+        at = {"index": choice["index"]}
+        delta = {"role": "assistant", "content": choice["message"]["content"]}
+        yield {**head, "choices": [{**at, "delta": delta, "logprobs": choice["logprobs"], "finish_reason": None}]}
+        last = {**at, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+        yield {**head, "choices": [last], "tunesmith": marked}
+    if request.stream_options and request.stream_options.include_usage:
+        yield {**head, "choices": [], "usage": usage}
+
+
+def check_tokens(tokens: int, key: Key) -> None:
+    """Raises Refusal ``too_many_tokens``."""
+    allowed = key.limits.tokens_a_request
+    if allowed is not None and tokens > allowed:
+        what = f"this key may use {allowed:,} tokens a request, and this one has {tokens:,}"
+        raise Refusal(400, "too_many_tokens", what)

@@ -1,0 +1,239 @@
+"""What every request passes before it is answered: where it comes from, whose it is, how large it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from tunesmith.server.keys import Key, Keys
+from tunesmith.server.limits import Limiter
+from tunesmith.server.refusal import Refusal, refusal_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: The only route that needs no key.
+OPEN = "/health"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+#: Where the door leaves whose request it is, for the routes.
+KEY = "tunesmith.key"
+
+log = logging.getLogger("tunesmith.server")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much a client may send, and how long it may take. ``hosts``: names beside this machine's own."""
+
+    hosts: frozenset[str] = frozenset()
+    body_bytes: int = 4 * 2**20
+    body_seconds: float = 30.0
+    send_seconds: float = 30.0
+    retry_seconds: float = 5.0
+
+
+@dataclass
+class State:
+    """What the server is doing: how many requests run, and whether it takes no new ones."""
+
+    running: int = 0
+    draining: bool = False
+
+
+class _Gone(Exception):
+    """The client has gone away."""
+
+
+@dataclass
+class _Reply:
+    """What was sent of one response. ``headers`` go with it."""
+
+    send: Send
+    seconds: float
+    headers: dict[str, str] = field(default_factory=dict)
+    started: bool = False
+    complete: bool = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
+        async with asyncio.timeout(self.seconds):  # a client that does not read holds nothing for ever
+            await self.send(message)
+
+
+class Door:
+    """The outermost part of the server, around the routes."""
+
+    def __init__(self, app: App, keys: Keys, state: State, bounds: Bounds) -> None:
+        self._app = app
+        self._keys = keys
+        self._state = state
+        self._bounds = bounds
+        self._limiter = Limiter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        reply = _Reply(send, self._bounds.send_seconds, {"x-request-id": f"req-{secrets.token_hex(12)}"})
+        try:
+            await self._let_in(scope, receive, reply)
+        except _Gone:
+            return
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal.status == 500 and not isinstance(error, TimeoutError):
+                _tell(error, reply.headers["x-request-id"])
+            if not reply.started:
+                await _refuse(reply, refusal)
+
+    async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        headers = _headers(scope)
+        check_origin(headers, scope.get("server"), self._bounds.hosts)
+        if scope["path"] == OPEN:
+            await self._app(scope, receive, reply)
+            return
+        key = self._holder(headers)
+        if self._state.draining:
+            after = self._bounds.retry_seconds
+            raise Refusal(503, "draining", "the server is going down; it takes no new requests", retry_after=after)
+        reply.headers |= self._limiter.begin(key)
+        self._state.running += 1
+        try:
+            body = await self._body(headers, receive)
+            await self._answer({**scope, KEY: key}, body, receive, reply)
+        finally:
+            self._state.running -= 1
+            self._limiter.end(key)
+
+    def _holder(self, headers: dict[str, str]) -> Key:
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        key = self._keys.holder_of(secret.strip()) if kind.lower() == "bearer" else None
+        if key is None:
+            raise Refusal(401, "invalid_api_key", "send a key of this server: Authorization: Bearer KEY")
+        return key
+
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        most = self._bounds.body_bytes
+        too_large = Refusal(413, "body_too_large", f"a request may have {most:,} bytes")
+        declared = headers.get("content-length", "0")
+        if not declared.isdecimal() or len(declared) > 18 or int(declared) > most:
+            raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self._bounds.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > most:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError as error:
+            raise Refusal(408, "body_too_slow", "the request did not come whole in time") from error
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, reply: _Reply) -> None:
+        """Run the route; when the client goes away, what it asked for is given up."""
+        waiting = [body]
+        gone = asyncio.Event()
+
+        async def give() -> MutableMapping[str, Any]:
+            if waiting:
+                return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        answering = asyncio.ensure_future(self._app(scope, give, reply))
+        watching = asyncio.create_task(watch())
+        try:
+            await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done() and not reply.complete:
+                gone.set()
+                answering.cancel()
+                await asyncio.wait({answering})
+                raise _Gone
+            await answering
+        finally:
+            watching.cancel()
+            answering.cancel()
+
+
+def check_origin(headers: dict[str, str], server: Any, hosts: frozenset[str]) -> None:
+    """Refuse requests that a page of another site makes: by a name of its own that leads here, or across origins.
+
+    Raises Refusal ``foreign_host`` or ``foreign_origin``.
+    """
+    allowed = {*LOOPBACK, *hosts, *([str(server[0])] if server else [])}
+    host = headers.get("host", "")
+    if _name_of(f"//{host}") not in allowed:
+        what = f"this server does not go by the name {host[:100]!r}; its owner can allow it: --allow-host NAME"
+        raise Refusal(403, "foreign_host", what)
+    origin = headers.get("origin")
+    if origin is not None and _netloc_of(origin) != host:
+        raise Refusal(403, "foreign_origin", f"pages of {origin[:100]!r} may not ask this server")
+
+
+def _name_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _netloc_of(origin: str) -> str | None:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return None
+    return parts.netloc if parts.scheme in ("http", "https") else None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Headers by name in lower case. Raises Refusal ``bad_header`` for one that decides and stands twice."""
+    found: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name = raw.decode("latin-1").lower()
+        if name in found and name in ("host", "origin", "authorization", "content-length"):
+            raise Refusal(400, "bad_header", f"the header {name} stands twice")
+        found[name] = value.decode("latin-1")
+    return found
+
+
+async def _refuse(reply: _Reply, refusal: Refusal) -> None:
+    import orjson
+
+    reply.headers |= refusal.headers
+    if refusal.status in (408, 413):
+        reply.headers["connection"] = "close"  # what is still coming is not read
+    head = {
+        "type": "http.response.start",
+        "status": refusal.status,
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await reply(head)
+    await reply({"type": "http.response.body", "body": orjson.dumps(refusal.envelope)})
+
+
+def _tell(error: Exception, request_id: str) -> None:
+    """Where it failed; not the error's words, which may hold what a client wrote."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s\n%s", request_id, type(error).__name__, frames)

@@ -1,0 +1,177 @@
+"""The seam between the server and what computes: engines that write text, and engines that give labels."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tunesmith.example import Message
+from tunesmith.generation import Sampling, WrittenToken
+
+#: Rows that are scored together at most: what comes meanwhile waits for the next batch.
+ROWS_AT_ONCE = 64
+#: An engine that wrote within so many seconds needs no trial to be known to work.
+FRESH_SECONDS = 2.0
+
+
+class TokenCodec(Protocol):
+    """Prompts to token ids and back, as in training."""
+
+    def of_messages(self, messages: Sequence[Message]) -> list[int]: ...
+
+    def of_text(self, text: str) -> list[int]: ...
+
+    def text_of(self, tokens: Sequence[int]) -> str: ...
+
+    def piece(self, token: int) -> str: ...
+
+
+class TextEngine(Protocol):
+    """Writes answers to prompts of token ids; ``slots`` of them at once."""
+
+    name: str
+    slots: int
+
+    def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        """Write token by token; whoever stops reading early stops the writing."""
+        ...
+
+    async def start(self) -> None:
+        """Called once, in the event loop, before the first request."""
+        ...
+
+    async def works(self) -> bool:
+        """Whether a token can be written now: found out by writing one."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class TorchText:
+    """The tuned model in this process, one answer at a time: the exact reference."""
+
+    name = "torch"
+    slots = 1
+
+    def __init__(self, writer: Any, probe: Sequence[int]) -> None:
+        self._writer = writer
+        self._probe = list(probe)
+        self._thread = ThreadPoolExecutor(1, "tunesmith-writer")
+        self._wrote_at = 0.0
+
+    async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        loop = asyncio.get_running_loop()
+        written: asyncio.Queue[WrittenToken | BaseException | None] = asyncio.Queue()
+        stop = threading.Event()
+
+        def tell(what: WrittenToken | BaseException | None) -> None:
+            loop.call_soon_threadsafe(written.put_nowait, what)
+
+        def work() -> None:
+            try:
+                if stop.is_set():
+                    return
+                for token in self._writer.write(prompt, sampling):
+                    tell(token)
+                    if stop.is_set():
+                        return
+                tell(None)
+            except BaseException as error:
+                tell(error)
+
+        loop.run_in_executor(self._thread, work)
+        try:
+            while (token := await written.get()) is not None:
+                if isinstance(token, BaseException):
+                    raise token
+                self._wrote_at = time.monotonic()
+                yield token
+        finally:
+            stop.set()
+
+    async def start(self) -> None:
+        """The model is loaded already."""
+
+    async def works(self) -> bool:
+        if time.monotonic() - self._wrote_at < FRESH_SECONDS:
+            return True
+        async for _ in self.write(self._probe, Sampling(1)):
+            return True
+        return False
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """Probabilities in the order of the labels, and the unit vector where it was asked for."""
+
+    probabilities: list[float]
+    vector: list[float]
+
+
+class LabelEngine:
+    """Scores rows that come in one by one together with those that come meanwhile.
+
+    A row never waits for others to come: while a batch is computed the next gathers.
+    """
+
+    name = "torch"
+
+    def __init__(self, labeller: Any) -> None:
+        self.labeller = labeller
+        self._thread = ThreadPoolExecutor(1, "tunesmith-labels")
+        self._waiting: deque[tuple[list[int], bool, asyncio.Future[ScoredRow]]] = deque()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def score(self, rows: Sequence[list[int]], *, vectors: bool = False) -> list[ScoredRow]:
+        """Score rows of tokens. Cancelling gives up those that were not begun."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[ScoredRow]] = [loop.create_future() for _ in rows]
+        self._waiting.extend((row, vectors, future) for row, future in zip(rows, futures, strict=True))
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._work())
+        return list(await asyncio.gather(*futures))
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            taken: list[tuple[list[int], bool, asyncio.Future[ScoredRow]]] = []
+            while self._waiting and len(taken) < ROWS_AT_ONCE:
+                waiting = self._waiting.popleft()
+                if not waiting[2].done():
+                    taken.append(waiting)
+            if not taken:
+                return
+            rows, vectors = [row for row, _, _ in taken], any(wanted for _, wanted, _ in taken)
+            try:
+                found = await loop.run_in_executor(self._thread, self._score, rows, vectors)
+            except Exception as error:
+                for _, _, future in taken:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, _, future), scored in zip(taken, found, strict=True):
+                if not future.done():
+                    future.set_result(scored)
+
+    def _score(self, rows: list[list[int]], vectors: bool) -> list[ScoredRow]:
+        return [ScoredRow(*scored) for scored in self.labeller.score(rows, vectors=vectors)]
+
+    async def start(self) -> None:
+        """The model is loaded already."""
+
+    async def works(self) -> bool:
+        row = self.labeller.tokens((Message.of("user", "a"),))
+        [scored] = await self.score([row])
+        return len(scored.probabilities) > 0
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,236 @@
+"""Answers by llama.cpp, in a child process that is watched: one that crashed or hangs is ended and started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import psutil
+
+from tunesmith.engines.llamacpp import LlamaCpp
+from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.refusal import Refusal
+
+#: Seconds between two looks at the child, and in which it must answer one.
+LOOK_SECONDS, ANSWER_SECONDS = 0.25, 1.25
+#: A child that does not answer but computes may be busy; for so long it is let be.
+BUSY_SECONDS = 30.0
+#: Seconds without a token after which an answer is given up: a long prompt takes long to read.
+TOKEN_SECONDS = 600.0
+#: Waits before a start, doubled each time it fails or does not last.
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+#: A child that lived so long was well, so the next one is started without a wait.
+WELL_SECONDS = 60.0
+#: White space as in the answers that were trained on.
+LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+log = logging.getLogger("tunesmith.server")
+
+
+@dataclass
+class _Child:
+    """A running engine, with a client for it."""
+
+    engine: LlamaCpp
+    client: httpx2.AsyncClient
+    began: float
+    seconds_computed: float = 0.0
+    silent_since: float | None = None
+
+
+class LlamaCppText:
+    """The trained model in the form that llama.cpp reads. ``start`` loads it; ``end`` is the id of the end token.
+
+    ``open_engine`` starts a child and waits until it has loaded the model.
+    """
+
+    name = "llamacpp"
+
+    def __init__(
+        self, open_engine: Callable[[], LlamaCpp], slots: int, end: int, probe: Sequence[int], check_schema: Any
+    ) -> None:
+        self.slots = slots
+        self._open = open_engine
+        self._end = end
+        self._probe = list(probe)
+        self._check_schema = check_schema
+        self._child: _Child | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._wrote_at = 0.0
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child that runs now."""
+        return self._child.engine.pid if self._child else None
+
+    async def start(self) -> None:
+        """Start the child, and watch it from now on."""
+        await self._open_child()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _open_child(self) -> None:
+        engine = await asyncio.to_thread(self._open)
+        url, key = engine.address
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self.slots)
+        timeout = httpx2.Timeout(TOKEN_SECONDS, connect=5.0)
+        headers = {"authorization": f"Bearer {key}"}
+        client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=timeout, limits=limits, trust_env=False)
+        self._child = _Child(engine, client, time.monotonic())
+        self.starts += 1
+
+    async def _watch(self) -> None:
+        wait = FIRST_WAIT
+        while True:
+            child = self._child
+            if child is not None:
+                await asyncio.sleep(LOOK_SECONDS)
+                why = await self._trouble(child)
+                if why is None:
+                    continue
+                log.error("llama.cpp %s; it is started anew", why)
+                await self._end_child(child)
+                wait = FIRST_WAIT if time.monotonic() - child.began > WELL_SECONDS else min(2 * wait, LONGEST_WAIT)
+            await asyncio.sleep(wait)
+            try:
+                await self._open_child()
+            except Exception as error:
+                log.error("llama.cpp does not start: %s", type(error).__name__)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _trouble(self, child: _Child) -> str | None:
+        """What is wrong with the child, None where it is well.
+
+        On a machine with too much to do this process is slow too, and so is its clock here: a look takes as many of
+        its own turns as it would otherwise.
+        """
+        if not child.engine.alive:
+            return "has ended"
+        asking = asyncio.ensure_future(child.client.get("/health", timeout=BUSY_SECONDS))
+        for _ in range(int(ANSWER_SECONDS / 0.05)):
+            if asking.done() or not child.engine.alive:
+                break
+            await asyncio.sleep(0.05)
+        if not child.engine.alive:
+            asking.cancel()
+            return "has ended"
+        if (
+            asking.done()
+            and not asking.cancelled()
+            and asking.exception() is None
+            and asking.result().status_code == 200
+        ):
+            child.silent_since = None
+            return None
+        asking.cancel()
+        now = time.monotonic()
+        child.silent_since = child.silent_since or now
+        computed = _seconds_computed(child.engine.pid)
+        busy, child.seconds_computed = computed > child.seconds_computed + 0.01, computed
+        if busy and now - child.silent_since < BUSY_SECONDS:
+            return None
+        return "does not answer"
+
+    async def _end_child(self, child: _Child) -> None:
+        """Kill it: answers that it was writing end with an error at once."""
+        self._child = None
+        child.engine.kill()
+        await asyncio.gather(child.client.aclose(), asyncio.to_thread(child.engine.close), return_exceptions=True)
+
+    async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        if sampling.schema is not None:  # the engine lets one that it cannot read pass in silence
+            await asyncio.to_thread(self._check_schema, sampling.schema)
+        child = self._child
+        if child is None:
+            raise _down()
+        ended = False
+        try:
+            async with child.client.stream("POST", "/completion", json=self._asked(prompt, sampling)) as response:
+                if response.status_code != 200:
+                    raise _down()
+                async for line in response.aiter_lines():
+                    if not line.startswith("data: "):
+                        continue
+                    told = json.loads(line.removeprefix("data: "))
+                    self._wrote_at = time.monotonic()
+                    for token in self._tokens(told):
+                        ended = ended or token.is_end
+                        yield token
+                    if told.get("stop"):
+                        if told.get("stop_type") == "eos" and not ended:
+                            yield WrittenToken(self._end, 0.0, is_end=True)
+                        return
+        except (httpx2.TransportError, httpx2.StreamError, ValueError) as error:
+            raise _down() from error
+        raise _down()
+
+    def _asked(self, prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
+        greedy = {"samplers": ["top_k"], "top_k": 1, "temperature": 0}
+        drawn = {
+            "samplers": ["temperature", "top_p"],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "min_keep": 1,
+        }
+        return {
+            "prompt": list(prompt),
+            "n_predict": sampling.max_tokens,
+            "stream": True,
+            "return_tokens": True,
+            "cache_prompt": True,
+            "n_probs": max(1, sampling.top),
+            **(greedy if sampling.temperature == 0 else drawn),
+            **({} if sampling.seed is None else {"seed": sampling.seed % 2**32}),
+            **({} if sampling.schema is None else {"grammar": _grammar(sampling.schema)}),
+        }
+
+    def _tokens(self, told: dict[str, Any]) -> list[WrittenToken]:
+        """The tokens of one event."""
+        found = []
+        known: list[dict[str, Any]] = told.get("completion_probabilities") or []
+        for number, id in enumerate(told.get("tokens") or []):
+            probable: dict[str, Any] = known[number] if number < len(known) else {"logprob": 0.0, "top_logprobs": []}
+            top = tuple((one["id"], float(one["logprob"])) for one in probable["top_logprobs"])
+            found.append(WrittenToken(int(id), float(probable["logprob"]), top, int(id) == self._end))
+        return found
+
+    async def works(self) -> bool:
+        if self._child is None:
+            return False
+        if time.monotonic() - self._wrote_at < 2.0:
+            return True
+        async for _ in self.write(self._probe, Sampling(1)):
+            return True
+        return False
+
+    async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        if self._child is not None:
+            await self._end_child(self._child)
+
+
+def _grammar(schema: Any) -> str:
+    """The schema for llguidance, which is built into the engine, with the layout of white space that was trained."""
+    return f"%llguidance {{}}\nstart: %json {json.dumps({'x-guidance': LAYOUT, **schema})}"
+
+
+def _seconds_computed(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _down() -> Refusal:
+    return Refusal(503, "engine_down", "the engine broke down and is being started anew", retry_after=2)

@@ -1,0 +1,178 @@
+"""What may be asked: OpenAI's fields, each with its bounds. Fields that change nothing here are let pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tunesmith.server.refusal import Refusal
+
+MOST_MESSAGES = 1000
+MOST_INPUTS = 2048
+MOST_STOPS = 16
+LONGEST_STOP = 200  # characters
+MOST_CHOICES = 8
+MOST_TOP = 20
+#: Nodes and depth of a JSON Schema.
+MOST_NODES, DEEPEST = 5000, 40
+#: The longest pattern of a schema, in characters.
+LONGEST_PATTERN = 500
+
+Stop = Annotated[str, Field(min_length=1, max_length=LONGEST_STOP)]
+
+
+class Asked(BaseModel):
+    """Fields that nobody here knows are ignored, as clients send many."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    model: str = Field(max_length=300)
+
+
+class TextPart(BaseModel):
+    type: str
+    text: str | None = None
+
+
+class ChatMessage(BaseModel):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[TextPart] | None = None
+    tool_calls: list[Any] | None = None
+
+
+class NamedSchema(BaseModel):
+    name: str = Field("answer", max_length=200)
+    schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(BaseModel):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class Written(Asked):
+    """What chat and plain completion share."""
+
+    max_tokens: int | None = Field(None, ge=1, le=10**7)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    n: int | None = Field(None, ge=1, le=MOST_CHOICES)
+    stop: Stop | Annotated[list[Stop], Field(max_length=MOST_STOPS)] | None = None
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    logit_bias: dict[str, float] | None = Field(None, max_length=1000)
+
+    @property
+    def stops(self) -> list[str]:
+        return [self.stop] if isinstance(self.stop, str) else list(self.stop or ())
+
+    def check(self) -> None:
+        """Raises Refusal ``not_served`` for what would change the answer and is not done here."""
+        for name in ("presence_penalty", "frequency_penalty", "logit_bias"):
+            if getattr(self, name):
+                raise Refusal(400, "not_served", f"{name} is not served: leave it out", param=name)
+
+
+class ChatRequest(Written):
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MOST_MESSAGES)
+    max_completion_tokens: int | None = Field(None, ge=1, le=10**7)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=MOST_TOP)
+    response_format: ResponseFormat | None = None
+    tools: list[dict[str, Any]] | None = Field(None, max_length=200)
+    tool_choice: str | dict[str, Any] | None = None
+
+    def check(self) -> None:
+        super().check()
+        if self.tools and self.tool_choice != "none":
+            what = "this model was not trained to call tools: leave them out, or send tool_choice: none"
+            raise Refusal(400, "tools_not_served", what, param="tools")
+        if self.top_logprobs and not self.logprobs:
+            raise Refusal(400, "wrong_value", "top_logprobs needs logprobs: true", param="top_logprobs")
+
+
+class CompletionRequest(Written):
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=MOST_CHOICES)]
+    logprobs: int | None = Field(None, ge=0, le=MOST_TOP)
+    echo: bool | None = None
+    suffix: str | None = Field(None, max_length=10_000)
+    best_of: int | None = Field(None, ge=1, le=MOST_CHOICES)
+
+    @property
+    def prompts(self) -> list[str]:
+        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+    def check(self) -> None:
+        super().check()
+        for name in ("echo", "suffix"):
+            if getattr(self, name):
+                raise Refusal(400, "not_served", f"{name} is not served: leave it out", param=name)
+        if (self.best_of or 1) > (self.n or 1):
+            raise Refusal(400, "not_served", "best_of is not served: leave it out", param="best_of")
+
+
+class EmbeddingRequest(Asked):
+    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, ge=1)
+
+    @property
+    def inputs(self) -> list[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+class ClassificationRequest(Asked):
+    """Ours: OpenAI has no such route."""
+
+    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
+        description="One text, or several."
+    )
+    top: int | None = Field(None, ge=1, description="Tell the probabilities of so many labels; absent: of all.")
+
+    @property
+    def inputs(self) -> list[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+def schema_of(format: ResponseFormat | None, own: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The JSON Schema that an answer must keep to; None where it is free.
+
+    ``own``: the goal's, which `json_object` means where there is one. Raises Refusal ``bad_schema`` for one that
+    is absurdly large or no schema.
+    """
+    if format is None or format.type == "text":
+        return None
+    if format.type == "json_object":
+        return own if own is not None else {"type": "object"}
+    if format.json_schema is None:
+        raise Refusal(400, "bad_schema", "json_schema is missing", param="response_format")
+    schema = format.json_schema.schema_
+    for count, (depth, node) in enumerate(_nodes(schema)):
+        pattern = node.get("pattern") if isinstance(node, Mapping) else None
+        if depth > DEEPEST or count > MOST_NODES or (isinstance(pattern, str) and len(pattern) > LONGEST_PATTERN):
+            what = (
+                f"the schema is too large: at most {MOST_NODES:,} values, {DEEPEST} levels and patterns of "
+                f"{LONGEST_PATTERN} characters"
+            )
+            raise Refusal(400, "bad_schema", what, param="response_format")
+    return schema
+
+
+def _nodes(schema: Any) -> Iterator[tuple[int, Any]]:
+    """Every value in the schema with its depth."""
+    waiting = [(0, schema)]
+    while waiting:
+        depth, node = waiting.pop()
+        yield depth, node
+        inner = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+        waiting += [(depth + 1, value) for value in inner]

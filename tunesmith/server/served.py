@@ -1,0 +1,185 @@
+"""A version at work: its engine, its queue, and how its answers are marked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from tunesmith.answering.answerer import Prompt
+from tunesmith.answering.equipment import put
+from tunesmith.answering.setups import changed, in_words
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.example import Message
+from tunesmith.plugins import learner, learner_for
+from tunesmith.products import GoalSheet
+from tunesmith.project import Project
+from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchText
+from tunesmith.server.limits import Gate
+from tunesmith.server.refusal import Refusal
+from tunesmith.server.version import Version
+from tunesmith.setup_in_use import equip
+
+EngineName = Literal["auto", "torch", "llamacpp"]
+#: Requests that a classifier works on at once: their rows are scored together.
+LABELS_AT_ONCE = 256
+#: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
+LONG_TEXT = 20_000
+
+#: Answers that llama.cpp writes at once, and tokens of the longest prompt with its answer: each has its own memory.
+STREAMS = 4
+LONGEST_CONTEXT = 4096
+
+Found = TypeVar("Found")
+Prepare = Callable[[Prompt], Prompt]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
+
+    ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
+    """
+
+    engine: EngineName = "auto"
+    precision: str = "f16"
+    waiting: int = 64
+    tell: Callable[[str], None] = lambda words: None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+
+
+@dataclass(frozen=True)
+class ServedText:
+    """A model that writes. ``context``: tokens of a prompt with its answer. ``prepare`` puts a question as the set-up
+    in use does, with examples or documents; ``schema``: what answers keep to where the request says nothing."""
+
+    version: Version
+    engine: TextEngine
+    codec: TokenCodec
+    gate: Gate
+    context: int
+    prepare: Prepare | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ServedLabels:
+    """A model that gives labels."""
+
+    version: Version
+    engine: LabelEngine
+    gate: Gate
+
+
+Served = ServedText | ServedLabels
+
+
+def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
+    """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
+    name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
+    module = learner(name).serve
+    setup = version.setup
+    if module.GIVES == "labels":
+        if wanted.engine == "llamacpp":
+            what = f"{version.name} is a classifier, and llama.cpp serves language models"
+            raise InputError("engine_cannot", what, "--engine", "leave --engine out")
+        if setup is not None:
+            what = (
+                f"{version.name} is set to be asked by {in_words(setup)}, and of classifiers only the tuned is served"
+            )
+            raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
+        labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
+        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting))
+    if wanted.engine != "torch":
+        try:
+            return _by_llamacpp(project, version, module, wanted)
+        except TunesmithError as error:
+            if wanted.engine == "llamacpp":
+                raise
+            wanted.tell(f"{version.name}: by torch, one answer at a time, since llama.cpp cannot: {error.what}")
+    writer = module.open_model(version.base, _asked_goal(version), version.tuned)
+    text = TorchText(writer, _probe(version, writer.tokens))
+    gate = Gate(text.slots, wanted.waiting)
+    return ServedText(version, text, writer.tokens, gate, version.base.context, *_set_up(project, version))
+
+
+def _asked_goal(version: Version) -> GoalSheet:
+    """The goal as the model is given it: with the system prompt that the set-up has in place of the goal's own."""
+    return changed(version.setup, version.goal) if version.setup else version.goal
+
+
+def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping[str, Any] | None]:
+    """What puts questions as the set-up in use does, and the schema that its answers keep to."""
+    setup = version.setup
+    if setup is None:
+        return None, None
+    equipment = equip(project, setup, version.max_new_tokens)
+
+    def prepare(prompt: Prompt) -> Prompt:
+        return put(setup, [prompt], equipment).prompts[0]
+
+    return prepare, version.goal.schema if setup.enforce_schema else None
+
+
+def _by_llamacpp(project: Project, version: Version, module: Any, wanted: Wanted) -> ServedText:
+    """Export the version, unless that was done, with its certificate; what the certificate refuses is not served."""
+    from tunesmith.engines.llamacpp import LlamaCpp, require
+    from tunesmith.exporting import export_as
+    from tunesmith.server.llamacpp import LlamaCppText
+
+    require()
+    if version.tuned is None:
+        raise InputError("engine_cannot", "nothing was trained, and the base is not exported", "--engine")
+    latest = project.store.latest("train")
+    if latest is None or latest.path != version.tuned.folder.parent:
+        what = "only the version that was trained last can be exported, and an earlier one is in use"
+        raise InputError("engine_cannot", what, "--engine", "leave --engine out")
+    exported = export_as(project, "gguf", precision=wanted.precision, tell=wanted.progress)
+    [gguf] = exported.folder.glob("*.gguf")
+    context = min(version.base.context, LONGEST_CONTEXT)
+    threads = len(os.sched_getaffinity(0))
+
+    def open_engine() -> LlamaCpp:
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS)
+
+    codec = module.tokens(version.base, _asked_goal(version))
+    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)
+    gate = Gate(STREAMS, wanted.waiting)
+    return ServedText(version, engine, codec, gate, context, *_set_up(project, version))
+
+
+def _probe(version: Version, codec: TokenCodec) -> list[int]:
+    """A short prompt to find out whether the model can write."""
+    return codec.of_text("a") if version.documents else codec.of_messages((Message.of("user", "a"),))
+
+
+def marks(version: Version, confidence: float, **more: Any) -> dict[str, Any]:
+    """What we add to an answer beside OpenAI's fields."""
+    handed_off = version.goal.unknown == "hand_off" and confidence < version.goal.confidence
+    return {"version": version.full_name, "confidence": confidence, "handed_off": handed_off, **more}
+
+
+async def in_tokens(text: Sequence[str], make: Callable[[], Found], *, slow: bool = False) -> Found:
+    """Turn texts into tokens, beside the event loop where they are long, or the making is slow."""
+    if not slow and sum(map(len, text)) < LONG_TEXT:
+        return make()
+    return await asyncio.to_thread(make)
+
+
+def room_for(served: ServedText, prompt: int, wanted: int | None, allowed: int | None) -> int:
+    """How many tokens the answer may have: as asked for, or as the test measured; never more than fit.
+
+    ``allowed``: tokens a request of the key. Raises Refusal ``context_length_exceeded`` or ``too_many_tokens``.
+    """
+    context = served.context
+    if prompt + 1 > context or (wanted is not None and prompt + wanted > context):
+        asked = f" and {wanted:,} for the answer" if wanted is not None else ""
+        what = f"the prompt has {prompt:,} tokens{asked}; the model can see {context:,}"
+        raise Refusal(400, "context_length_exceeded", what, param="messages")
+    if allowed is not None and prompt + (wanted or 1) > allowed:
+        what = f"this key may use {allowed:,} tokens a request; the prompt has {prompt:,}"
+        raise Refusal(400, "too_many_tokens", what, param="max_tokens")
+    most = min(context, allowed or context) - prompt
+    return min(wanted or served.version.max_new_tokens, most)

@@ -1,0 +1,128 @@
+"""Start the server, and end it so that no answer is cut: what runs is finished, new work is sent elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tunesmith.errors import InputError
+from tunesmith.server.app import build_app
+from tunesmith.server.door import Bounds, Door, State
+from tunesmith.server.keys import Keys
+from tunesmith.server.served import Served
+
+#: Seconds in which a client must have sent the head of a request.
+HEAD_SECONDS = 15.0
+#: Bytes of the head of a request.
+HEAD_BYTES = 64 * 2**10
+#: Connections that may wait to be taken.
+BACKLOG = 1024
+#: Connections that may be open; what comes beyond is answered 503.
+CONNECTIONS = 2000
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address and listen. Raises InputError ``port_taken`` or ``bad_host``."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise InputError("bad_host", f"there is no address {host!r} here ({error})", "--host", "127.0.0.1") from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)  # from here on who connects waits rather than being refused
+    except OSError as error:
+        listener.close()
+        what = f"the address {host}:{port} cannot be had ({error.strerror})"
+        raise InputError("port_taken", what, "--port", "choose another: --port 8001") from error
+    return listener
+
+
+def run(served: Sequence[Served], keys: Keys, listener: socket.socket, bounds: Bounds) -> None:
+    """Answer until a signal comes. The first lets what runs finish; a second ends at once."""
+    state = State()
+    app = Door(build_app(served, state), keys, state, bounds)
+    config = uvicorn.Config(
+        app,
+        http=BoundedHead,
+        ws="none",
+        lifespan="off",
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+    )
+    Draining(config, state, served).run(sockets=[listener])
+
+
+class Draining(uvicorn.Server):
+    """A server that still answers while it goes down: 503 to what is new, to the end what runs."""
+
+    def __init__(self, config: uvicorn.Config, state: State, served: Sequence[Served]) -> None:
+        super().__init__(config)
+        self._state = state
+        self._served = served
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.gather(*(one.engine.start() for one in self._served))
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await asyncio.gather(*(one.engine.close() for one in self._served))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._state.draining:
+            os._exit(128 + sig)  # engines in processes of their own end when this one does
+        self._state.draining = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._state.draining and self._state.running == 0:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+class BoundedHead(H11Protocol):
+    """HTTP/1.1 whose requests must have come so far that they can be judged within some seconds."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Give up on a head that does not come; once a request runs, the door's bounds hold."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._unwatch()
+        elif self._waiting is None:
+            self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _unwatch(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self.transport.close()

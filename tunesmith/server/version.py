@@ -1,0 +1,144 @@
+"""Which version of a project's model is served, with what it was trained and tested with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tunesmith.answering.setups import Setup, in_words
+from tunesmith.artifact import MANIFEST, Artifact, hash_of, read_json
+from tunesmith.base_folder import verify
+from tunesmith.errors import InputError
+from tunesmith.pipeline.order import BY_NAME, Stage
+from tunesmith.pipeline.stale import identity
+from tunesmith.products import BaseModel, Dataset, GoalSheet, Report, TunedModel
+from tunesmith.project import Project
+from tunesmith.setup_in_use import chosen
+
+IN_USE = "in_use.json"
+#: Letters of a version's id in its name.
+SHOWN = 4
+SHORTEST_LIMIT = 16  # tokens, as in the test
+
+
+@dataclass(frozen=True)
+class Version:
+    """One model, never changed: ``name`` is the project's, ``id`` that of the training, or of how the model is asked.
+
+    ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer that the
+    test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
+    None for the goal's prompt alone.
+    """
+
+    name: str
+    id: str
+    goal: GoalSheet
+    base: BaseModel
+    tuned: TunedModel | None
+    max_new_tokens: int
+    documents: bool
+    made_at: float
+    tested: str | None
+    setup: Setup | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}@{self.id[:SHOWN]}"
+
+    def answers_to(self, asked: str) -> bool:
+        """Whether a client that asks for this model means this version: by its name, or by name and id."""
+        name, at, id = asked.partition("@")
+        return name == self.name and (not at or (len(id) >= SHOWN and self.id.startswith(id)))
+
+
+def version_of(project: Project) -> Version:
+    """The version in use, else what was advised or chosen, else the model that was trained last.
+
+    Raises InputError when there is none.
+    """
+    setup = None if (project.store.root / IN_USE).exists() else chosen(project)
+    if setup is not None and setup.model == "base":
+        return _untrained(project, setup)
+    train = _trained(project)
+    made = train.made_by.get("inputs", {})
+    needs = BY_NAME["train"]
+    goal = GoalSheet.open(_made_with(project, "goal", made, needs))
+    base = BaseModel.open(_made_with(project, "base", made, needs))
+    dataset = Dataset.open(_made_with(project, "format", made, needs))
+    verify(base.folder)
+    limit, tested = _as_tested(project, train, dataset, base)
+    tuned = TunedModel.open(train)
+    whole = Version(project.name, train.id, goal, base, tuned, limit, _is_of_texts(dataset), _made_at(train), tested)
+    if setup is None or setup.is_plain:
+        return whole
+    return replace(whole, id=hash_of([train.id, setup.as_json()]), tested=in_words(setup), setup=setup)
+
+
+def _untrained(project: Project, setup: Setup) -> Version:
+    """The base as it is asked by the set-up: there may be nothing trained."""
+    goal, base, dataset = (project.product(stage) for stage in ("goal", "base", "format"))
+    verify(base.folder)
+    id = hash_of([base.sha256, goal.system, setup.as_json()])
+    made_at = _made_at(project.store.latest("advise") or project.store.latest("base"))
+    limit, of_texts = _limit({}, dataset, base), _is_of_texts(dataset)
+    return Version(project.name, id, goal, base, None, limit, of_texts, made_at, in_words(setup), setup)
+
+
+def _is_of_texts(dataset: Dataset) -> bool:
+    rows = int(dataset.counts["rows"])
+    return rows > 0 and dataset.facts.get("documents", 0) == rows
+
+
+def _made_at(artifact: Artifact | None) -> float:
+    return float(read_json(artifact.path / MANIFEST)["made_at"]) if artifact else 0.0
+
+
+def _trained(project: Project) -> Artifact:
+    path = project.store.root / IN_USE
+    if path.exists():
+        named = read_json(path)
+        found = project.store.find("train", str(named.get("train"))) if isinstance(named, dict) else None
+        if found is None:
+            what = "the version in use names a training that is not there any more"
+            raise InputError("version_gone", what, str(path), "`tunesmith rounds` lists those that are; use another")
+        return found
+    found = project.store.latest("train")
+    if found is None:
+        raise InputError("not_made", "nothing was trained yet, so there is nothing to serve", fix="tunesmith run")
+    return found
+
+
+def _made_with(project: Project, stage: str, made: Mapping[str, Any], reader: Stage) -> Artifact:
+    """The artifact of a stage that the training saw: the latest where it is the same, else one of the earlier ones."""
+    latest = project.store.latest(stage)
+    ids = sorted(folder.name.removeprefix(f"{stage}-") for folder in project.store.artifacts.glob(f"{stage}-*"))
+    others = (project.store.find(stage, id) for id in ids)
+    for artifact in (latest, *others):
+        if artifact is not None and identity(stage, artifact, reader) == made.get(stage):
+            return artifact
+    raise InputError(
+        "version_gone",
+        f"what the stage {stage!r} made for this training is not there any more",
+        str(project.store.artifacts),
+        "`tunesmith run` makes all of it again",
+    )
+
+
+def _as_tested(project: Project, train: Artifact, dataset: Dataset, base: BaseModel) -> tuple[int, str | None]:
+    """The longest answer in tokens and the verdict's words, from the test of this training."""
+    for folder in sorted(project.store.artifacts.glob("test-*"), reverse=True):
+        test = project.store.find("test", folder.name.removeprefix("test-"))
+        if test is not None and test.made_by.get("inputs", {}).get("train") == train.id:
+            report = Report.open(test)
+            limit = report.facts.get("max_new_tokens")
+            words = str(report.verdict.get("words", ""))
+            return int(limit or _limit(test.made_by, dataset, base)), words
+    return _limit({}, dataset, base), None
+
+
+def _limit(made_by: Mapping[str, Any], dataset: Dataset, base: BaseModel) -> int:
+    """As the test does: what the settings say, or half as long again as the longest answer that was trained on."""
+    wanted = made_by.get("settings", {}).get("max_new_tokens")
+    longest = max((len(row.tokens) - row.prompt_tokens for row in dataset.rows()), default=0)
+    return max(1, min(int(wanted or max(SHORTEST_LIMIT, 3 * longest // 2)), base.context))
