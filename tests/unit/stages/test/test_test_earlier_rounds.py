@@ -8,6 +8,7 @@ import pytest
 
 from tunesmith.answering.answerer import TrainedModel
 from tunesmith.errors import InputError
+from tunesmith.products import TunedModel
 
 ROWS = [(f"ticket {number}", ("billing", "delivery")[number % 2]) for number in range(20)]
 GOOD = [answer for _, answer in ROWS]
@@ -16,7 +17,7 @@ BAD = ["billing"] * 20
 
 def model(project: Any, output: str = "label") -> TrainedModel:
     goal = project.goal(output, **({"labels": ("billing", "delivery")} if output == "label" else {}))
-    return TrainedModel(goal, project._base(), project._tuned([]))
+    return TrainedModel(goal, project._base(), TunedModel(project.root / "old", "causal_lm", {}, (), {}, {}))
 
 
 def test_an_earlier_round_is_scored_and_compared_like_all_others(project: Any) -> None:
