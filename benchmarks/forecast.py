@@ -106,7 +106,7 @@ def figures(found: Sequence[dict[str, Any]], quick: bool) -> list[Figure]:
     name = f"forecasts whose 95% interval holds the accuracy at 100% ({kind})"
     note = f"{sum(held)} of {len(held)}; missed: {missed or 'none'}"
     return [
-        at_least(name, share, "", HOLDS, note, number=4),
+        at_least(name, share, "", HOLDS, note),
         Figure("mean width of the intervals", statistics.mean(widths), "points", note=f"at most {max(widths):.1f}"),
         Figure("forecasts off by, mean of sizes", statistics.mean(map(abs, off)), "points"),
         Figure(
