@@ -69,6 +69,7 @@ def test_a_quantised_matrix_is_near_the_one_it_was_made_of(precision: str, most:
         "blk.0.attn_norm.weight": random.normal(size=64).astype(np.float32),
     }
     writer = gguf.GGUFWriter(tmp_path / "in.gguf", "llama")
+    writer.add_file_type(0)
     writer.add_context_length(77)
     writer.add_array("tokenizer.ggml.tokens", ["a", "ü"])
     for name, matrix in matrices.items():
