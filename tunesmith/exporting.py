@@ -88,7 +88,8 @@ def made_with(project: Project) -> dict[str, Any]:
     if train is None:
         raise InputError("not_made", "the stage 'train' was not made yet", fix="tunesmith run --to train")
     known = train.made_by["inputs"]
-    artifacts = {"train": train, **{name: _known_as(project, name, known.get(name, "")) for name in BY_NAME["train"].needs}}
+    needed = {name: _known_as(project, name, known.get(name, "")) for name in BY_NAME["train"].needs}
+    artifacts = {"train": train, **needed}
     gone = [name for name, artifact in artifacts.items() if artifact is None]
     if gone:
         raise InputError(
