@@ -67,7 +67,7 @@ class RaccoonSettings(Settings):
     rows_per_family: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Test rows that each family spoils. `auto`: as many as can be answered in `seconds`."
     )
-    seconds: float = Field(10.0, gt=0, description="For `auto`: about how long the suite may take, in seconds.")
+    seconds: float = Field(5.0, gt=0, description="For `auto`: about how long the suite may take, in seconds.")
     families: list[str] | None = Field(None, description="The families to ask, by name. Absent: all.")
 
     @field_validator("families")
