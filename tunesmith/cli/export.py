@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
@@ -13,7 +11,7 @@ from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
-    from tunesmith.export.run import Exported, Tell
+    from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
 
 #: As in export/forms.py, which is not imported for the help; a test holds the two together.
@@ -41,6 +39,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from tunesmith.cli.screen import Screen
+    from tunesmith.cli.steps import telling
 
     rows = _rows(arguments.rows)
     if arguments.shrink and (arguments.precision or arguments.out):
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("wrong_argument", what, "--shrink", "give --to instead")
     project = open_project(arguments)
     screen = Screen()
-    with _telling(Screen(stderr=True)) as tell:
+    with telling(Screen(stderr=True), "reading the project") as tell:
         if arguments.shrink:
             tried = project.shrink(rows=rows, tell=tell)
         else:
@@ -70,23 +69,6 @@ def _rows(given: str | None) -> int | None:
     if not given.isdigit() or int(given) < 1:
         raise InputError("wrong_argument", f"{given!r} is no number of rows", "--rows", "--rows 50, or --rows all")
     return int(given)
-
-
-@contextmanager
-def _telling(screen: Screen) -> Iterator[Tell]:
-    """Say what is being done: in a terminal in one line, elsewhere each step once."""
-    with screen.waiting("reading the project …") as status:
-        said = ""
-
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal said
-            if hasattr(status, "update"):
-                status.update(f"{what} …" + (f" {done} of {total} rows" if total else ""))
-            elif what != said:
-                said = what
-                screen.say(f"{what} …", "dim")
-
-        yield tell
 
 
 def _show(screen: Screen, made: Exported) -> None:

@@ -145,6 +145,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
 
 def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served]:
     from tunesmith.cli.screen import Screen
+    from tunesmith.cli.steps import telling
     from tunesmith.server.served import Wanted, serve_version
     from tunesmith.server.version import version_of
 
@@ -155,13 +156,6 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         fix = "change `name` in one tunesmith.yaml"
         raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
     errors = Screen(stderr=True)
-    with errors.waiting("loading …") as status:
-
-        def progress(what: str, done: int, total: int) -> None:
-            if hasattr(status, "update"):
-                status.update(f"{what} …" + (f" {done:,} of {total:,} rows" if total else ""))
-            elif done == 0:
-                errors.say(f"{what} …", "dim")
-
+    with telling(errors, "loading") as progress:
         wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
         return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]

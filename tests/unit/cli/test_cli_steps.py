@@ -1,0 +1,25 @@
+"""Steps that are no stage's: each is told when it begins, and how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tunesmith.cli import steps
+from tunesmith.cli.screen import Screen
+
+
+def test_where_nothing_is_written_over_each_step_is_told_once_and_then_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(steps.time, "monotonic", lambda: now)
+    with steps.telling(Screen(stderr=True), "loading") as tell:
+        tell("writing", 0, 0)
+        for done in range(1, 31):
+            now += 1.0
+            tell("asking", done, 30)
+    said: Any = capsys.readouterr().err.splitlines()
+    assert said[:2] == ["writing …", "asking … 1 of 30 rows"]
+    assert said[2:] == ["asking … 11 of 30 rows, 17 s left", "asking … 21 of 30 rows, 8.6 s left"]
