@@ -33,6 +33,12 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=("f32", "f16"),
+        default="f32",
+        help="what llama.cpp computes with where weights are f16: f32 answers as tested, f16 takes half the memory",
+    )
     parser.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (64)")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
@@ -157,5 +163,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
     errors = Screen(stderr=True)
     with telling(errors, "loading") as progress:
-        wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
+        wanted = Wanted(
+            arguments.engine, arguments.precision, arguments.arithmetic, arguments.queue, errors.say, progress
+        )
         return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]

@@ -29,7 +29,7 @@ from tunesmith.stages.test.answers import answer_limit
 from tunesmith.stages.test.run import asked_rows, locked_rows
 
 #: Raised when the same model gives other files or another certificate than before.
-VERSION = 1
+VERSION = 2
 #: Room behind the longest prompt and its answer.
 SPARE_CONTEXT = 64
 #: Differing rows that a refusal names.
