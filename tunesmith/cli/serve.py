@@ -122,6 +122,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     from tunesmith.cli.screen import Screen
     from tunesmith.server.door import Bounds
     from tunesmith.server.keys import Limits
+    from tunesmith.server.registry import Registry
     from tunesmith.server.start import bind, run
     from tunesmith.threads import be_patient
 
@@ -139,7 +140,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     shown = f"[{host}]" if ":" in host else host
     screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
     screen.console.file.flush()
-    run(served, keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
+    run(Registry(served), keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
     return 0
 
 
@@ -147,6 +148,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
     from tunesmith.cli.screen import Screen
     from tunesmith.cli.steps import telling
     from tunesmith.server.served import Wanted, serve_version
+    from tunesmith.server.sites import open_site
     from tunesmith.server.version import version_of
 
     versions = [version_of(project) for project in projects]
@@ -158,4 +160,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
     errors = Screen(stderr=True)
     with telling(errors, "loading") as progress:
         wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
-        return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]
+        return [
+            serve_version(project, open_site(project), version, wanted)
+            for project, version in zip(projects, versions, strict=True)
+        ]
