@@ -19,10 +19,9 @@ from tunesmith.errors import InputError, TunesmithError
 from tunesmith.example import Example
 from tunesmith.export import certificate as certificates
 from tunesmith.export.certificate import Certificate
-from tunesmith.export.compare import Comparison, compare_labels, compare_texts
 from tunesmith.export.files import facts, model_bytes, write_files
 from tunesmith.export.forms import Form
-from tunesmith.export.replay import chosen_rows, opened
+from tunesmith.export.replay import chosen_rows
 from tunesmith.export.settings import ExportSettings
 from tunesmith.learners.protocol import Replayed
 from tunesmith.stages.test.answers import answer_limit
@@ -137,58 +136,6 @@ def export(
     for path in refused_files(out):
         path.unlink(missing_ok=True)
     return Exported(form, out, read_json(out / certificates.FILE), fresh=True)
-
-
-def certify(
-    inputs: Mapping[str, Any],
-    settings: ExportSettings,
-    form: Form,
-    folder: Path,
-    given: Reference,
-    learner: Any,
-    *,
-    notes: Sequence[str] = (),
-    seed: int = 0,
-    tell: Tell = silent,
-) -> Certificate:
-    """Replay the reference's rows through the form in ``folder`` and say what came out."""
-    goal, tuned = inputs["goal"], inputs["train"]
-    prompts = [row.prompt for row in given.rows]
-    with opened(form, folder, context=given.context) as asked:
-        began = time.perf_counter()
-        answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
-        seconds = time.perf_counter() - began
-        engine = asked.engine
-    comparison = _compare(form, inputs, given, answers, learner)
-    references = [row.answer or "" for row in given.rows]
-    scores = certificates.losses(goal, references, given.answers, answers, seed)
-    learner_name = tuned.learner
-    return Certificate(
-        form=form.name,
-        engine=engine,
-        rows=len(answers),
-        of_rows=given.of_rows,
-        comparison=comparison,
-        scores=scores,
-        bytes=model_bytes(folder),
-        answer_tokens=sum(len(answer.tokens) for answer in answers) if learner_name != "classifier" else len(answers),
-        seconds=seconds,
-        notes=tuple(notes),
-        faults=certificates.faults_of(form, comparison, scores, settings),
-    )
-
-
-def _compare(
-    form: Form, inputs: Mapping[str, Any], given: Reference, answers: Sequence[Replayed], learner: Any
-) -> Comparison:
-    ids = [row.id for row in given.rows]
-    if form.learner == "classifier":
-        return compare_labels(form, ids, given.answers, answers)
-    replay = learner.replay
-    base, tuned = inputs["base"], inputs["train"]
-    return compare_texts(
-        form, ids, given.answers, answers, replay.end_token(base), partial(replay.log_probabilities, base, tuned)
-    )
 
 
 def identity_of(inputs: Mapping[str, Any], settings: ExportSettings, form: Form, name: str, learner: Any) -> str:
