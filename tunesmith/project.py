@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
-    from tunesmith.export.run import Exported, Tell
+    from tunesmith.export.reference import Tell
+    from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
     from tunesmith.pipeline.run import RunResult
