@@ -160,8 +160,7 @@ def certify(
         seconds = time.perf_counter() - began
         engine = asked.engine
     comparison = _compare(form, inputs, given, answers, learner)
-    references = [row.answer or "" for row in given.rows]
-    scores = certificates.losses(goal, references, given.answers, answers, seed)
+    scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
     learner_name = tuned.learner
     return Certificate(
         form=form.name,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.allowed_code import allow
 from tunesmith.cli import export as verb
 from tunesmith.errors import InputError
 from tunesmith.example import Example, Message, Source, make_example
@@ -19,7 +20,7 @@ from tunesmith.export.replay import chosen_rows
 from tunesmith.export.settings import ExportSettings
 from tunesmith.export.shrink import Tried, smallest
 from tunesmith.learners.protocol import Replayed
-from tunesmith.products import Criterion, GoalSheet
+from tunesmith.products import Criterion, GoalSheet, Rule
 
 F16 = forms.form_of("causal_lm", "gguf")
 Q8 = forms.form_of("causal_lm", "gguf", "q8_0")
@@ -149,9 +150,27 @@ def test_the_page_tells_what_was_found_and_the_widest_gaps_first() -> None:
     assert told.as_json()["shifts"]["largest"] == 0.002
 
 
+def asked(*references: str) -> list[Example]:
+    return [row(number, f"question {number}").with_answer(text) for number, text in enumerate(references)]
+
+
+def test_a_rule_in_python_is_asked_about_the_form_s_answers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path))
+    code = "def counts_on(answer, input):\n    return int(answer) == int(input.split()[1]) + 1\n"
+    allow(code)
+    rules = (Rule(python="checks.py:counts_on", code=code),)
+    goal = GoalSheet("text", "text", "Do it.", success=(Criterion("rules_kept", 0.5),), rules=rules)
+    [first, *_] = losses(
+        goal, asked("1", "2", "3"), [answer(1), answer(2), answer(3)], [answer(1), answer(9), answer(3)], 0
+    )
+    assert (first.metric, first.bound, first.trained, first.exported) == ("rules_kept", True, 1.0, pytest.approx(2 / 3))
+
+
 def test_only_the_metrics_of_the_goal_bind() -> None:
     goal = GoalSheet("text", "text", "Do it.", success=(Criterion("exact_match", 0.5),))
-    found = losses(goal, ["1", "2", "3"], [answer(1), answer(2), answer(3)], [answer(1), answer(2), answer(4)], 0)
+    found = losses(goal, asked("1", "2", "3"), [answer(1), answer(2), answer(3)], [answer(1), answer(2), answer(4)], 0)
     assert [one.metric for one in found if one.bound] == ["exact_match"]
     assert found[0].loss == pytest.approx(1 / 3)
     assert len(found) > 1

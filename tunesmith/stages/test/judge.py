@@ -76,7 +76,7 @@ def judge(
     if chosen:
         context.warn(leaving(endpoint, f"{plural(len(chosen), 'test row')} and two answers to each", "test.judge"))
     answerer = of_endpoint(endpoint, SYSTEM, max_new_tokens=MAX_NEW_TOKENS, name=f"judge {endpoint.name}")
-    said = [word_of(answer.text) for answer in asked(answerer, prompts, context, "judgements")]
+    said = [word_of(answer.text) for answer in asked(answerer, prompts, context, "judgements", endpoint.at_once)]
     found = [Judged(row["id"], *said[2 * number : 2 * number + 2]) for number, row in enumerate(chosen)]
     draw = {"resamples": settings.resamples, "seed": context.seed}
     facts = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from tunesmith.answering.answerer import Answerer, of_model
 from tunesmith.answering.cache import AnswerCache
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.events import Pace as Progress
 from tunesmith.example import Example, Message
 from tunesmith.language import can_tell, language_of
@@ -135,7 +136,7 @@ def ask_suite(
     """Make the cases, ask and judge them, and sum them up."""
     began = time.monotonic()
     cases = make_suite(replace(material, most=plan.most), plan.counts, seed)
-    answers = _answers(answerer, cases, context)
+    answers = _answers(goal, answerer, cases, context)
     plain = [scored.answers[row.index] for row in material.rows]
     texts = {row.index: answer.text for row, answer in zip(material.rows, plain, strict=True)}
     judged = judge_all(judge, goal, cases, answers, texts, scored.by_row)
@@ -167,7 +168,7 @@ def ask_suite(
     return Suite(lines, judged, facts)
 
 
-def _answers(answerer: Answerer, cases: Sequence[Case], context: Context) -> list[Prediction]:
+def _answers(goal: GoalSheet, answerer: Answerer, cases: Sequence[Case], context: Context) -> list[Prediction]:
     """The very long are asked by themselves: a prompt to the context's end leaves less room for all beside it."""
     cache = AnswerCache(context.facts.get("answers"))
     long = [number for number, case in enumerate(cases) if case.family.name == VERY_LONG]
@@ -177,7 +178,7 @@ def _answers(answerer: Answerer, cases: Sequence[Case], context: Context) -> lis
         if part:
             tell = _progress(context, len(answers), len(cases))
             given = cache.answer(answerer, [cases[number].prompt for number in part], tell)
-            answers.update(zip(part, given, strict=True))
+            answers.update(zip(part, sure_of_choices(goal, given), strict=True))
     return [answers[number] for number in range(len(cases))]
 
 

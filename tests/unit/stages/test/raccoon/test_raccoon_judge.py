@@ -160,7 +160,7 @@ def test_in_scope_accuracy_and_out_of_scope_recall_of_rows_that_the_user_marked(
     )
     answers[16] = Prediction("a", 0.9, 1, 0.1)  # a stranger that it is sure of
     rows = ["a"] * 20 + ["a"] * 4
-    scored = score_answers(goal, rows, answers, resamples=1000, seed=0)
+    scored = score_answers(goal, rows, answers, [""] * len(rows), resamples=1000, seed=0)
     judge = Judge(goal, rows, "unknown")
     own = frozenset({16, 21, 22, 23})
     found = unknown_questions(goal, scored, own, judge, (), resamples=1000, seed=0)
@@ -177,7 +177,7 @@ def test_without_marked_rows_the_strangers_stand_in(labels):  # type: ignore[no-
     suite = labels.ask(Robust(0), 0, families=("off_topic", "empty"))
     goal = labels.goal
     answers = [Prediction("refund", 0.9, 1, 0.1)] * 4
-    scored = score_answers(goal, ["refund"] * 4, answers, resamples=1000, seed=0)
+    scored = score_answers(goal, ["refund"] * 4, answers, [""] * 4, resamples=1000, seed=0)
     judge = Judge(goal, ["refund"], "unknown")
     found = unknown_questions(goal, scored, frozenset(), judge, suite.judged, resamples=1000, seed=0)
     assert found is not None
