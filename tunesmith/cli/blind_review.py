@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.blind_review import BlindReview
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from tunesmith.ratings import Choice
     from tunesmith.scoring.preferences import People
 
-#: Characters of a text that are shown; the editor shows all.
-SHOWN = 2000
 CHOICES: dict[str, Choice] = {"a": "A", "b": "B", "s": "same", "n": "neither"}
 WORDS = {"A": "A is better", "B": "B is better", "same": "the same", "neither": "neither is good"}
 MENU = (
@@ -55,15 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     pair = _names(arguments.candidates) if arguments.candidates else None
     if arguments.results:
         return _results(arguments, screen, pair)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            "not_a_terminal",
-            "review asks for one key after the other, and this is not a terminal",
-            "review",
-            "run it in a terminal; `tunesmith review --results` shows what was said so far",
-        )
-    from tunesmith.cli.keys import keys_at_once
+    from tunesmith.cli.keys import keys_at_once, require_terminal
 
+    require_terminal("review", "; `tunesmith review --results` shows what was said so far")
     project = open_project(arguments)
     review = project.rating(reviewer=arguments.reviewer, candidates=pair, rows=arguments.rows)
     began = review.left
@@ -155,18 +146,18 @@ def _show(screen: Screen, review: BlindReview, *, reference: bool) -> None:
         return
     screen.say()
     screen.say(f"{case.id}   {review.left:,} left", "dim")
-    screen.indented(_cut(case.input or "(empty)"), 2)
+    screen.excerpt(case.input or "(empty)", 2)
     for name, text in zip("AB", case.answers, strict=True):
         screen.heading(f"  {name}")
-        screen.indented(_cut(text or "(an empty answer)"), 5)
+        screen.excerpt(text or "(an empty answer)", 5)
     if reference:
         screen.say("  reference", "dim")
-        screen.indented(_cut(case.reference or "(empty)"), 5)
+        screen.excerpt(case.reference or "(empty)", 5)
     if state.comment:
         screen.say(f"  your comment: {state.comment}", "dim")
     if state.correction is not None:
         screen.say("  your answer:", "dim")
-        screen.indented(_cut(state.correction), 5, "dim")
+        screen.excerpt(state.correction, 5, "dim")
     screen.say(MENU, "dim")
 
 
@@ -206,10 +197,6 @@ def _write(screen: Screen, review: BlindReview, keys: Keys) -> None:
         screen.say("Masked and mended it is:", "dim")
         screen.indented(answer)
     review.correct(answer)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + f"… ({len(text) - SHOWN:,} characters more)"
 
 
 def _conclude(screen: Screen, began: int, review: BlindReview) -> None:

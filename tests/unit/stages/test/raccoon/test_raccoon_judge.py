@@ -200,3 +200,17 @@ def test_a_broken_row_is_worse_than_none(labels):  # type: ignore[no-untyped-def
     assert check.value == pytest.approx(np.mean(after))
     assert check.change == pytest.approx(np.mean(after) - np.mean(plain))
     assert all(one.answer.text != one.case.due[0].answer for one in line.failing)
+
+
+def test_a_suite_of_one_row_a_family_says_that_it_can_show_no_break(labels):  # type: ignore[no-untyped-def]
+    from tests.unit.stages.test.raccoon.made_up_desk import Robust
+
+    told = labels.ask(Robust(0), 0, rows=1, families=("typos", "emoji", "html")).facts["words"]
+    assert told[0] == "Nothing is shown to break it, by 3 answers in 3 families."
+    assert any(words.startswith("With 1 row each, no break can be shown in 3 families: ") for words in told)
+    [one] = [
+        words
+        for words in labels.ask(Robust(0), 0, rows=1, families=("emoji",)).facts["words"]
+        if "no break can be shown" in words
+    ]
+    assert one.startswith("With 1 row, no break can be shown in emoji: ")
