@@ -85,7 +85,6 @@ def judge(
         "question": settings.judge.question,
         "rival": rival,
         "rows": len(found),
-        "alike": len(rows) - sum(row[TUNED] != row[rival] for row in rows),
         "unread": sum(None in (one.first, one.turned) for one in found),
         "verdicts": {one.id: one.outcome for one in found if one.outcome is not None},
     }

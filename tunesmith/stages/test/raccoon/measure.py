@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -134,7 +133,6 @@ def ask_suite(
     seed: int,
 ) -> Suite:
     """Make the cases, ask and judge them, and sum them up."""
-    began = time.monotonic()
     cases = make_suite(replace(material, most=plan.most), plan.counts, seed)
     answers = _answers(goal, answerer, cases, context)
     plain = [scored.answers[row.index] for row in material.rows]
@@ -150,9 +148,6 @@ def ask_suite(
     )
     facts = {
         "answers": len(judged),
-        "seconds": time.monotonic() - began,
-        "counts": {line.family.name: line.n for line in lines},
-        "left_out": list(plan.left_out),
         "words": in_words(lines, ROW_METRIC[goal.output], plan.left_out),
         "families": [
             {
