@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from tunesmith.artifact import one_at_a_time, write_text
+from tunesmith.deployment.settings import ServeSettings
 from tunesmith.errors import InputError, raise_all
 from tunesmith.export.settings import ExportSettings
 from tunesmith.settings import Settings, shown, wanted, yaml_word
@@ -50,6 +51,7 @@ class ProjectSettings(Settings):
     test: TestSettings = Field(default_factory=TestSettings)  # type: ignore[arg-type]
     improve: ImproveSettings = Field(default_factory=ImproveSettings)  # type: ignore[arg-type]
     export: ExportSettings = Field(default_factory=ExportSettings)  # type: ignore[arg-type]
+    serve: ServeSettings = Field(default_factory=ServeSettings)  # type: ignore[arg-type]
 
     def of(self, stage: str) -> Any:
         """The settings of one stage."""

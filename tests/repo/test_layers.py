@@ -31,6 +31,8 @@ LAYERS = (
     ("retrieval",),
     # How a question is put, and who answers it.
     ("answering",),
+    # What a server keeps of its requests, and the rules and people around them.
+    ("deployment",),
     ("sinks", "tombstones"),
     ("stages.context",),
     ("stages",),

@@ -18,7 +18,10 @@ from tunesmith.cli.arguments import STAGES, everywhere
 BEGIN = "<!-- settings: written by `make docs` -->"
 END = "<!-- end of settings -->"
 #: Blocks of tunesmith.yaml that are no stage's: what each is, and its page.
-NO_STAGE = {"export": ("what an exported form must keep", "deploy")}
+NO_STAGE = {
+    "export": ("what an exported form must keep", "deploy"),
+    "serve": ("how the model is served and watched", "serve"),
+}
 BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",

@@ -33,7 +33,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
     )
-    parser.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (64)")
+    parser.add_argument("--queue", type=int, metavar="N", help="requests that may wait for a model (serve.queue)")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
     )
@@ -122,6 +122,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     from tunesmith.cli.screen import Screen
     from tunesmith.server.door import Bounds
     from tunesmith.server.keys import Limits
+    from tunesmith.server.registry import Registry
     from tunesmith.server.start import bind, run
     from tunesmith.threads import be_patient
 
@@ -139,7 +140,7 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     shown = f"[{host}]" if ":" in host else host
     screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
     screen.console.file.flush()
-    run(served, keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
+    run(Registry(served), keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
     return 0
 
 
@@ -147,6 +148,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
     from tunesmith.cli.screen import Screen
     from tunesmith.cli.steps import telling
     from tunesmith.server.served import Wanted, serve_version
+    from tunesmith.server.sites import open_site
     from tunesmith.server.version import version_of
 
     versions = [version_of(project) for project in projects]
@@ -157,5 +159,9 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
     errors = Screen(stderr=True)
     with telling(errors, "loading") as progress:
-        wanted = Wanted(arguments.engine, arguments.precision, arguments.queue, errors.say, progress)
-        return [serve_version(project, version, wanted) for project, version in zip(projects, versions, strict=True)]
+        served = []
+        for project, version in zip(projects, versions, strict=True):
+            waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
+            wanted = Wanted(arguments.engine, arguments.precision, waiting, errors.say, progress)
+            served.append(serve_version(project, open_site(project), version, wanted))
+        return served

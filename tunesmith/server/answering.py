@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.deployment.guard import Stopped
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.call import Call
 from tunesmith.server.growing_text import GrowingText
 from tunesmith.server.served import ServedText
 
@@ -22,11 +24,15 @@ class Piece:
 
 
 class Answering:
-    """Read `pieces` to the end; then ``finish_reason`` and ``confidence`` are known."""
+    """Read `pieces` to the end; then ``finish_reason`` and ``confidence`` are known.
+
+    What leaves passes the rules of the project. Where one stops the answer, its own text is the last piece.
+    """
 
     def __init__(
         self,
         served: ServedText,
+        call: Call,
         prompt: Sequence[int],
         sampling: Sampling,
         stops: Sequence[str] = (),
@@ -34,6 +40,8 @@ class Answering:
         strip: bool = True,
     ) -> None:
         self._served = served
+        self._exchange = call.exchange
+        self._window = served.site.guard.around(call.exchange)
         self._prompt = prompt
         self._sampling = sampling
         self._text = GrowingText(served.codec.text_of, stops, strip=strip)
@@ -41,10 +49,7 @@ class Answering:
         self._steps = 0
         self.tokens: list[WrittenToken] = []
         self.finish_reason = "length"
-
-    @property
-    def text(self) -> str:
-        return self._text.sent
+        self.text = ""
 
     @property
     def confidence(self) -> float:
@@ -52,19 +57,38 @@ class Answering:
         return math.exp(self._nats / max(1, self._steps))
 
     async def pieces(self) -> AsyncIterator[Piece]:
+        """What may leave, token by token. The model is stopped where a rule or a stop of the client ends the answer."""
+        try:
+            async with aclosing(self._written()) as written:
+                async for text, token in written:
+                    yield self._out(self._window.add(text), token)
+            yield self._out(self._window.end(), None)
+        except Stopped as stopped:
+            self.finish_reason = "content_filter"
+            self._exchange.actions.append(stopped.action)
+            yield Piece(stopped.text, None)
+            self.text = stopped.text
+
+    def _out(self, text: str, token: WrittenToken | None) -> Piece:
+        self.text += text
+        return Piece(text, token)
+
+    async def _written(self) -> AsyncGenerator[tuple[str, WrittenToken | None]]:
+        """What each token lets out of the text that the model writes."""
         async with aclosing(self._served.engine.write(self._prompt, self._sampling)) as written:  # type: ignore[type-var]
             async for token in written:
                 self._steps += 1
                 self._nats += token.log_probability
+                self._exchange.token_written()
                 if token.is_end:
                     self.finish_reason = "stop"
                     break
                 self.tokens.append(token)
-                yield Piece(self._text.add(token.id), token)
+                yield self._text.add(token.id), token
                 if self._text.stopped:
                     self.finish_reason = "stop"
                     return
-        yield Piece(self._text.end(), None)
+        yield self._text.end(), None
 
     async def whole(self) -> Answering:
         async for _ in self.pieces():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -16,8 +16,10 @@ from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
 from tunesmith.server import chat, completions, labels
-from tunesmith.server.door import KEY, State
+from tunesmith.server.call import Call
+from tunesmith.server.door import CALL, State
 from tunesmith.server.refusal import Refusal, refusal_of
+from tunesmith.server.registry import Registry
 from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
 from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.version import __version__
@@ -26,7 +28,7 @@ from tunesmith.version import __version__
 READY_SECONDS = 10.0
 
 
-def build_app(served: Sequence[Served], state: State) -> FastAPI:
+def build_app(registry: Registry, state: State) -> FastAPI:
     """The routes over the models. Every route but /health is behind the door's key."""
     app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
     app.add_exception_handler(Refusal, _refused)
@@ -34,15 +36,8 @@ def build_app(served: Sequence[Served], state: State) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
 
-    def find(name: str) -> Served:
-        for one in served:
-            if one.version.answers_to(name):
-                return one
-        known = ", ".join(one.version.name for one in served)
-        raise Refusal(404, "model_not_found", f"there is no model {name[:100]!r} here; there is {known}", param="model")
-
-    def find_labels(name: str) -> ServedLabels:
-        one = find(name)
+    def take_labels(name: str, call: Call) -> ServedLabels:
+        one = registry.take(name, call)
         if not isinstance(one, ServedLabels):
             what = f"{one.version.name} writes text: ask /v1/chat/completions"
             raise Refusal(400, "not_served", what, param="model")
@@ -56,6 +51,7 @@ def build_app(served: Sequence[Served], state: State) -> FastAPI:
     @app.get("/ready")
     async def ready() -> dict[str, Any]:
         """Whether every model answers: found out by letting it answer."""
+        served = registry.served
         works = await asyncio.gather(*(_works(one) for one in served))
         if not all(works):
             down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
@@ -65,48 +61,52 @@ def build_app(served: Sequence[Served], state: State) -> FastAPI:
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
         """The models, by their names and by name and version."""
-        return {"object": "list", "data": list(itertools.chain(*map(_cards, served)))}
+        return {"object": "list", "data": list(itertools.chain(*map(_cards, registry.served)))}
 
     @app.get("/v1/models/{name}")
     async def model(name: str) -> dict[str, Any]:
         """One model."""
-        one = find(name)
+        one = registry.find(name)
         return {**_cards(one)[0], "id": name}
 
     @app.post("/v1/chat/completions")
     async def chat_completions(asked: ChatRequest, request: Request) -> Response:
         """Answer a conversation; a classifier answers with its label."""
         asked.check()
-        one, key = find(asked.model), request.scope[KEY]
+        call = request.scope[CALL]
+        one = registry.take(asked.model, call)
         if isinstance(one, ServedText):
             if asked.stream:
-                return await _streamed(chat.stream(one, asked, key))
-            return _json(await chat.complete(one, asked, key))
+                return await _streamed(chat.stream(one, asked, call))
+            return _json(await chat.complete(one, asked, call))
         if asked.stream:
-            return await _streamed(chat.stream_label(one, asked, key))
-        return _json(await chat.label(one, asked, key))
+            return await _streamed(chat.stream_label(one, asked, call))
+        return _json(await chat.label(one, asked, call))
 
     @app.post("/v1/completions")
     async def plain_completions(asked: CompletionRequest, request: Request) -> Response:
         """Go on from a bare text."""
         asked.check()
-        one, key = find(asked.model), request.scope[KEY]
+        call = request.scope[CALL]
+        one = registry.take(asked.model, call)
         if not isinstance(one, ServedText):
             what = f"{one.version.name} is a classifier: ask /v1/classifications or /v1/chat/completions"
             raise Refusal(400, "not_served", what, param="model")
         if asked.stream:
-            return await _streamed(completions.stream(one, asked, key))
-        return _json(await completions.complete(one, asked, key))
+            return await _streamed(completions.stream(one, asked, call))
+        return _json(await completions.complete(one, asked, call))
 
     @app.post("/v1/classifications")
     async def classifications(asked: ClassificationRequest, request: Request) -> Response:
         """Label texts, with the probability of each label."""
-        return _json(await labels.classify(find_labels(asked.model), asked, request.scope[KEY]))
+        call = request.scope[CALL]
+        return _json(await labels.classify(take_labels(asked.model, call), asked, call))
 
     @app.post("/v1/embeddings")
     async def embeddings(asked: EmbeddingRequest, request: Request) -> Response:
         """Turn texts into vectors by the tuned encoder."""
-        return _json(await labels.embed(find_labels(asked.model), asked, request.scope[KEY]))
+        call = request.scope[CALL]
+        return _json(await labels.embed(take_labels(asked.model, call), asked, call))
 
     return app
 
@@ -169,20 +169,30 @@ async def _refused(request: Request, error: Exception) -> Response:
     refusal = refusal_of(error)
     if refusal.status == 500:
         raise error  # the door tells where
-    return _json(refusal.envelope, refusal.status, refusal.headers)
+    return _envelope(request, refusal)
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _envelope(request, Refusal(400, "bad_json", "the body is no JSON"))
     place = ".".join(str(part) for part in first["loc"] if part != "body")
-    code = "bad_json" if first["type"] == "json_invalid" else "wrong_value"
+    code = "wrong_value"
     message = f"{place}: {first['msg']}" if place else str(first["msg"])
-    return _json(Refusal(400, code, message, param=place or None).envelope, 400)
+    return _envelope(request, Refusal(400, code, message, param=place or None))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "bad_json")
     message = json.dumps(error.detail) if not isinstance(error.detail, str) else error.detail
-    return _json(Refusal(error.status_code, code, message).envelope, error.status_code, dict(error.headers or {}))
+    return _envelope(request, Refusal(error.status_code, code, message), dict(error.headers or {}))
+
+
+def _envelope(request: Request, refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
+    """A refusal as the client gets it, noted in what came of the request."""
+    call = request.scope.get(CALL)
+    if call is not None:
+        call.exchange.error = refusal.code
+    return _json(refusal.envelope, refusal.status, {**refusal.headers, **(headers or {})})

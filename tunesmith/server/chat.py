@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tunesmith.deployment.guard import Stopped
 from tunesmith.example import Message
 from tunesmith.generation import Sampling
 from tunesmith.server.answering import Answering, token_entry
+from tunesmith.server.call import Call
+from tunesmith.server.concluding import conclude
 from tunesmith.server.conversation import prompt_of
 from tunesmith.server.keys import Key
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import ChatRequest, Written, schema_of
-from tunesmith.server.served import Served, ServedLabels, ServedText, in_tokens, marks, room_for
+from tunesmith.server.served import Served, ServedLabels, ServedText, in_tokens, room_for
 
 #: The least probability that a label is said to have, for its logarithm.
 TINY = 1e-12
@@ -57,18 +60,37 @@ def nth(sampling: Sampling, number: int) -> Sampling:
     return sampling if sampling.seed is None else replace(sampling, seed=sampling.seed + number)
 
 
-async def prepare(served: ServedText, request: ChatRequest, key: Key, kind: str) -> Asked:
-    messages = prompt_of(request.messages)
+async def prepare(served: ServedText, request: ChatRequest, call: Call, head: dict[str, Any]) -> Asked:
+    messages = await seen(served, call, prompt_of(request.messages))
     texts = [message.text for message in messages]
     own = messages[0].role == "system"
     prompt = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
     wanted = request.max_completion_tokens or request.max_tokens
-    room = room_for(served, len(prompt), wanted, key.limits.tokens_a_request)
+    room = room_for(served, len(prompt), wanted, call.key.limits.tokens_a_request)
     asked = request.response_format
     schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
     sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
     marked = {"system": "request" if own else "goal"}
-    return Asked(request, prompt, sampling, head_of(served, kind, "chatcmpl"), marked)
+    call.exchange.prompt_tokens = len(prompt)
+    return Asked(request, prompt, sampling, head, marked)
+
+
+async def seen(served: Served, call: Call, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages as the model may see them. Raises `Stopped` where a rule ends the exchange."""
+    call.exchange.prompt = messages
+    return await served.site.guard.before(messages, call.exchange)
+
+
+async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
+    """What a client gets where a rule answers in the model's place."""
+    exchange = call.exchange
+    exchange.actions.append(stopped.action)
+    exchange.answers.append(stopped.text)
+    exchange.finish_reason = "content_filter"
+    marked = await conclude(served, call, None)
+    message = {"role": "assistant", "content": stopped.text, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "content_filter", "tunesmith": marked}
+    return {**head, "choices": [choice], "usage": usage_of(exchange.prompt_tokens, 0), "tunesmith": marked}
 
 
 def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
@@ -77,26 +99,38 @@ def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
     return served.codec.of_messages(served.prepare(messages) if served.prepare else messages)
 
 
-async def complete(served: ServedText, request: ChatRequest, key: Key) -> dict[str, Any]:
+async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict[str, Any]:
     """The answer in one piece."""
-    asked = await prepare(served, request, key, "chat.completion")
+    head = head_of(served, "chat.completion", "chatcmpl")
+    try:
+        asked = await prepare(served, request, call, head)
+    except Stopped as stopped:
+        return await _told_by_rule(served, call, stopped, head)
     answers = []
-    async with served.gate.turn(key.name):
+    async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, asked.prompt, nth(asked.sampling, number), request.stops)
+            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), request.stops)
             answers.append(await answering.whole())
-    choices = [
-        {
-            "index": number,
-            "message": {"role": "assistant", "content": answer.text, "refusal": None},
-            "logprobs": _logprobs(served, request, answer),
-            "finish_reason": answer.finish_reason,
-            "tunesmith": marks(served.version, answer.confidence, **asked.marked),
-        }
-        for number, answer in enumerate(answers)
-    ]
+    choices = [await _choice(served, asked, call, number, answer) for number, answer in enumerate(answers)]
     usage = usage_of(len(asked.prompt), sum(len(answer.tokens) for answer in answers))
     return {**asked.head, "choices": choices, "usage": usage, "tunesmith": choices[0]["tunesmith"]}
+
+
+async def _choice(served: ServedText, asked: Asked, call: Call, number: int, answer: Answering) -> dict[str, Any]:
+    note(call, answer)
+    return {
+        "index": number,
+        "message": {"role": "assistant", "content": answer.text, "refusal": None},
+        "logprobs": _logprobs(served, asked.request, answer),
+        "finish_reason": answer.finish_reason,
+        "tunesmith": await conclude(served, call, answer.confidence, **asked.marked),
+    }
+
+
+def note(call: Call, answer: Answering) -> None:
+    """Keep what was answered for those who look at what came of the request."""
+    call.exchange.answers.append(answer.text)
+    call.exchange.finish_reason = call.exchange.finish_reason or answer.finish_reason
 
 
 def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> dict[str, Any] | None:
@@ -105,13 +139,20 @@ def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> di
     return {"content": [token_entry(served, token) for token in answer.tokens], "refusal": None}
 
 
-async def stream(served: ServedText, request: ChatRequest, key: Key) -> AsyncIterator[dict[str, Any]]:
+async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
     """The answer in chunks; the last of each choice has its reason to finish and our marks."""
-    asked = await prepare(served, request, key, "chat.completion.chunk")
+    head = head_of(served, "chat.completion.chunk", "chatcmpl")
+    call.exchange.stream = True
+    try:
+        asked = await prepare(served, request, call, head)
+    except Stopped as stopped:
+        for chunk in in_chunks(request, await _told_by_rule(served, call, stopped, head)):
+            yield chunk
+        return
     written = 0
-    async with served.gate.turn(key.name):
+    async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, asked.prompt, nth(asked.sampling, number), request.stops)
+            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), request.stops)
             begun = False
             async for piece in answering.pieces():
                 if not begun:
@@ -120,7 +161,8 @@ async def stream(served: ServedText, request: ChatRequest, key: Key) -> AsyncIte
                 entries = [token_entry(served, piece.token)] if request.logprobs and piece.token else []
                 if piece.text or entries:
                     yield _chunk(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
-            marked = marks(served.version, answering.confidence, **asked.marked)
+            note(call, answering)
+            marked = await conclude(served, call, answering.confidence, **asked.marked)
             yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
             written += len(answering.tokens)
     if request.stream_options and request.stream_options.include_usage:
@@ -135,24 +177,33 @@ def _chunk(
     return {**asked.head, "choices": [choice], **usage}
 
 
-async def label(served: ServedLabels, request: ChatRequest, key: Key) -> dict[str, Any]:
+async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[str, Any]:
     """A classifier's label as the content of a message; ``logprobs`` tells those of the other labels."""
     if request.response_format is not None and request.response_format.type != "text":
         what = "this model answers with a label: leave response_format out, or ask /v1/classifications"
         raise Refusal(400, "not_served", what, param="response_format")
-    messages = prompt_of(request.messages)
+    head = head_of(served, "chat.completion", "chatcmpl")
+    try:
+        messages = await seen(served, call, prompt_of(request.messages))
+    except Stopped as stopped:
+        return await _told_by_rule(served, call, stopped, head)
     texts = [message.text for message in messages]
     row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
-    check_tokens(len(row), key)
-    async with served.gate.turn(key.name):
+    check_tokens(len(row), call.key)
+    call.exchange.prompt_tokens = len(row)
+    async with call.turn(served.gate):
         [scored] = await served.engine.score([row])
+    call.exchange.token_written()
     ranked = sorted(zip(served.version.goal.labels, scored.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
+    call.exchange.label = best
+    call.exchange.answers.append(best)
+    call.exchange.finish_reason = "stop"
     entries = [
         {"token": name, "logprob": math.log(max(TINY, value)), "bytes": list(name.encode())} for name, value in ranked
     ]
     told = {"content": [{**entries[0], "top_logprobs": entries[: request.top_logprobs or 0]}], "refusal": None}
-    marked = marks(served.version, confidence)
+    marked = await conclude(served, call, confidence)
     choices = [
         {
             "index": number,
@@ -163,20 +214,25 @@ async def label(served: ServedLabels, request: ChatRequest, key: Key) -> dict[st
         }
         for number in range(request.n or 1)
     ]
-    head = head_of(served, "chat.completion", "chatcmpl")
     return {**head, "choices": choices, "usage": usage_of(len(row), 1), "tunesmith": marked}
 
 
-async def stream_label(served: ServedLabels, request: ChatRequest, key: Key) -> AsyncIterator[dict[str, Any]]:
+async def stream_label(served: ServedLabels, request: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
     """The same in the chunks that clients of streams wait for."""
-    answer = await label(served, request, key)
+    call.exchange.stream = True
+    for chunk in in_chunks(request, await label(served, request, call)):
+        yield chunk
+
+
+def in_chunks(request: ChatRequest, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An answer that is whole already as the chunks of a stream."""
     head = {**answer, "object": "chat.completion.chunk"}
     usage, marked, choices = head.pop("usage"), head.pop("tunesmith"), head.pop("choices")
     for choice in choices:
         at = {"index": choice["index"]}
         delta = {"role": "assistant", "content": choice["message"]["content"]}
         yield {**head, "choices": [{**at, "delta": delta, "logprobs": choice["logprobs"], "finish_reason": None}]}
-        last = {**at, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+        last = {**at, "delta": {}, "logprobs": None, "finish_reason": choice["finish_reason"]}
         yield {**head, "choices": [last], "tunesmith": marked}
     if request.stream_options and request.stream_options.include_usage:
         yield {**head, "choices": [], "usage": usage}

@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
+from tunesmith.deployment.guard import Stopped
+from tunesmith.example import Message
 from tunesmith.generation import WrittenToken
 from tunesmith.server.answering import Answering
-from tunesmith.server.chat import head_of, nth, sampling_of, usage_of
-from tunesmith.server.keys import Key
+from tunesmith.server.call import Call
+from tunesmith.server.chat import head_of, note, nth, sampling_of, seen, usage_of
+from tunesmith.server.concluding import conclude
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import CompletionRequest
-from tunesmith.server.served import ServedText, in_tokens, marks, room_for
+from tunesmith.server.served import ServedText, in_tokens, room_for
 
 #: What OpenAI writes when max_tokens is absent.
 MAX_TOKENS = 16
 
 
-async def _prompts(served: ServedText, request: CompletionRequest, key: Key) -> list[tuple[list[int], int]]:
+async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[tuple[list[int], int]]:
     """Each prompt in tokens, with the room that its answer has."""
     found = []
     for text in request.prompts:
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise Refusal(400, "not_utf8", "the prompt holds half a surrogate pair", param="prompt")
-        prompt = await in_tokens([text], lambda text=text: served.codec.of_text(text))  # type: ignore[misc]
+        [message] = await seen(served, call, (Message.of("user", text),))
+        prompt = await in_tokens([text], partial(served.codec.of_text, message.text))
         if not prompt:
             raise Refusal(400, "no_question", "the prompt is empty", param="prompt")
-        room = room_for(served, len(prompt), request.max_tokens, key.limits.tokens_a_request)
+        room = room_for(served, len(prompt), request.max_tokens, call.key.limits.tokens_a_request)
         found.append((prompt, min(room, request.max_tokens or MAX_TOKENS)))
+    call.exchange.prompt_tokens = sum(len(prompt) for prompt, _ in found)
     return found
 
 
 def _answerings(
-    served: ServedText, request: CompletionRequest, prompts: Sequence[tuple[list[int], int]]
+    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[tuple[list[int], int]]
 ) -> list[Answering]:
     """In OpenAI's order: all choices of the first prompt, then those of the next."""
     return [
         Answering(
             served,
+            call,
             prompt,
             nth(sampling_of(request, room, top=request.logprobs or 0), number),
             request.stops,
@@ -48,42 +55,57 @@ def _answerings(
     ]
 
 
-async def complete(served: ServedText, request: CompletionRequest, key: Key) -> dict[str, Any]:
+async def complete(served: ServedText, request: CompletionRequest, call: Call) -> dict[str, Any]:
     """The answers in one piece."""
-    prompts = await _prompts(served, request, key)
-    answers = _answerings(served, request, prompts)
-    async with served.gate.turn(key.name):
+    head = head_of(served, "text_completion", "cmpl")
+    try:
+        prompts = await _prompts(served, request, call)
+    except Stopped as stopped:
+        return {**head, "choices": [await _told_by_rule(served, call, stopped)], "usage": usage_of(0, 0)}
+    answers = _answerings(served, request, call, prompts)
+    async with call.turn(served.gate):
         for answer in answers:
             await answer.whole()
-    choices = [
-        {
-            "index": number,
-            "text": answer.text,
-            "logprobs": _logprobs(served, request, answer.tokens),
-            "finish_reason": answer.finish_reason,
-            "tunesmith": marks(served.version, answer.confidence),
-        }
-        for number, answer in enumerate(answers)
-    ]
+    choices = []
+    for number, answer in enumerate(answers):
+        note(call, answer)
+        told = _logprobs(served, request, answer.tokens)
+        marked = await conclude(served, call, answer.confidence)
+        choices.append({**_choice(number, answer.text, told, answer.finish_reason), "tunesmith": marked})
     usage = usage_of(sum(len(prompt) for prompt, _ in prompts), sum(len(answer.tokens) for answer in answers))
-    return {**head_of(served, "text_completion", "cmpl"), "choices": choices, "usage": usage}
+    return {**head, "choices": choices, "usage": usage}
 
 
-async def stream(served: ServedText, request: CompletionRequest, key: Key) -> AsyncIterator[dict[str, Any]]:
+async def stream(served: ServedText, request: CompletionRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
     """The answers in chunks."""
-    prompts = await _prompts(served, request, key)
     head = head_of(served, "text_completion", "cmpl")
+    call.exchange.stream = True
+    try:
+        prompts = await _prompts(served, request, call)
+    except Stopped as stopped:
+        yield {**head, "choices": [await _told_by_rule(served, call, stopped)]}
+        return
     written = 0
-    async with served.gate.turn(key.name):
-        for number, answer in enumerate(_answerings(served, request, prompts)):
+    async with call.turn(served.gate):
+        for number, answer in enumerate(_answerings(served, request, call, prompts)):
             async for piece in answer.pieces():
                 told = _logprobs(served, request, [piece.token] if piece.token else [])
                 if piece.text or (told and told["tokens"]):
                     yield {**head, "choices": [_choice(number, piece.text, told, None)]}
-            yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)]}
+            note(call, answer)
+            marked = await conclude(served, call, answer.confidence)
+            yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
             written += len(answer.tokens)
     if request.stream_options and request.stream_options.include_usage:
         yield {**head, "choices": [], "usage": usage_of(sum(len(prompt) for prompt, _ in prompts), written)}
+
+
+async def _told_by_rule(served: ServedText, call: Call, stopped: Stopped) -> dict[str, Any]:
+    """The one choice that a client gets where a rule answers in the model's place."""
+    call.exchange.actions.append(stopped.action)
+    call.exchange.answers.append(stopped.text)
+    call.exchange.finish_reason = "content_filter"
+    return {**_choice(0, stopped.text, None, "content_filter"), "tunesmith": await conclude(served, call, None)}
 
 
 def _choice(number: int, text: str, logprobs: Any, reason: str | None) -> dict[str, Any]:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tunesmith.deployment.exchange import Exchange
+from tunesmith.server.call import Call
 from tunesmith.server.keys import Key, Keys
 from tunesmith.server.limits import Limiter
 from tunesmith.server.refusal import Refusal, refusal_of
+from tunesmith.server.registry import Registry
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,9 +25,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: The only route that needs no key.
 OPEN = "/health"
+#: The status of a request whose client went away before it was answered: it is recorded, and sent to nobody.
+GONE = 499
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-#: Where the door leaves whose request it is, for the routes.
-KEY = "tunesmith.key"
+#: Where the door leaves the call, for the routes.
+CALL = "tunesmith.call"
 
 log = logging.getLogger("tunesmith.server")
 
@@ -54,20 +59,23 @@ class _Gone(Exception):
 
 @dataclass
 class _Reply:
-    """What was sent of one response. ``headers`` go with it."""
+    """What was sent of one response. ``headers`` go with it; ``before_last`` is awaited before its last bytes leave."""
 
     send: Send
     seconds: float
+    before_last: Callable[[int], Awaitable[None]]
     headers: dict[str, str] = field(default_factory=dict)
+    status: int = 0
     started: bool = False
     complete: bool = False
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
             own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self.before_last(self.status)
             self.complete = True
         async with asyncio.timeout(self.seconds):  # a client that does not read holds nothing for ever
             await self.send(message)
@@ -76,8 +84,9 @@ class _Reply:
 class Door:
     """The outermost part of the server, around the routes."""
 
-    def __init__(self, app: App, keys: Keys, state: State, bounds: Bounds) -> None:
+    def __init__(self, app: App, keys: Keys, registry: Registry, state: State, bounds: Bounds) -> None:
         self._app = app
+        self._registry = registry
         self._keys = keys
         self._state = state
         self._bounds = bounds
@@ -87,36 +96,62 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = _Reply(send, self._bounds.send_seconds, {"x-request-id": f"req-{secrets.token_hex(12)}"})
+        id = f"req-{secrets.token_hex(12)}"
+        call: Call | None = None
+
+        async def before_last(status: int) -> None:
+            if call is not None:
+                call.exchange.end(status)
+                await self._record(call)
+
+        reply = _Reply(send, self._bounds.send_seconds, before_last, {"x-request-id": id})
         try:
-            await self._let_in(scope, receive, reply)
+            headers = _headers(scope)
+            check_origin(headers, scope.get("server"), self._bounds.hosts)
+            if scope["path"] == OPEN:
+                await self._app(scope, receive, reply)
+                return
+            key = self._holder(headers)
+            call = Call(key, Exchange(id, scope["path"], key.name))
+            await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
             return
         except Exception as error:
             refusal = refusal_of(error)
             if refusal.status == 500 and not isinstance(error, TimeoutError):
-                _tell(error, reply.headers["x-request-id"])
+                _tell(error, id)
             if not reply.started:
+                if call is not None:
+                    call.exchange.error = refusal.code
                 await _refuse(reply, refusal)
+        finally:
+            if call is not None:
+                call.exchange.end(GONE, "client_gone")
+                await self._record(call)
+                call.close()
 
-    async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
-        headers = _headers(scope)
-        check_origin(headers, scope.get("server"), self._bounds.hosts)
-        if scope["path"] == OPEN:
-            await self._app(scope, receive, reply)
+    async def _record(self, call: Call) -> None:
+        """Keep what came of the request, once. A record that cannot be kept is no reason to keep the answer back."""
+        if call.recorded:
             return
-        key = self._holder(headers)
+        call.recorded = True
+        try:
+            await (call.site or self._registry.home).record(call.exchange)
+        except Exception as error:
+            _tell(error, call.exchange.id)
+
+    async def _let_in(self, call: Call, scope: Scope, headers: dict[str, str], receive: Receive, reply: _Reply) -> None:
         if self._state.draining:
             after = self._bounds.retry_seconds
             raise Refusal(503, "draining", "the server is going down; it takes no new requests", retry_after=after)
-        reply.headers |= self._limiter.begin(key)
+        reply.headers |= self._limiter.begin(call.key)
         self._state.running += 1
         try:
             body = await self._body(headers, receive)
-            await self._answer({**scope, KEY: key}, body, receive, reply)
+            await self._answer(scope, body, receive, reply)
         finally:
             self._state.running -= 1
-            self._limiter.end(key)
+            self._limiter.end(call.key)
 
     def _holder(self, headers: dict[str, str]) -> Key:
         kind, _, secret = headers.get("authorization", "").partition(" ")

@@ -19,6 +19,7 @@ from tunesmith.project import Project
 from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchText
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
+from tunesmith.server.site import Site
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
@@ -60,6 +61,7 @@ class ServedText:
     codec: TokenCodec
     gate: Gate
     context: int
+    site: Site
     prepare: Prepare | None = None
     schema: Mapping[str, Any] | None = None
 
@@ -71,12 +73,13 @@ class ServedLabels:
     version: Version
     engine: LabelEngine
     gate: Gate
+    site: Site
 
 
 Served = ServedText | ServedLabels
 
 
-def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
+def serve_version(project: Project, site: Site, version: Version, wanted: Wanted) -> Served:
     """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
     name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
     module = learner(name).serve
@@ -91,10 +94,10 @@ def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
             )
             raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
-        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting))
+        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
     if wanted.engine != "torch":
         try:
-            return _by_llamacpp(project, version, module, wanted)
+            return _by_llamacpp(project, site, version, module, wanted)
         except TunesmithError as error:
             if wanted.engine == "llamacpp":
                 raise
@@ -102,7 +105,7 @@ def serve_version(project: Project, version: Version, wanted: Wanted) -> Served:
     writer = module.open_model(version.base, _asked_goal(version), version.tuned)
     text = TorchText(writer, _probe(version, writer.tokens))
     gate = Gate(text.slots, wanted.waiting)
-    return ServedText(version, text, writer.tokens, gate, version.base.context, *_set_up(project, version))
+    return ServedText(version, text, writer.tokens, gate, version.base.context, site, *_set_up(project, version))
 
 
 def _asked_goal(version: Version) -> GoalSheet:
@@ -123,7 +126,7 @@ def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping
     return prepare, version.goal.schema if setup.enforce_schema else None
 
 
-def _by_llamacpp(project: Project, version: Version, module: Any, wanted: Wanted) -> ServedText:
+def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wanted: Wanted) -> ServedText:
     """Export the version, unless that was done, with its certificate; what the certificate refuses is not served."""
     from tunesmith.engines.llamacpp import LlamaCpp, require
     from tunesmith.exporting import export_as
@@ -147,18 +150,12 @@ def _by_llamacpp(project: Project, version: Version, module: Any, wanted: Wanted
     codec = module.tokens(version.base, _asked_goal(version))
     engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)
     gate = Gate(STREAMS, wanted.waiting)
-    return ServedText(version, engine, codec, gate, context, *_set_up(project, version))
+    return ServedText(version, engine, codec, gate, context, site, *_set_up(project, version))
 
 
 def _probe(version: Version, codec: TokenCodec) -> list[int]:
     """A short prompt to find out whether the model can write."""
     return codec.of_text("a") if version.documents else codec.of_messages((Message.of("user", "a"),))
-
-
-def marks(version: Version, confidence: float, **more: Any) -> dict[str, Any]:
-    """What we add to an answer beside OpenAI's fields."""
-    handed_off = version.goal.unknown == "hand_off" and confidence < version.goal.confidence
-    return {"version": version.full_name, "confidence": confidence, "handed_off": handed_off, **more}
 
 
 async def in_tokens(text: Sequence[str], make: Callable[[], Found], *, slow: bool = False) -> Found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -16,7 +15,7 @@ from tunesmith.errors import InputError
 from tunesmith.server.app import build_app
 from tunesmith.server.door import Bounds, Door, State
 from tunesmith.server.keys import Keys
-from tunesmith.server.served import Served
+from tunesmith.server.registry import Registry
 
 #: Seconds in which a client must have sent the head of a request.
 HEAD_SECONDS = 15.0
@@ -46,10 +45,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(served: Sequence[Served], keys: Keys, listener: socket.socket, bounds: Bounds) -> None:
+def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds) -> None:
     """Answer until a signal comes. The first lets what runs finish; a second ends at once."""
     state = State()
-    app = Door(build_app(served, state), keys, state, bounds)
+    app = Door(build_app(registry, state), keys, registry, state, bounds)
     config = uvicorn.Config(
         app,
         http=BoundedHead,
@@ -63,24 +62,26 @@ def run(served: Sequence[Served], keys: Keys, listener: socket.socket, bounds: B
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-    Draining(config, state, served).run(sockets=[listener])
+    Draining(config, state, registry).run(sockets=[listener])
 
 
 class Draining(uvicorn.Server):
     """A server that still answers while it goes down: 503 to what is new, to the end what runs."""
 
-    def __init__(self, config: uvicorn.Config, state: State, served: Sequence[Served]) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, registry: Registry) -> None:
         super().__init__(config)
         self._state = state
-        self._served = served
+        self._registry = registry
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.gather(*(one.engine.start() for one in self._served))
+        await asyncio.gather(*(one.engine.start() for one in self._registry.served))
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        await asyncio.gather(*(one.engine.close() for one in self._served))
+        await asyncio.gather(*(one.engine.close() for one in self._registry.served))
+        for site in self._registry.sites:
+            site.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._state.draining:

@@ -20,7 +20,9 @@ from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
 from tunesmith.server.keys import Keys, Limits
 from tunesmith.server.limits import Gate
+from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served, ServedLabels, ServedText
+from tunesmith.server.site import Site
 from tunesmith.server.start import bind, run
 from tunesmith.server.version import Version
 
@@ -104,9 +106,10 @@ def models(folder: Path, waiting: int) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
     labels = version("letters", "label", labels=("early", "late"))
     engine = Echo(folder)
+    site = Site("double")
     return [
-        ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT),
-        ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting)),
+        ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT, site),
+        ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting), site),
     ]
 
 
@@ -118,7 +121,7 @@ def main() -> None:
     bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=60.0)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(models(folder, waiting=2), keys, listener, bounds)
+    run(Registry(models(folder, waiting=2)), keys, listener, bounds)
 
 
 if __name__ == "__main__":

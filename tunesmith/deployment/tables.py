@@ -1,0 +1,18 @@
+"""All tables of a project's state, each described where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunesmith.deployment.state import FILE, State, Tables
+
+TABLES: Sequence[Tables] = ()
+
+
+def open_state(folder: Path) -> State:
+    """The state in a project's own folder (``.tunesmith``), for servers and commands.
+
+    Raises InputError ``damaged_state`` or ``newer_state``.
+    """
+    return State(folder / FILE, TABLES)

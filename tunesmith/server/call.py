@@ -1,0 +1,40 @@
+"""A request on its way through the server: whose it is, what comes of it, and what is to be done when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tunesmith.deployment.exchange import Exchange
+from tunesmith.server.keys import Key
+from tunesmith.server.limits import Gate
+from tunesmith.server.site import Site
+
+
+class Call:
+    """``site``: of the project that was asked, None until a model was found."""
+
+    def __init__(self, key: Key, exchange: Exchange) -> None:
+        self.key = key
+        self.exchange = exchange
+        self.site: Site | None = None
+        self.recorded = False
+        self._at_end: list[Callable[[], None]] = []
+
+    def at_end(self, do: Callable[[], None]) -> None:
+        """Have something done when the request is over, however it ended."""
+        self._at_end.append(do)
+
+    @asynccontextmanager
+    async def turn(self, gate: Gate) -> AsyncIterator[None]:
+        """Wait for a turn at the model, and note how long that took."""
+        began = time.monotonic()
+        async with gate.turn(self.key.name):
+            self.exchange.waited += time.monotonic() - began
+            yield
+
+    def close(self) -> None:
+        """The request is over."""
+        while self._at_end:
+            self._at_end.pop()()

@@ -1,0 +1,31 @@
+"""What surrounds the models of one project in a server: its state, its rules, its people, its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tunesmith.deployment.exchange import Exchange, Recorder
+from tunesmith.deployment.guard import Guard, NoGuard
+from tunesmith.deployment.people import HandOffs, NobodyThere
+from tunesmith.deployment.state import State
+
+
+@dataclass(frozen=True)
+class Site:
+    """``name``: the project's. ``state`` is None in a server that keeps nothing (in tests)."""
+
+    name: str
+    state: State | None = None
+    guard: Guard = field(default_factory=NoGuard)
+    people: HandOffs = field(default_factory=NobodyThere)
+    recorders: Sequence[Recorder] = ()
+
+    async def record(self, exchange: Exchange) -> None:
+        """Let every recorder keep what came of a request."""
+        for recorder in self.recorders:
+            await recorder.record(exchange)
+
+    def close(self) -> None:
+        if self.state is not None:
+            self.state.close()
