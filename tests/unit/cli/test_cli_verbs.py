@@ -159,7 +159,7 @@ def test_what_is_next_works_from_where_the_user_is(
     inside.mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     out = command(*words).out
-    assert "next    tunesmith ask \"…\" --project 'my shop'    try it beside the base" in out
+    assert "next    tunesmith ask \"…\" --project 'my shop'      try it beside the base" in out
     assert "        tunesmith show test --project 'my shop'    all scores" in out
     monkeypatch.chdir(inside)
     for here in ([], ["--project", ".."]):

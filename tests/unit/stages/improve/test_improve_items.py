@@ -80,7 +80,7 @@ def test_flagged_rows_of_training_alone_are_to_be_removed_by_reason() -> None:
     ledger = clean(flagged(IDS[0], "truncated"), flagged(IDS[1], "truncated"), flagged("a test row", "far"))
     [made] = to_remove(ROWS, ledger, GOAL, Decisions(), NO_VECTORS)
     assert (made.item.id, made.item.rows, [one.id for one in made.rows]) == ("remove-truncated", 2, IDS[:2])
-    assert to_remove(ROWS, ledger, Decisions(rules={"truncated": "keep"}), NO_VECTORS) == []
+    assert to_remove(ROWS, ledger, GOAL, Decisions(rules={"truncated": "keep"}), NO_VECTORS) == []
 
 
 def test_corrections_of_test_rows_never_become_examples() -> None:
