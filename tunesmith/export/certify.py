@@ -43,8 +43,7 @@ def certify(
         engine = asked.engine
     comparison = _compare(form, inputs, given, answers, learner)
     comparison = rounding.measured(comparison, partial(_compare_wide, form, inputs, given, folder, learner, tell))
-    references = [row.answer or "" for row in given.rows]
-    scores = certificates.losses(goal, references, given.answers, answers, seed)
+    scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
     told = [*notes, *filter(None, [rounding.note(comparison)])]
     return Certificate(
         form=form.name,

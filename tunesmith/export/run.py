@@ -27,6 +27,8 @@ from tunesmith.export.settings import ExportSettings
 VERSION = 2
 #: Differing rows that a refusal names.
 NAMED = 3
+#: Marks an earlier export while another takes its place.
+_BEFORE = "before"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,11 @@ def _beside(out: Path) -> Iterator[Path]:
     """A folder to write in, on the same disk; what is left of it goes."""
     make_folder(out.parent)
     for left in out.parent.glob(f".{out.name}.*.tmp"):  # of an export that was killed
-        if not _alive(left.name.rsplit(".", 2)[1]):
+        if _alive(left.name.rsplit(".", 2)[1]):
+            continue
+        if left.name.startswith(f".{out.name}.{_BEFORE}.") and not out.exists():
+            left.rename(out)  # it was killed between the two renames of `_put`
+        else:
             shutil.rmtree(left, ignore_errors=True)
     work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     if work.exists():
@@ -148,7 +154,7 @@ def _seal(work: Path, identity: str) -> None:
 
 def _put(work: Path, out: Path) -> None:
     """Rename into place, an earlier export out of the way first."""
-    before = out.with_name(f".{out.name}.{os.getpid()}.before.tmp")
+    before = out.with_name(f".{out.name}.{_BEFORE}.{os.getpid()}.tmp")
     if out.exists():
         out.rename(before)
     try:
