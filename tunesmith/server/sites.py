@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
+from tunesmith.server.people_of import feedback_of, hand_offs_of
 from tunesmith.server.site import Site
 
 
 def open_site(project: Project) -> Site:
     """Raises InputError ``damaged_state`` or ``newer_state``."""
-    return Site(project.name, open_state(project.store.root))
+    state = open_state(project.store.root)
+    feedback = feedback_of(project, state)
+    return Site(
+        project.name,
+        state,
+        people=hand_offs_of(project, state),
+        recorders=[feedback] if feedback else [],
+        feedback=feedback,
+    )
