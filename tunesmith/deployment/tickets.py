@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -147,34 +147,37 @@ def listed(connection: sqlite3.Connection, wanted: Filter, most: int) -> tuple[l
     return [_ticket(row) for row in rows], int(count)
 
 
-def claim_next(
-    connection: sqlite3.Connection,
-    wanted: Filter,
-    passed: Sequence[str],
-    claim: Mapping[str, Any],
-) -> Ticket | None:
-    """Open the first ticket that waits, is not ``passed`` over and nobody else has open. ``claim``: see `claimed`."""
+@dataclass(frozen=True)
+class Claim:
+    """Who wants a ticket: this sitting of a person, from ``now`` for so many ``seconds``."""
+
+    holder: str
+    person: str
+    now: float
+    seconds: float = 0.0
+
+
+def claim_next(connection: sqlite3.Connection, wanted: Filter, passed: Sequence[str], claim: Claim) -> Ticket | None:
+    """Open the first ticket that waits, is not ``passed`` over and nobody else has open."""
     _know_contains(connection)
     where, values = wanted.where
     rows = connection.execute(
         f"SELECT * FROM hand_offs WHERE {where} AND status = 'waiting' "
         "AND (holder IS NULL OR holder = ? OR held_until <= ?) "
         f"ORDER BY {wanted.order}",
-        [*values, claim["holder"], claim["now"]],
+        [*values, claim.holder, claim.now],
     )
     skip = set(passed)
     found = next((_ticket(row) for row in rows if row["ticket"] not in skip), None)
-    return claimed(connection, found.ticket, **claim) if found is not None else None
+    return claimed(connection, found.ticket, claim) if found is not None else None
 
 
-def claimed(
-    connection: sqlite3.Connection, ticket: str, *, holder: str, person: str, now: float, seconds: float
-) -> Ticket | None:
-    """Open a ticket for ``holder``, or have it longer; None where somebody else has it open or it is settled."""
+def claimed(connection: sqlite3.Connection, ticket: str, claim: Claim) -> Ticket | None:
+    """Open a ticket, or have it longer; None where somebody else has it open or it is settled."""
     done = connection.execute(
         "UPDATE hand_offs SET holder = ?, person = ?, held_until = ? WHERE ticket = ? AND status = 'waiting' "
         "AND (holder IS NULL OR holder = ? OR held_until <= ?)",
-        (holder, person, now + seconds, ticket, holder, now),
+        (claim.holder, claim.person, claim.now + claim.seconds, ticket, claim.holder, claim.now),
     )
     return find(connection, ticket)[0] if done.rowcount else None
 
@@ -189,22 +192,14 @@ def release(connection: sqlite3.Connection, ticket: str, holder: str) -> None:
 
 
 def settle(
-    connection: sqlite3.Connection,
-    ticket: str,
-    status: Status,
-    reply: str,
-    *,
-    holder: str,
-    person: str,
-    now: float,
-    example: bool,
+    connection: sqlite3.Connection, ticket: str, status: Status, reply: str, claim: Claim, *, example: bool
 ) -> bool:
     """Answer or decline it; False where it is settled, or somebody else has it open."""
     done = connection.execute(
         "UPDATE hand_offs SET status = ?, reply = ?, person = ?, example = ?, settled_at = ?, "
         "holder = NULL, held_until = NULL WHERE ticket = ? AND status = 'waiting' "
         "AND (holder IS NULL OR holder = ? OR held_until <= ?)",
-        (status, reply, person, int(example), now, ticket, holder, now),
+        (status, reply, claim.person, int(example), claim.now, ticket, claim.holder, claim.now),
     )
     return bool(done.rowcount)
 
