@@ -99,11 +99,11 @@ class _Sitting:
         try:
             self.inbox.hold(ticket)
             text = self._text(ticket, key)
-            if key == "d":
-                self.inbox.decline(ticket, text or "")
-            elif text is None:
-                self.screen.say("Nothing is answered.", "dim")
+            if text is None:
+                self.screen.say("It waits as before.", "dim")
                 return False
+            if key == "d":
+                self.inbox.decline(ticket, text)
             else:
                 self.inbox.answer(ticket, text)
         except InputError as error:

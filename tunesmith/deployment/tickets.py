@@ -138,6 +138,14 @@ def of_request(connection: sqlite3.Connection, request: str) -> Ticket | None:
     return _ticket(rows[0]) if len(rows) == 1 else None
 
 
+def examples(connection: sqlite3.Connection) -> list[Ticket]:
+    """Those that a person answered, so that the answer may become an example; oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM hand_offs WHERE status = 'answered' AND example = 1 ORDER BY settled_at, ticket"
+    )
+    return [_ticket(row) for row in rows]
+
+
 def listed(connection: sqlite3.Connection, wanted: Filter, most: int) -> tuple[list[Ticket], int]:
     """The first tickets of a filter, and how many there are."""
     _know_contains(connection)
