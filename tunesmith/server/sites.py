@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunesmith.deployment.people import NobodyThere
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
 from tunesmith.server.people_of import feedback_of, hand_offs_of
@@ -11,11 +12,12 @@ from tunesmith.server.site import Site
 def open_site(project: Project) -> Site:
     """Raises InputError ``damaged_state`` or ``newer_state``."""
     state = open_state(project.store.root)
-    feedback = feedback_of(project, state)
+    people, feedback = hand_offs_of(project, state), feedback_of(project, state)
+    recorders = [one for one in (people, feedback) if one is not None]
     return Site(
         project.name,
         state,
-        people=hand_offs_of(project, state),
-        recorders=[feedback] if feedback else [],
+        people=people or NobodyThere(),
+        recorders=recorders,
         feedback=feedback,
     )
