@@ -33,10 +33,10 @@ LABELS = ("billing", "delivery", "refund")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tested classifier that hands off whatever it is not quite sure of."""
     root = tmp_path_factory.mktemp("inbox")
-    kind = replace(QUICK["labels"], train="epochs: 1, batch_size: 22, learning_rate: 1.0e-5")  # so it stays unsure
+    kind = replace(QUICK["labels"], train="epochs: 1, batch_size: 22, learning_rate: 1.0e-6")  # so it stays unsure
     folder = write_tiny_project(root / "made", kind, write_base(root / "base", kind))
     settings = (folder / "tunesmith.yaml").read_text(encoding="utf-8")
-    goal = f"system: Be kind., labels: [{', '.join(LABELS)}], unknown: hand_off, confidence: 0.999}}"
+    goal = f"system: Be kind., labels: [{', '.join(LABELS)}], unknown: hand_off, confidence: 1.0}}"
     settings = settings.replace("system: Be kind.}", goal) + "test: {resamples: 1000, raccoon: off}\n"
     (folder / "tunesmith.yaml").write_text(settings, encoding="utf-8")
     Project.open(folder).run()
