@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tunesmith.deployment import feedback, inbox
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
-from tunesmith.deployment.people import Mask, as_it_came
+from tunesmith.deployment.people import Mask, NobodyThere, as_it_came
 from tunesmith.deployment.state import State
 from tunesmith.example import Message, Source, make_example
 from tunesmith.products import GoalSheet
@@ -17,12 +17,12 @@ from tunesmith.project import Project
 from tunesmith.project_file import ProjectSettings
 
 
-def hand_offs_of(project: Project, state: State) -> HandOffQueue | None:
-    """The queue that `tunesmith inbox` works, None where it is off; what was kept long enough goes now."""
+def hand_offs_of(project: Project, state: State) -> HandOffQueue | NobodyThere:
+    """The queue that `tunesmith inbox` works; what was kept long enough goes now."""
     settings = project.settings
     own = settings.serve.hand_off
     if own == "off":
-        return None
+        return NobodyThere()
     state.change(lambda one: inbox.sweep(one, own, time.time()))
     return HandOffQueue(state, own, _mask(project, settings) if own.private == "mask" else as_it_came)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tunesmith.deployment.people import NobodyThere
+from tunesmith.deployment.exchange import Recorder
+from tunesmith.deployment.feedback import FeedbackBook
+from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
 from tunesmith.server.people_of import feedback_of, hand_offs_of
@@ -13,11 +15,11 @@ def open_site(project: Project) -> Site:
     """Raises InputError ``damaged_state`` or ``newer_state``."""
     state = open_state(project.store.root)
     people, feedback = hand_offs_of(project, state), feedback_of(project, state)
-    recorders = [one for one in (people, feedback) if one is not None]
+    recorders: list[Recorder] = [one for one in (people, feedback) if isinstance(one, HandOffQueue | FeedbackBook)]
     return Site(
         project.name,
         state,
-        people=people or NobodyThere(),
+        people=people,
         recorders=recorders,
         feedback=feedback,
     )
