@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunesmith.deployment.state import FILE, State, Tables
+from tunesmith.deployment.traffic import TRAFFIC
 
-TABLES: Sequence[Tables] = ()
+TABLES: Sequence[Tables] = (TRAFFIC,)
 
 
 def open_state(folder: Path) -> State:
