@@ -150,7 +150,9 @@ def _behind(
     chosen = [there[place] for place in order]
     texts = texts_of(state, [row["number"] for row, _ in chosen])
     return tuple(
-        Behind(row["id"], row["at"], f"{value:.4g}" if isinstance(value, float) else str(value), texts.get(row["number"]))
+        Behind(
+            row["id"], row["at"], f"{value:.4g}" if isinstance(value, float) else str(value), texts.get(row["number"])
+        )
         for row, value in chosen
     )
 
@@ -175,7 +177,9 @@ def texts_of(state: State, numbers: Sequence[int]) -> dict[int, str]:
     found: Mapping[int, str] = state.look(
         lambda connection: {
             row["number"]: row["prompt"]
-            for row in connection.execute(f"SELECT number, prompt FROM traffic_texts WHERE number IN ({marks})", numbers)
+            for row in connection.execute(
+                f"SELECT number, prompt FROM traffic_texts WHERE number IN ({marks})", numbers
+            )
         }
     )
     return {

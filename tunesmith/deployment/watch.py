@@ -21,6 +21,7 @@ from tunesmith.deployment.state import State
 MOST = 1_000_000
 _ROWS_AT_ONCE = 20_000
 QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+TIMES = ("first_token", "between", "total")
 Times = Mapping[str, float]
 
 
@@ -95,7 +96,14 @@ class _Sum:
     tokens_out: int = 0
     refused: int = 0
     seconds: float = 0.0
-    times: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ("first_token", "between", "total")})
+    times: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in TIMES})
+
+    def add(self, row: sqlite3.Row) -> None:
+        self.requests += row["requests"]
+        self.errors += row["requests"] if row["status"] >= 400 else 0
+        self.handed_off += row["handed_off"]
+        self.tokens_in += row["tokens_in"]
+        self.tokens_out += row["tokens_out"]
 
 
 def watch(state: State, since: float, until: float, price: Price | None = None) -> Watch:
@@ -106,48 +114,48 @@ def watch(state: State, since: float, until: float, price: Price | None = None) 
 def _watch(connection: sqlite3.Connection, since: float, until: float, price: Price) -> Watch:
     span = (since, until)
     counted = list(connection.execute(_COUNTS, span))
-    groups = {(row["version"], row["key"]): number for number, row in enumerate(counted)}
-    every = max(1, math.ceil(sum(row["requests"] for row in counted) / MOST))
-    sums = [_Sum(*(row[name] for name in ("requests", "errors", "handed_off", "tokens_in", "tokens_out"))) for row in counted]
+    sums: dict[tuple[str, str], _Sum] = {}
+    for row in counted:
+        if not row["shadow"]:
+            sums.setdefault((row["version"], row["key"]), _Sum()).add(row)
+    every = max(1, math.ceil(sum(one.requests for one in sums.values()) / MOST))
     for row in connection.execute(_REFUSED, span):
-        if (place := groups.get((row["version"], row["key"]))) is not None:
-            sums[place].refused = row["n"]
-    busy = _take_times(connection, span, groups, sums, every)
+        if (group := sums.get((row["version"], row["key"]))) is not None:
+            group.refused = row["n"]
+    busy = _take_times(connection, span, sums, every)
     versions: dict[str, list[_Sum]] = {}
     keys: dict[str, list[_Sum]] = {}
-    for (version, key), number in groups.items():
-        versions.setdefault(version, []).append(sums[number])
-        keys.setdefault(key, []).append(sums[number])
-    worked = sum(one.seconds for one in sums)
+    for (version, key), one in sums.items():
+        versions.setdefault(version, []).append(one)
+        keys.setdefault(key, []).append(one)
+    worked = sum(one.seconds for one in sums.values())
 
     def lines(found: Mapping[str, Sequence[_Sum]]) -> list[Line]:
         made = [_line(name, parts, price, busy, worked) for name, parts in found.items()]
         return sorted(made, key=lambda line: (-line.requests, line.name))
 
-    [shadow] = connection.execute(_SHADOW, span).fetchone()
     return Watch(
         since,
         until,
-        _line("all", sums, price, busy, worked),
+        _line("all", list(sums.values()), price, busy, worked),
         lines(versions),
         lines(keys),
-        [dict(row) for row in connection.execute(_ERRORS, span)],
+        _errors(counted),
         [dict(row) for row in connection.execute(_RULES, span)],
-        shadow,
+        sum(row["requests"] for row in counted if row["shadow"]),
         every,
         price.by,
     )
 
 
-_WHERE = "FROM traffic WHERE at >= ? AND at < ? AND shadow = 0"
+_WHERE = "FROM traffic WHERE at >= ? AND at < ?"
 _COUNTS = (
-    "SELECT version, key, COUNT(*) requests, SUM(status >= 400) errors, SUM(handed_off) handed_off, "
-    f"SUM(prompt_tokens) tokens_in, SUM(completion_tokens) tokens_out {_WHERE} GROUP BY version, key"
+    "SELECT version, key, shadow, status, COALESCE(error, '') code, COUNT(*) requests, SUM(handed_off) handed_off, "
+    "SUM(prompt_tokens) tokens_in, SUM(completion_tokens) tokens_out, MAX(at) latest "
+    f"{_WHERE} GROUP BY version, key, shadow, status, code"
 )
-_TIMES = f"SELECT version, key, at, waited, total, first_token, between_tokens, status {_WHERE} ORDER BY at"
-_ERRORS = (
-    "SELECT status, COALESCE(error, '') code, COUNT(*) requests, MAX(at) latest "
-    f"{_WHERE} AND status >= 400 GROUP BY status, code ORDER BY requests DESC, status, code"
+_TIMES = (
+    f"SELECT version, key, at, waited, total, first_token, between_tokens, status {_WHERE} AND shadow = 0 ORDER BY at"
 )
 _RULES = (
     "SELECT rule, did, place, COUNT(*) times FROM traffic_actions WHERE at >= ? AND at < ? "
@@ -157,29 +165,39 @@ _REFUSED = (
     "SELECT version, key, COUNT(DISTINCT number) n FROM traffic_actions WHERE at >= ? AND at < ? AND did = 'refuse' "
     "GROUP BY version, key"
 )
-_SHADOW = "SELECT COUNT(*) FROM traffic WHERE at >= ? AND at < ? AND shadow = 1"
+
+
+def _errors(counted: Sequence[sqlite3.Row]) -> list[dict[str, Any]]:
+    """How often each error came, the most frequent first, and when the last time."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in counted:
+        if row["status"] >= 400 and not row["shadow"]:
+            start = {"status": row["status"], "code": row["code"], "requests": 0, "latest": 0.0}
+            one = found.setdefault((row["status"], row["code"]), start)
+            one["requests"] += row["requests"]
+            one["latest"] = max(one["latest"], row["latest"])
+    return sorted(found.values(), key=lambda one: (-one["requests"], one["status"], one["code"]))
 
 
 def _take_times(
     connection: sqlite3.Connection,
     span: tuple[float, float],
-    groups: Mapping[tuple[str, str], int],
-    sums: Sequence[_Sum],
+    sums: Mapping[tuple[str, str], _Sum],
     every: int,
 ) -> float:
     """Sort the times into the sums; return the seconds in which this machine answered at least one request."""
     cursor = connection.execute(_TIMES, span)
     busy, free_from, number = 0.0, -math.inf, 0
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        taken: dict[int, dict[str, array[float]]] = {}
+        taken: dict[tuple[str, str], dict[str, array[float]]] = {}
         for version, key, at, waited, total, first, between, status in map(tuple, rows):
             number += 1
             begins, ends = max(at + waited, free_from), at + total
             if ends > begins:
                 busy += ends - begins
                 free_from = ends
-            group = groups.get((version, key))
-            if group is None:  # it came since the requests were counted
+            group = (version, key)
+            if group not in sums:  # it came since the requests were counted
                 continue
             sums[group].seconds += max(0.0, total - waited)
             if status >= 400 or number % every:
@@ -210,10 +228,7 @@ def _line(name: str, parts: Sequence[_Sum], price: Price, busy: float, worked: f
         cost = (total("tokens_in") + total("tokens_out")) / 1e6 * price.million_tokens
     elif price.hour is not None:
         cost = seconds / 3600 * price.hour
-    times = {
-        what: _quantiles([values for part in parts for values in part.times[what]])
-        for what in ("first_token", "between", "total")
-    }
+    times = {what: _quantiles([values for part in parts for values in part.times[what]]) for what in TIMES}
     counts = [total(what) for what in ("requests", "errors", "handed_off", "refused", "tokens_in", "tokens_out")]
     return Line(name, *counts, **times, seconds=seconds, cost=cost)
 

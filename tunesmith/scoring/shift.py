@@ -48,7 +48,9 @@ def of_numbers(new: FloatArray, reference: FloatArray) -> Shift:
     from scipy.stats import ks_2samp
 
     edges = np.unique(np.quantile(reference, np.arange(1, BINS) / BINS))
-    counts = [np.bincount(np.searchsorted(edges, one, side="left"), minlength=len(edges) + 1) for one in (new, reference)]
+    counts = [
+        np.bincount(np.searchsorted(edges, one, side="left"), minlength=len(edges) + 1) for one in (new, reference)
+    ]
     p = float(ks_2samp(new, reference, method="asymp").pvalue)
     return Shift(_index(counts[0], counts[1]), p, len(new), len(reference))
 

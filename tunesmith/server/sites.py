@@ -5,8 +5,11 @@ from __future__ import annotations
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
 from tunesmith.server.site import Site
+from tunesmith.server.watched import open_log
 
 
 def open_site(project: Project) -> Site:
-    """Raises InputError ``damaged_state`` or ``newer_state``."""
-    return Site(project.name, open_state(project.store.root))
+    """Raises InputError ``damaged_state`` or ``newer_state``, and ``missing_extra`` for what a setting asks for."""
+    state = open_state(project.store.root)
+    recorders, chores = open_log(project, state)
+    return Site(project.name, state, recorders=recorders, chores=chores)
