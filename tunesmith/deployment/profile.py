@@ -61,8 +61,8 @@ def make_profile(
     """The profile of these training inputs.
 
     ``answers`` are what the test found of the tuned model's answers, each a list or empty: ``label``, ``confidence``
-    and ``fits_schema``. ``vectors`` ``[inputs, dimensions]`` of the inputs: the centres are found on every other one, and
-    the distances measured on the rest, since rows lie nearer to centres that they made.
+    and ``fits_schema``. ``vectors`` ``[inputs, dimensions]`` of the inputs: the centres are found on every other one,
+    and the distances measured on the rest, since rows lie nearer to centres that they made.
     """
     languages = [found.code if (found := language_of(text)) else UNSURE for text in inputs]
     numbers: dict[str, list[float]] = {"characters": [float(len(text)) for text in inputs]}

@@ -27,8 +27,8 @@ TRAFFIC = Tables(
         "CREATE TABLE traffic_actions (number INTEGER NOT NULL, at REAL NOT NULL, version TEXT NOT NULL, "
         "key TEXT NOT NULL, rule TEXT NOT NULL, did TEXT NOT NULL, place TEXT NOT NULL)",
         "CREATE INDEX traffic_actions_at ON traffic_actions (at)",
-        "CREATE TABLE traffic_texts (number INTEGER PRIMARY KEY, at REAL NOT NULL, prompt TEXT NOT NULL, "
-        "answers TEXT NOT NULL)",
+        "CREATE TABLE traffic_texts (number INTEGER PRIMARY KEY, request TEXT NOT NULL, at REAL NOT NULL, "
+        "prompt TEXT NOT NULL, answers TEXT NOT NULL)",
         "CREATE INDEX traffic_texts_at ON traffic_texts (at)",
     ),
 )
@@ -109,7 +109,7 @@ def _insert(
     actions: Sequence[tuple[str, str, str]],
     kept: KeptText | None,
 ) -> int:
-    at, key, version = values[1], values[2], values[5]
+    id, at, key, version = values[0], values[1], values[2], values[5]
     if answered:
         number = connection.execute(f"{_INSERT}{_NTH})", (*values, version)).lastrowid
     else:
@@ -120,5 +120,7 @@ def _insert(
         [(number, at, version, key, *action) for action in actions],
     )
     if kept is not None:
-        connection.execute("INSERT INTO traffic_texts VALUES (?, ?, ?, ?)", (number, at, kept.prompt, kept.answers))
+        connection.execute(
+            "INSERT INTO traffic_texts VALUES (?, ?, ?, ?, ?)", (number, id, at, kept.prompt, kept.answers)
+        )
     return number

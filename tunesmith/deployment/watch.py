@@ -41,8 +41,8 @@ class Price:
 class Line:
     """The requests of one version, key, or all. ``refused``: those that a rule answered in the model's place.
 
-    ``first_token``, ``between`` (from one token to the next, the mean of each answer) and ``total`` have the median, p95
-    and p99 in seconds, of answered requests alone; empty without any. ``seconds``: of this machine's work, where
+    ``first_token``, ``between`` (from one token to the next, the mean of each answer) and ``total`` have the median,
+    p95 and p99 in seconds, of answered requests alone; empty without any. ``seconds``: of this machine's work, where
     requests that ran at once share it. ``cost``: None without a price.
     """
 
@@ -230,7 +230,7 @@ def _line(name: str, parts: Sequence[_Sum], price: Price, busy: float, worked: f
         cost = seconds / 3600 * price.hour
     times = {what: _quantiles([values for part in parts for values in part.times[what]]) for what in TIMES}
     counts = [total(what) for what in ("requests", "errors", "handed_off", "refused", "tokens_in", "tokens_out")]
-    return Line(name, *counts, **times, seconds=seconds, cost=cost)
+    return Line(name, *counts, times["first_token"], times["between"], times["total"], seconds, cost)
 
 
 def _quantiles(parts: Sequence[Any]) -> Times:

@@ -68,13 +68,13 @@ class Metrics:
     def media_type(self) -> str:
         from prometheus_client import CONTENT_TYPE_LATEST
 
-        return CONTENT_TYPE_LATEST
+        return str(CONTENT_TYPE_LATEST)
 
     def text(self) -> bytes:
         """The figures as Prometheus reads them."""
         from prometheus_client import generate_latest
 
-        return generate_latest(self._collected)
+        return bytes(generate_latest(self._collected))
 
     def refused(self, route: str, status: int, code: str) -> None:
         """Count a request that was refused before its key was known."""

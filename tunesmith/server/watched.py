@@ -73,5 +73,5 @@ def masker_of(project: Project) -> TextMasker:
     clean, goal = project.settings.clean.private, project.settings.goal
     if clean.names:
         require_names("serve.log.text")
-    stay = staying([*goal.labels, *clean.keep_names]) if clean.names else frozenset()
+    stay = staying([*(goal.labels or ()), *clean.keep_names]) if clean.names else frozenset()
     return TextMasker.of(clean.choices, clean.names, stay, tuple(clean.regions), project.settings.seed)
