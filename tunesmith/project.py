@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tunesmith.export.run import Exported, Tell
     from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
+    from tunesmith.inbox import Inbox
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
     from tunesmith.review import Review
@@ -247,6 +248,15 @@ class Project:
         from tunesmith.blind_review import blind_review
 
         return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+
+    def inbox(self, person: str | None = None) -> AbstractContextManager[Inbox]:
+        """The requests that a server handed to people, to be answered by ``person``, by default the login's name.
+
+        Raises InputError ``nothing_served`` where no server ever ran.
+        """
+        from tunesmith.inbox import opened
+
+        return opened(self, person)
 
     def ratings(self) -> Ratings:
         """What people said of answers, and the better answers that they wrote."""

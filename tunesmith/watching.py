@@ -178,7 +178,7 @@ def _fitting(texts: Sequence[str], goal: GoalSheet) -> list[bool]:
 
 
 def embedder(project: Project) -> Callable[[Sequence[str]], Vectors] | None:
-    """What finds the meaning of texts with the encoder of `clean`, on the thread that asks; None without the encoder."""
+    """What finds the meaning of texts with the encoder of `clean`, on the thread that asks; None without one here."""
     here = encoder.here(project)
     if here is None:
         return None

@@ -57,6 +57,7 @@ ONE_AREA = dict.fromkeys(
         "decide",
         "exporting",
         "forget",
+        "inbox",
         "review",
         "rounds",
         "setup_in_use",

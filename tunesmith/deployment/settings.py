@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tunesmith.deployment.log_settings import DriftSettings, LogSettings
+from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
 from tunesmith.settings import Settings
 
 
@@ -20,4 +23,12 @@ class ServeSettings(Settings):
         False,
         description="Whether each request is told as an OpenTelemetry span, without its texts (the extra `otel`); "
         "where to is said by the environment, as for any program: OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
+    hand_off: Literal["off"] | HandOffSettings = Field(
+        default_factory=HandOffSettings,  # type: ignore[arg-type]
+        description="Requests for a person are kept for `tunesmith inbox`; or `off`: the client alone is told.",
+    )
+    feedback: Literal["off"] | FeedbackSettings = Field(
+        default_factory=FeedbackSettings,  # type: ignore[arg-type]
+        description="What users say of answers is kept; or `off`.",
     )

@@ -118,7 +118,7 @@ class State:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what a client was told survives the machine's end too
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
+        connection.execute("PRAGMA secure_delete = ON")  # of what is removed no text stays in free pages
         return connection
 
     def _prepare(self, tables: Sequence[Tables]) -> None:

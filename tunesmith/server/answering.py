@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.answering.confidence import choices_of, sure_of
 from tunesmith.deployment.guard import Stopped
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.server.call import Call
@@ -53,8 +54,15 @@ class Answering:
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of the probabilities of the tokens written, the end token included, as in the test."""
-        return math.exp(self._nats / max(1, self._steps))
+        """How sure the model is, as in the test: of JSON whose schema lists values, the probability of all choices
+        together; else the geometric mean of the probabilities of the tokens written, the end token included."""
+        mean = math.exp(self._nats / max(1, self._steps))
+        fields = choices_of(self._served.version.goal)
+        if not fields:
+            return mean
+        tokens = [token.id for token in self.tokens]
+        nats = [token.log_probability for token in self.tokens]
+        return sure_of(fields, mean, self._served.codec.field_confidence(tokens, nats))
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """What may leave, token by token. The model is stopped where a rule or a stop of the client ends the answer."""

@@ -15,10 +15,11 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
-from tunesmith.server import chat, completions, labels
+from tunesmith.server import chat, completions, labels, people
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, State
 from tunesmith.server.metrics import Metrics
+from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
@@ -114,6 +115,17 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         """Turn texts into vectors by the tuned encoder."""
         call = request.scope[CALL]
         return _json(await labels.embed(take_labels(asked.model, call), asked, call))
+
+    @app.get("/v1/hand_offs/{ticket}")
+    async def hand_off(ticket: str, request: Request) -> Response:
+        """What became of a request that went to a person: waiting, answered or declined."""
+        told, headers = await people.hand_off(registry, ticket, request.scope[CALL])
+        return _json(told, headers=headers)
+
+    @app.post("/v1/feedback")
+    async def feedback(asked: FeedbackRequest, request: Request) -> Response:
+        """Say of an answer whether it was good, what is wrong with it, or what it should be."""
+        return _json(await people.take_feedback(registry, asked, request.scope[CALL]))
 
     return app
 

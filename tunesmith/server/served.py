@@ -20,6 +20,7 @@ from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchT
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
+from tunesmith.server.threshold import with_threshold
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
@@ -81,6 +82,9 @@ Served = ServedText | ServedLabels
 
 def serve_version(project: Project, site: Site, version: Version, wanted: Wanted) -> Served:
     """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
+    version, handed_off = with_threshold(project, version)
+    if handed_off is not None:
+        wanted.tell(f"{version.name}: {handed_off}")
     name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
     module = learner(name).serve
     setup = version.setup

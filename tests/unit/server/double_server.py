@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from tunesmith.deployment.feedback import FeedbackBook
+from tunesmith.deployment.inbox import HandOffQueue
+from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
+from tunesmith.deployment.tables import open_state
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
@@ -41,6 +46,11 @@ class Bytes:
 
     def text_of(self, tokens: Sequence[int]) -> str:
         return bytes(tokens).decode("utf-8", "replace")
+
+    def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
+        """As sure of each field as of its first byte."""
+        fields = json.loads(self.text_of(tokens))
+        return {name: math.exp(log_probabilities[0]) for name in fields}
 
     def piece(self, token: int) -> str:
         return bytes([token]).decode("utf-8", "replace")
@@ -106,11 +116,20 @@ def models(folder: Path, waiting: int) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
     labels = version("letters", "label", labels=("early", "late"))
     engine = Echo(folder)
-    site = Site("double")
+    site = open_double_site(folder)
     return [
         ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT, site),
         ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting), site),
     ]
+
+
+def open_double_site(folder: Path) -> Site:
+    """The people around the models. ``hand_off.json`` in the folder: settings of the hand-off."""
+    state = open_state(folder)
+    told = folder / "hand_off.json"
+    settings = HandOffSettings(**json.loads(told.read_text()) if told.exists() else {})
+    book = FeedbackBook(state, FeedbackSettings())
+    return Site("double", state, people=HandOffQueue(state, settings), recorders=[book], feedback=book)
 
 
 def main() -> None:
