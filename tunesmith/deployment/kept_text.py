@@ -72,7 +72,9 @@ class TextMasker:
         [names] = find_names([texts], self.names, self.stay) if self.names else [()]
         masker = self.masker.example(texts, names)
         shown = [Message.of(message.role, _masked(masker, message.text)) for message in prompt]
-        return KeptText(messages_to_json(shown), json.dumps([_masked(masker, answer) for answer in answers]))
+        return KeptText(
+            messages_to_json(shown), json.dumps([_masked(masker, answer) for answer in answers], ensure_ascii=False)
+        )
 
 
 def _masked(masker: ExampleMasker, text: str) -> str:

@@ -16,6 +16,7 @@ from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
 from tunesmith.deployment import forgetting
 from tunesmith.deployment.forgetting import Held
+from tunesmith.deployment.profile import FOLDER as PROFILES
 from tunesmith.deployment.state import FILE as STATE
 from tunesmith.errors import InputError
 from tunesmith.example_parquet import read_rows
@@ -148,6 +149,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
+    if (store.root / PROFILES).exists():  # figures of the training rows, the forgotten ones among them
+        removed.add(store.root / PROFILES)
     if (store.root / ANSWERS).exists():  # a cache: what models said, to the forgotten rows too
         removed.add(store.root / ANSWERS)
     return sorted(removed), rewritten, models
