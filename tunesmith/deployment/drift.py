@@ -1,9 +1,9 @@
 """Is what comes in still what the model was trained on: the last requests of a version against its training.
 
 A look is taken at each `STEP`-th answered request of a version, at the last ``window`` of them, whoever asks and
-however often. So the looks that share a request are ``window / STEP`` (each is corrected for so many), and with what is looked
-at in each (Holm's correction) the chance of a false alarm within one window is at most ``level``. A change that chance
-does not explain is an alarm where it is large as well: with enough requests any difference is no chance.
+however often. So the looks that share a request are ``window / STEP`` (each is corrected for so many), and with what is
+looked at in each (Holm's correction) the chance of a false alarm within one window is at most ``level``. A change that
+chance does not explain is an alarm where it is large as well: with enough requests any difference is no chance.
 """
 
 from __future__ import annotations
