@@ -47,8 +47,8 @@ def add(state: State, made: Any, version: str = "desk@0123") -> None:
         [last] = connection.execute("SELECT COALESCE(MAX(answered), 0) FROM traffic WHERE version = ?", (version,))
         connection.executemany(
             "INSERT INTO traffic (id, at, key, route, asked, version, stream, shadow, status, prompt_tokens, "
-            "completion_tokens, waited, total, handed_off, characters, confidence, label, fits_schema, answered) VALUES "
-            "(:id, 1.0, 'k', 'r', 'm', :version, 0, 0, 200, 1, 1, 0, 1, 0, :characters, :confidence, :label, "
+            "completion_tokens, waited, total, handed_off, characters, confidence, label, fits_schema, answered) "
+            "VALUES (:id, 1.0, 'k', 'r', 'm', :version, 0, 0, 200, 1, 1, 0, 1, 0, :characters, :confidence, :label, "
             ":fits_schema, :answered)",
             [one | {"version": version, "answered": last[0] + at} for at, one in enumerate(made, 1)],
         )

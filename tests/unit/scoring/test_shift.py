@@ -44,6 +44,14 @@ def test_rare_kinds_are_counted_together():
     assert (names, now.tolist(), then.tolist()) == (["a", REST], [90, 0], [50, 40])
 
 
+def test_the_test_for_numbers_is_that_of_scipy():
+    from scipy.stats import ks_2samp
+
+    random = np.random.default_rng(2)
+    now, before = random.normal(0.2, 1, 300), random.normal(0, 1, 700)
+    assert of_numbers(now, before).p == pytest.approx(ks_2samp(now, before, method="asymp").pvalue)
+
+
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=50), st.lists(st.integers(-5, 5), min_size=1, max_size=50))
 def test_any_numbers_have_an_index_and_a_p(now, before):
     found = of_numbers(np.array(now, np.float64), np.array(before, np.float64))
