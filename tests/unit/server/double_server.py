@@ -22,6 +22,7 @@ from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.kept_text import TextMasker
 from tunesmith.deployment.log_settings import LogSettings
+from tunesmith.deployment.people import as_it_came
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
 from tunesmith.deployment.retention import keep_expiring
 from tunesmith.deployment.state import State
@@ -30,6 +31,7 @@ from tunesmith.deployment.traces import Traces
 from tunesmith.deployment.traffic import Traffic
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
@@ -138,10 +140,15 @@ def open_double_site(folder: Path) -> Site:
     state = open_state(folder)
     told = folder / "hand_off.json"
     settings = HandOffSettings(**json.loads(told.read_text()) if told.exists() else {})
-    book = FeedbackBook(state, FeedbackSettings())
+    mask = _masked if (folder / "log.json").exists() else as_it_came
+    book = FeedbackBook(state, FeedbackSettings(), mask)
     recorders, chores = open_double_log(folder, state)
-    people = HandOffQueue(state, settings)
+    people = HandOffQueue(state, settings, mask)
     return Site("double", state, people=people, recorders=[*recorders, book], feedback=book, chores=chores)
+
+
+def _masked(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(Message.of(message.role, masked_text(message.text)) for message in messages)
 
 
 def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Callable[[], Awaitable[None]]]]:
