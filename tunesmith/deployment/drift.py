@@ -26,6 +26,8 @@ from tunesmith.scoring.shift import REST, Shift, grouped, of_kinds, of_numbers
 STEP = 100
 #: From this population stability index on a change is large.
 LARGE = 0.2
+#: Distances are looked for in the last so many windows.
+MEASURED_WITHIN = 100
 #: Rows that are shown behind an alarm.
 SHOWN = 10
 
@@ -90,6 +92,8 @@ def look(state: State, version: str, profile: Profile, settings: DriftSettings) 
     if not rows:
         return Drift(version, 0, None, (), f"a first look needs {STEP:,} answered requests")
     columns = {name: [(row, row[name]) for row in rows] for name in NAMES}
+    measured = state.look(lambda connection: _last_measured(connection, version, settings.window, rows[0]["answered"]))
+    columns["distance"] = [(row, row["distance"]) for row in measured]
     columns["language"] = [(row, row["language"] or UNSURE) for row in rows if row["characters"] is not None]
     tried = {}
     for name, pairs in columns.items():
@@ -110,13 +114,24 @@ def look(state: State, version: str, profile: Profile, settings: DriftSettings) 
     return Drift(version, len(rows), rows[0]["at"], tuple(found))
 
 
+_COLUMNS = "number, id, at, answered, characters, language, distance, label, confidence, fits_schema"
+
+
+def _last_measured(connection: sqlite3.Connection, version: str, window: int, until: int) -> list[sqlite3.Row]:
+    """The last requests whose distance is known: where many come, it is that of a part alone."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM traffic WHERE version = ? AND answered > ? AND answered <= ? AND distance IS NOT NULL "
+        "ORDER BY answered DESC LIMIT ?",
+        (version, until - MEASURED_WITHIN * window, until, window),
+    ).fetchall()
+
+
 def _last_rows(connection: sqlite3.Connection, version: str, window: int) -> list[sqlite3.Row]:
     """The requests of the last look, the latest first: those after it wait for the next."""
     counted = "FROM traffic WHERE version = ? AND answered IS NOT NULL"
     [count] = connection.execute(f"SELECT MAX(answered) {counted}", (version,)).fetchone()
-    names = "number, id, at, characters, language, distance, label, confidence, fits_schema"
     return connection.execute(
-        f"SELECT {names} {counted} AND answered <= ? ORDER BY answered DESC LIMIT ?",
+        f"SELECT {_COLUMNS} {counted} AND answered <= ? ORDER BY answered DESC LIMIT ?",
         (version, (count or 0) // STEP * STEP, window),
     ).fetchall()
 

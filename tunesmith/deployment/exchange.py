@@ -70,9 +70,9 @@ class Exchange:
         self.completion_tokens += 1
 
     def end(self, status: int, error: str | None = None) -> None:
-        """Note how it ended; the first word counts."""
+        """Note how it ended; the first word counts. A refusal that was noted before stays."""
         if self.total is None:
-            self.status, self.error, self.total = status, error, time.monotonic() - self.began
+            self.status, self.error, self.total = status, error or self.error, time.monotonic() - self.began
 
 
 class Recorder(Protocol):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.private_rows import rows as private_rows
+from tunesmith.deployment import forgetting
 from tunesmith.deployment.candidates import candidates
 from tunesmith.deployment.exchange import Action, Exchange
 from tunesmith.deployment.kept_text import LONGEST, TextMasker, input_of
@@ -25,6 +26,8 @@ from tunesmith.deployment.traffic import Traffic
 from tunesmith.example import Message, make_example
 from tunesmith.example import Source as Place
 from tunesmith.privacy.mask import masked_text
+from tunesmith.similarity.normal_form import normalise
+from tunesmith.stages.improve.pool import Pool, PoolRow, with_requests
 
 MASKER = TextMasker.of({}, frozenset())
 
@@ -190,3 +193,26 @@ def test_requests_that_were_not_answered_count_for_no_look_at_drift(tmp_path: Pa
     one.status = failed
     record(Traffic(state), one, exchange("there"))
     assert [row["answered"] for row in rows_of(state, "traffic")].count(None) == 1
+
+
+def test_a_kept_text_can_be_found_and_forgotten_to_the_last_byte(tmp_path: Path):
+    state = open_state(tmp_path)
+    one, other = exchange("Ich heiße Zoë Müllerova, wo ist mein Zelt?", "Liebe Zoë, unterwegs."), exchange("another")
+    record(Traffic(state, MASKER), one, other)
+    found = {held.texts[-2]: held for held in forgetting.held(tmp_path)}
+    assert set(found) == {one.id, other.id}
+    assert found[one.id].asked == "Ich heiße Zoë Müllerova, wo ist mein Zelt?"
+    assert any("Liebe Zoë" in text for text in found[one.id].texts)
+    forgetting.remove(tmp_path, [found[one.id].id])
+    stored = bytes_of(state)  # the server runs on
+    assert "Müllerova".encode() not in stored
+    assert b"another" in stored
+    assert len(rows_of(state, "traffic")) == 2  # the figures stay
+
+
+def test_requests_join_the_pool_where_the_data_does_not_have_them():
+    files = Pool([PoolRow("From a file", "pool.txt", 1)])
+    asked = [{"id": "req-1", "text": text} for text in ("from a  FILE", "Known", "", "New", "new")]
+    found = with_requests(files, asked, {normalise("known")})
+    assert [(row.text, row.uri) for row in found.rows] == [("From a file", "pool.txt"), ("New", "traffic/req-1")]
+    assert found.known == 3
