@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -46,7 +46,7 @@ def _head(name: str, watch: Watch, hours: float) -> Text:
 
 
 def _counts(what: str, lines: Sequence[Line], watch: Watch) -> Table:
-    headers = [what, "requests", "errors", "handed off", "refused by rules", "tokens in", "tokens out", "busy"]
+    headers = [what, "requests", "errors", "handed off", "refused", "tokens in", "tokens out", "busy"]
     if watch.priced_by:
         headers += ["cost", "per 1,000"]
     rows = []
@@ -54,7 +54,7 @@ def _counts(what: str, lines: Sequence[Line], watch: Watch) -> Table:
         counts = (line.requests, line.errors, line.handed_off, line.refused, line.tokens_in, line.tokens_out)
         row = [line.name or "(no model)", *(f"{count:,}" for count in counts), _seconds(line.seconds)]
         if line.cost is not None and line.per_thousand is not None:
-            row += [f"{line.cost:,.4g}", f"{line.per_thousand:,.4g}"]
+            row += [f"{line.cost:,.4f}", f"{line.per_thousand:,.4f}"]
         rows.append(row)
     return _table(headers, rows, tuple(range(1, len(headers))))
 
@@ -158,7 +158,8 @@ def _gap() -> Text:
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if number in right else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if number in right else "left"
+        table.add_column(Text(header), justify=justify, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
     return table

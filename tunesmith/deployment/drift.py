@@ -161,9 +161,14 @@ def _behind(
 ) -> tuple[Behind, ...]:
     """The requests that lie furthest out, or are of the kinds that have grown most."""
     weight = _weights(name, [value for _, value in there], usual, profile)
-    order = sorted(range(len(there)), key=lambda place: (-weight[place], -there[place][0]["number"]))[:SHOWN]
-    chosen = [there[place] for place in order]
-    texts = texts_of(state, [row["number"] for row, _ in chosen])
+    order = sorted(range(len(there)), key=lambda place: (-weight[place], -there[place][0]["number"]))[: 10 * SHOWN]
+    texts = texts_of(state, [there[place][0]["number"] for place in order])
+    chosen, said = [], set()
+    for row, value in (there[place] for place in order):
+        text = texts.get(row["number"])
+        if len(chosen) < SHOWN and (text is None or text not in said):  # one text that came often is shown once
+            said.add(text)
+            chosen.append((row, value))
     return tuple(
         Behind(
             row["id"], row["at"], f"{value:.4g}" if isinstance(value, float) else str(value), texts.get(row["number"])

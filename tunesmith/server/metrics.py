@@ -30,8 +30,9 @@ class Metrics:
     """What is counted as requests end, and what is looked up when the figures are asked for."""
 
     def __init__(self, registry: Registry) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+        disable_created_metrics()  # a series more for each, that no vLLM dashboard asks for
         self._registry = registry
         self._collected = CollectorRegistry()
         self._versions: dict[tuple[str, str], None] = {}
