@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith import InputError, Project
-from tunesmith.accept import states, take_labels
+from tunesmith.accept import read_labels, states, take_labels
 from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
@@ -30,16 +30,22 @@ collect:  # mine
 ITEMS = (
     ProposedItem("relabel", "relabel", "Relabel 2 rows", ("why",), None, "not known", 2),
     ProposedItem("remove-far", "remove", "Remove 1 row", rows=1),
-    ProposedItem("add", "add", "Add 1 row", rows=1),
+    ProposedItem("add", "add", "Add 2 rows", rows=2),
     ProposedItem("label", "label", "Label 2 rows", rows=2),
     ProposedItem("collect-a-b", "collect", "Collect more"),
     ProposedItem("epochs", "settings", "Train longer", setting=("train.epochs", 4.5)),
+)
+TURNS = json.dumps(
+    [{"role": role, "content": text} for role, text in (("user", "hi"), ("assistant", "yes?"), ("user", "seven"))]
 )
 ROWS = (
     ProposedRow("relabel", "r1", "one", "a", "b", "it looks wrong", "rows.csv:1"),
     ProposedRow("relabel", "r2", "two", "b", "a", "it looks wrong", "rows.csv:2"),
     ProposedRow("remove-far", "r3", "three", "b", "", "like no other", "rows.csv:3"),
     ProposedRow("add", "n1", "four", "", "a", "a person's answer", "reviews"),
+    ProposedRow(
+        "add", "n2", "user: hi\nassistant: yes?\nuser: seven", "", "b", "a person's answer", "inbox 3f2a", TURNS
+    ),
     ProposedRow("label", "p1", "five", "a", "", "unsure", "pool.txt:1"),
     ProposedRow("label", "p2", "six", "b", "", "unsure", "pool.txt:2"),
 )
@@ -79,8 +85,9 @@ def test_all_that_can_be_is_accepted_once(project: Project) -> None:
     assert after["decisions"] == {"r1": ("edit", "b"), "r2": ("edit", "a"), "r3": ("drop", None)}
     assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert after["epochs"] == 4.5
-    lines = after["files"]["round-1.jsonl"].splitlines()
-    assert [json.loads(line)["messages"][1]["content"] for line in lines] == ["a"]
+    alone, talk = (json.loads(line)["messages"] for line in after["files"]["round-1.jsonl"].splitlines())
+    assert [message["content"] for message in alone] == ["four", "a"]
+    assert [message["content"] for message in talk] == ["hi", "yes?", "seven", "b"]
     assert "# mine" in project.file.read_text(encoding="utf-8")
     again = project.accept(["all"])
     assert again.done == []
@@ -98,6 +105,20 @@ def test_parts_are_accepted_and_rejected_by_themselves(project: Project) -> None
     assert project.decisions().rows["r1"] == Decision("edit", "b", "relabel")
     assert not list((project.root / "improve").glob("to-label*"))
     assert project.undo(["relabel"]) == (["r2", "r1"], [])
+
+
+def test_missing_cases_can_be_rejected_alone_and_with_all(project: Project) -> None:
+    assert project.reject(["collect-a-b"]) == ["collect-a-b"]
+    assert project.reject() == [item.id for item in ITEMS if item.id != "collect-a-b"]
+    assert set(states(project, project.product("improve")).values()) == {"rejected"}
+    assert project.accept().done == []
+
+
+@pytest.mark.parametrize(("word", "code"), [("relabel/r1", "no_part_to_reject"), ("relabel/r9", "no_such_item")])
+def test_a_row_of_an_item_is_not_rejected_and_nothing_is(project: Project, word: str, code: str) -> None:
+    with pytest.raises(InputError, match=code):
+        project.reject(["add", word])
+    assert set(states(project, project.product("improve")).values()) == {"open"}
 
 
 @pytest.mark.parametrize("word", ["nothing", "relabel/r9", "collect-a-b"])
@@ -142,7 +163,7 @@ def test_a_kill_at_any_step_is_made_good_by_accepting_again(project: Project, st
     assert len(after["decisions"]) == 3
     assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert {name: len(text.splitlines()) for name, text in after["files"].items()} == {
-        "round-1.jsonl": 1,
+        "round-1.jsonl": 2,
         "to-label-1.jsonl": 2,
     }
     assert after["epochs"] == 4.5
@@ -171,6 +192,23 @@ def test_only_rows_with_an_answer_are_learned_from(project: Project) -> None:
     with pytest.raises(InputError) as fault:
         take_labels(project)
     assert [one.where for one in fault.value.faults] == [f"improve/to-label-1.jsonl:{line}" for line in (2, 3)]  # type: ignore[attr-defined]
+
+
+def test_rows_with_other_ends_of_lines_than_a_line_feed_are_one_line(project: Project) -> None:
+    """JSON writes U+2028 and U+0085 as they are."""
+    project.accept(["label"])
+    path = project.root / "improve" / "to-label-1.jsonl"
+    odd = "one\u2028two\x85three\x0bfour"
+    lines = [{"input": odd, "answer": "b\u2029"}, {"input": "six", "answer": ""}]
+    path.write_text(
+        "".join(json.dumps(line, ensure_ascii=False) + "\r\n" for line in lines), encoding="utf-8", newline=""
+    )
+    assert read_labels(path) == lines
+    assert take_labels(project) == 1
+    assert project.accept(["label"]).already
+    (project.store.root / ACCEPTED).unlink()
+    project.accept(["label"])
+    assert [line["input"] for line in read_labels(path)] == [odd, "six", "five"]
 
 
 def test_labels_of_a_round_that_was_left_wait_until_they_are_accepted_again(project: Project) -> None:

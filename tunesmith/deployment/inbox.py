@@ -22,7 +22,10 @@ SWEEP_SECONDS = 600.0
 
 @dataclass
 class HandOffQueue:
-    """Keeps requests in the state of their project. ``mask`` replaces private data in their texts."""
+    """Keeps requests in the state of their project. ``mask`` replaces private data in their texts.
+
+    It is a recorder too, so that retention is kept where nothing is handed off.
+    """
 
     state: State
     settings: HandOffSettings
@@ -39,6 +42,11 @@ class HandOffQueue:
         ticket = await asyncio.to_thread(self._ticket, exchange, reason)
         return ticket.ticket if await self.state.write(lambda one: self._keep(one, ticket)) else None
 
+    async def record(self, exchange: Exchange) -> None:
+        """Look now and then for what was kept long enough; of the request itself nothing is kept here."""
+        if self.clock() - self._swept > SWEEP_SECONDS:
+            await self.state.write(self._sweep)
+
     async def tell(self, ticket: str, key: str) -> Ticket | None:
         found = await self.state.read(lambda one: tickets.find(one, ticket))
         mine = [one for one in found if one.ticket == ticket and one.key == key and not self._is_over(one)]
@@ -53,9 +61,12 @@ class HandOffQueue:
 
     def _keep(self, connection: sqlite3.Connection, ticket: Ticket) -> bool:
         if self.clock() - self._swept > SWEEP_SECONDS:
-            self._swept = self.clock()
-            sweep(connection, self.settings, self.clock())
+            self._sweep(connection)
         return tickets.insert(connection, ticket, self.settings.most)
+
+    def _sweep(self, connection: sqlite3.Connection) -> None:
+        self._swept = self.clock()
+        sweep(connection, self.settings, self._swept)
 
     def _ticket(self, exchange: Exchange, reason: str) -> Ticket:
         answers = [Message.of("assistant", answer) for answer in exchange.answers[-1:]]

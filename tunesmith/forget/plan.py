@@ -24,6 +24,7 @@ from tunesmith.forget import log
 from tunesmith.forget.carry_out import Intent, begin, carry_out, decided_in, finish, kept_decisions
 from tunesmith.forget.find import Rows, Wanted, find_rows, ids_in
 from tunesmith.ratings import Said
+from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
 from tunesmith.similarity.normal_form import normalise
 from tunesmith.tombstones import FOLDER, Tombstones
 
@@ -149,10 +150,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
-    if (store.root / PROFILES).exists():  # figures of the training rows, the forgotten ones among them
-        removed.add(store.root / PROFILES)
-    if (store.root / ANSWERS).exists():  # a cache: what models said, to the forgotten rows too
-        removed.add(store.root / ANSWERS)
+    # Caches: what models said, to the forgotten rows too; the documents' text, where a row may stand; figures of rows.
+    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE, PROFILES) if (store.root / cache).exists())
     return sorted(removed), rewritten, models
 
 

@@ -12,7 +12,7 @@ from tunesmith.artifact import hash_of, sha256_of
 from tunesmith.deployment.candidates import candidates
 from tunesmith.deployment.state import FILE
 from tunesmith.deployment.tables import open_state
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, raise_all
 from tunesmith.pipeline.served_answers import served_answers
 
 if TYPE_CHECKING:
@@ -24,14 +24,9 @@ ROUNDS = "improve/round-"
 
 
 def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
-    """Hashes of the pool's files and of the corrections. Raises InputError ``no_pool`` for a file that is not there."""
-    files = []
-    for name in settings.improve.pool:
-        path = project.root / name
-        if not path.is_file():
-            fix = "name files of inputs without answers, relative to the project"
-            raise InputError("no_pool", f"the pool {name} is not there", "improve.pool", fix)
-        files.append({"path": name, "sha256": sha256_of(path)})
+    """Hashes of the pool's files and of the corrections. Raises InputError ``no_pool`` as `check` does."""
+    check(project, settings)
+    files = [{"path": name, "sha256": sha256_of(project.root / name)} for name in settings.improve.pool]
     corrected = corrections(project)
     asked = requests(project, settings)
     return {
@@ -51,6 +46,13 @@ def requests(project: Project, settings: ProjectSettings) -> list[dict[str, str]
         return [{"id": one.id, "text": one.text} for one in candidates(state, settings.improve.traffic)]
     finally:
         state.close()
+
+
+def check(project: Project, settings: ProjectSettings) -> None:
+    """Look whether the pool's files are there. Raises InputError ``no_pool`` with every one that is not."""
+    fix = "name files of inputs without answers, relative to the project"
+    gone = [name for name in settings.improve.pool if not (project.root / name).is_file()]
+    raise_all([InputError("no_pool", f"the pool {name} is not there", "improve.pool", fix) for name in gone])
 
 
 def corrections(project: Project) -> list[dict[str, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from tunesmith.deployment.exchange import Exchange
+from tunesmith.errors import TunesmithError
 from tunesmith.server.call import Call
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.served import Served
@@ -13,6 +15,8 @@ from tunesmith.server.served import Served
 LOW_CONFIDENCE = "low_confidence"
 #: Seconds after which a client may try again where too many requests wait for a person.
 RETRY_SECONDS = 60.0
+
+log = logging.getLogger("tunesmith.server")
 
 
 async def conclude(
@@ -45,10 +49,15 @@ async def conclude(
 async def hand_off(served: Served, exchange: Exchange, reason: str) -> str | None:
     """Have a person take it, and return the ticket.
 
-    Raises Refusal ``inbox_full`` where the client would be told of a person, and so many requests wait already.
+    Where it cannot be kept (a full disk), there is none. Raises Refusal ``inbox_full`` where the client would be
+    promised a person then, or so many requests wait already.
     """
     people = served.site.people
-    ticket = await people.take(exchange, reason)
+    try:
+        ticket = await people.take(exchange, reason)
+    except TunesmithError as error:
+        log.error("%s: it cannot be kept for a person: %s", exchange.id, error.code)
+        ticket = None
     if ticket is None and people.reply is not None:
         raise Refusal(503, "inbox_full", "too many requests wait for a person", retry_after=RETRY_SECONDS)
     return ticket

@@ -90,9 +90,6 @@ async def take_feedback(registry: Registry, asked: FeedbackRequest, call: Call) 
     """
     if asked.thumb is None and not (asked.comment or "").strip() and not (asked.correction or "").strip():
         raise Refusal(400, "nothing_said", "send a thumb, a comment or a correction")
-    for name in ("comment", "id", "correction"):
-        if any("\ud800" <= character <= "\udfff" for character in getattr(asked, name) or ""):
-            raise Refusal(400, "not_utf8", f"the {name} holds half a surrogate pair", param=name)
     site, answered = await _answered(registry, asked.request, call)
     messages = () if asked.messages is None else prompt_of(asked.messages)
     said = Said(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tunesmith.deployment import feedback, inbox
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
-from tunesmith.deployment.people import HandOffs, Mask, NobodyThere, as_it_came
+from tunesmith.deployment.people import Mask, NobodyThere, as_it_came
 from tunesmith.deployment.state import State
 from tunesmith.example import Message, Source, make_example
 from tunesmith.products import GoalSheet
@@ -17,7 +17,7 @@ from tunesmith.project import Project
 from tunesmith.project_file import ProjectSettings
 
 
-def hand_offs_of(project: Project, state: State) -> HandOffs:
+def hand_offs_of(project: Project, state: State) -> HandOffQueue | NobodyThere:
     """The queue that `tunesmith inbox` works; what was kept long enough goes now."""
     settings = project.settings
     own = settings.serve.hand_off

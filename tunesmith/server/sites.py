@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tunesmith.deployment.exchange import Recorder
+from tunesmith.deployment.feedback import FeedbackBook
+from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
 from tunesmith.server.people_of import feedback_of, hand_offs_of
@@ -12,13 +15,14 @@ from tunesmith.server.watched import open_log
 def open_site(project: Project) -> Site:
     """Raises InputError ``damaged_state`` or ``newer_state``, and ``missing_extra`` for what a setting asks for."""
     state = open_state(project.store.root)
-    feedback = feedback_of(project, state)
-    recorders, chores = open_log(project, state)
+    people, feedback = hand_offs_of(project, state), feedback_of(project, state)
+    logs, chores = open_log(project, state)
+    own: list[Recorder] = [one for one in (people, feedback) if isinstance(one, HandOffQueue | FeedbackBook)]
     return Site(
         project.name,
         state,
-        people=hand_offs_of(project, state),
-        recorders=[*recorders, *([feedback] if feedback else [])],
+        people=people,
+        recorders=[*logs, *own],
         feedback=feedback,
         chores=chores,
     )

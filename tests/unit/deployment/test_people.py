@@ -183,6 +183,10 @@ def test_what_was_kept_long_enough_is_gone_for_the_client_at_once_and_from_the_f
     state.change(lambda one: tickets.settle(one, new, "answered", "x", claim, example=True))
     assert state.change(lambda one: inbox.sweep(one, queue.settings, 16.1 * DAY)) == 0
     assert state.change(lambda one: inbox.sweep(one, queue.settings, 16.3 * DAY)) == 1
+    take(queue, arrived_at=16.3 * DAY)
+    now[0] = 40 * DAY
+    asyncio.run(queue.record(exchange("req-answered")))  # any request looks for what is over
+    assert waiting(state) == []
     forgetting.remove(tmp_path, ["hand_offs none"])  # empties the log
     assert b"very secret" not in (tmp_path / FILE).read_bytes()
 

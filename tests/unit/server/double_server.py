@@ -126,7 +126,9 @@ def version(name: str, output: str, **goal: object) -> Version:
 
 def models(folder: Path, waiting: int) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
-    labels = version("letters", "label", labels=("early", "late"))
+    # with "m" in the midst of the letters it is unsure, where the folder has settings of the hand-off
+    unknown = "hand_off" if (folder / "hand_off.json").exists() else "answer"
+    labels = version("letters", "label", labels=("early", "late"), unknown=unknown, confidence=0.6)
     engine = Echo(folder)
     site = open_double_site(folder)
     return [
