@@ -36,6 +36,7 @@ NAMES = (
     "forecast",
     "parity",
     "serving",
+    "recording",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

@@ -80,8 +80,9 @@ def _settings(project: Project, rows: int | None) -> Any:
     return settings if rows is None else settings.model_copy(update={"rows": rows})
 
 
-def made_with(project: Project) -> dict[str, Any]:
-    """The trained model, and what it was trained with: never the parts of a later split, which may hold its own rows.
+def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]:
+    """A trained model, the last one by default, and what it was trained with: never the parts of a later split, which
+    may hold its own rows.
 
     Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
     """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
+    from tunesmith.deployment.drift import Drift
+    from tunesmith.deployment.watch import Watch
     from tunesmith.export.reference import Tell
     from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
@@ -454,6 +456,21 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
+
+    def watch(self, hours: float = 24.0) -> Watch:
+        """The traffic of the served model in the last hours. Raises InputError ``nothing_served``."""
+        from tunesmith.watching import watch
+
+        return watch(self, hours)
+
+    def drift(self) -> list[Drift]:
+        """The last requests of each version held against its training, the version that answered last first.
+
+        Raises InputError ``nothing_served``.
+        """
+        from tunesmith.watching import drift
+
+        return drift(self)
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""

@@ -63,6 +63,7 @@ ONE_AREA = dict.fromkeys(
         "setup_in_use",
         "shown_batch",
         "trials",
+        "watching",
     ),
     "project",
 )

@@ -16,6 +16,7 @@ from tunesmith.example import messages_from_json
 HOLDERS = {
     "hand_offs": ("ticket", ("ticket", "request", "prompt", "answer", "reply", "person", "key")),
     "feedback": ("id", ("request", "prompt", "comment", "correction", "client_id", "key")),
+    "traffic_texts": ("number", ("request", "prompt", "answers")),
 }
 
 

@@ -88,6 +88,20 @@ class State:
         """As `look`, from an event loop."""
         return await asyncio.to_thread(self.look, work)
 
+    def wipe(self) -> bool:
+        """Take the bytes of what was deleted out of the write-ahead log too; whether all of them are.
+
+        It waits for who reads and writes meanwhile, at most as long as a change does.
+        """
+        connection = self._connect()
+        try:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _told(error, self.path) from error
+        finally:
+            connection.close()
+        return not busy
+
     def close(self) -> None:
         """Commit what waits, and let the file go."""
         if self._closed:

@@ -8,8 +8,9 @@ from pathlib import Path
 from tunesmith.deployment.feedback import FEEDBACK
 from tunesmith.deployment.state import FILE, State, Tables
 from tunesmith.deployment.tickets import TICKETS
+from tunesmith.deployment.traffic import TRAFFIC
 
-TABLES: Sequence[Tables] = (TICKETS, FEEDBACK)
+TABLES: Sequence[Tables] = (TICKETS, FEEDBACK, TRAFFIC)
 
 
 def open_state(folder: Path) -> State:

@@ -16,6 +16,7 @@ from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
 from tunesmith.deployment import forgetting
 from tunesmith.deployment.forgetting import Held
+from tunesmith.deployment.profile import FOLDER as PROFILES
 from tunesmith.deployment.state import FILE as STATE
 from tunesmith.errors import InputError
 from tunesmith.example_parquet import read_rows
@@ -149,8 +150,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
-    # Caches: what models said, to the forgotten rows too; and the documents' text, where a row may stand.
-    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE) if (store.root / cache).exists())
+    # Caches: what models said, to the forgotten rows too; the documents' text, where a row may stand; figures of rows.
+    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE, PROFILES) if (store.root / cache).exists())
     return sorted(removed), rewritten, models
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import ratings
 from tunesmith.artifact import hash_of, sha256_of
+from tunesmith.deployment.candidates import candidates
+from tunesmith.deployment.state import FILE
+from tunesmith.deployment.tables import open_state
 from tunesmith.errors import InputError, raise_all
 from tunesmith.pipeline.served_answers import served_answers
 
@@ -25,7 +28,24 @@ def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
     check(project, settings)
     files = [{"path": name, "sha256": sha256_of(project.root / name)} for name in settings.improve.pool]
     corrected = corrections(project)
-    return {"files": files, **({"corrections": hash_of(corrected)} if corrected else {})}
+    asked = requests(project, settings)
+    return {
+        "files": files,
+        **({"corrections": hash_of(corrected)} if corrected else {}),
+        **({"requests": hash_of(asked)} if asked else {}),
+    }
+
+
+def requests(project: Project, settings: ProjectSettings) -> list[dict[str, str]]:
+    """The requests of the served model that are least like the training data: their ids and texts, where they are
+    kept."""
+    if not settings.improve.traffic or not (project.store.root / FILE).exists():
+        return []
+    state = open_state(project.store.root)
+    try:
+        return [{"id": one.id, "text": one.text} for one in candidates(state, settings.improve.traffic)]
+    finally:
+        state.close()
 
 
 def check(project: Project, settings: ProjectSettings) -> None:

@@ -18,6 +18,7 @@ from tunesmith.errors import TunesmithError
 from tunesmith.server import chat, completions, labels, people
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, State
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
@@ -29,7 +30,7 @@ from tunesmith.version import __version__
 READY_SECONDS = 10.0
 
 
-def build_app(registry: Registry, state: State) -> FastAPI:
+def build_app(registry: Registry, state: State, metrics: Metrics | None = None) -> FastAPI:
     """The routes over the models. Every route but /health is behind the door's key."""
     app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
     app.add_exception_handler(Refusal, _refused)
@@ -58,6 +59,12 @@ def build_app(registry: Registry, state: State) -> FastAPI:
             down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
             raise Refusal(503, "not_ready", f"no answer comes from {down}", retry_after=2)
         return {"status": "ready", "models": [one.version.full_name for one in served]}
+
+    @app.get("/metrics")
+    async def figures() -> Response:
+        """Prometheus' figures of this process; behind a key as all the rest."""
+        shown = metrics or Metrics(registry)
+        return Response(shown.text(), media_type=shown.media_type)
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:

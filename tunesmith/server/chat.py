@@ -135,6 +135,8 @@ def note(call: Call, answer: Answering) -> None:
     """Keep what was answered for those who look at what came of the request."""
     call.exchange.answers.append(answer.text)
     call.exchange.finish_reason = call.exchange.finish_reason or answer.finish_reason
+    if call.exchange.fits_schema is not False:  # of several answers all must fit
+        call.exchange.fits_schema = answer.fits_schema
 
 
 def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> dict[str, Any] | None:

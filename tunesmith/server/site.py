@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tunesmith.deployment.exchange import Exchange, Recorder
@@ -16,13 +16,14 @@ from tunesmith.deployment.state import State
 @dataclass(frozen=True)
 class Site:
     """``name``: the project's. ``state`` is None in a server that keeps nothing (in tests), ``feedback`` where nothing
-    can be said of answers."""
+    can be said of answers. ``chores`` are done while the server runs, and cancelled at its end."""
 
     name: str
     state: State | None = None
     guard: Guard = field(default_factory=NoGuard)
     people: HandOffs = field(default_factory=NobodyThere)
     recorders: Sequence[Recorder] = ()
+    chores: Sequence[Callable[[], Awaitable[None]]] = ()
     feedback: FeedbackBook | None = None
 
     async def record(self, exchange: Exchange) -> None:

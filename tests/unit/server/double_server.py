@@ -1,8 +1,8 @@
 """The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER`.
 
 The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
-bytes until there is a file `go` in the folder, and with "fail", it breaks down there. The classifier looks at the
-first letter.
+bytes until there is a file `go` in the folder, and with "fail", it breaks down there, with what it was asked in the
+error's words. The classifier looks at the first letter.
 """
 
 from __future__ import annotations
@@ -11,15 +11,27 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from tunesmith.deployment.exchange import Recorder
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
+from tunesmith.deployment.kept_text import TextMasker
+from tunesmith.deployment.log_settings import LogSettings
+from tunesmith.deployment.people import as_it_came
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
+from tunesmith.deployment.retention import keep_expiring
+from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import open_state
+from tunesmith.deployment.traces import Traces
+from tunesmith.deployment.traffic import Traffic
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
@@ -75,7 +87,7 @@ class Echo:
                 while holds and number == 4 and not self._go.exists():
                     await asyncio.sleep(0.02)
                 if fails and number == 4:
-                    raise RuntimeError("a secret of the server's")
+                    raise RuntimeError(f"a secret of the server's, and the client's: {bytes(prompt).decode()}")
                 yield WrittenToken(byte, -0.1, tuple((byte, -0.1) for _ in range(min(1, sampling.top))))
             if len(prompt) < sampling.max_tokens:
                 yield WrittenToken(END, -0.1, is_end=True)
@@ -130,8 +142,33 @@ def open_double_site(folder: Path) -> Site:
     state = open_state(folder)
     told = folder / "hand_off.json"
     settings = HandOffSettings(**json.loads(told.read_text()) if told.exists() else {})
-    book = FeedbackBook(state, FeedbackSettings())
-    return Site("double", state, people=HandOffQueue(state, settings), recorders=[book], feedback=book)
+    mask = _masked if (folder / "log.json").exists() else as_it_came
+    book = FeedbackBook(state, FeedbackSettings(), mask)
+    recorders, chores = open_double_log(folder, state)
+    people = HandOffQueue(state, settings, mask)
+    return Site("double", state, people=people, recorders=[*recorders, book], feedback=book, chores=chores)
+
+
+def _masked(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(Message.of(message.role, masked_text(message.text)) for message in messages)
+
+
+def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Callable[[], Awaitable[None]]]]:
+    """The log, where the folder has ``log.json`` with its settings; then spans are written to ``spans.jsonl`` too."""
+    told = folder / "log.json"
+    if not told.exists():
+        return [], []
+    settings = LogSettings(**json.loads(told.read_text()))
+    log = Traffic(state, TextMasker.of({}, frozenset()) if settings.text else None)
+
+    provider = TracerProvider()
+    spans = (folder / "spans.jsonl").open("a")
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
+
+    async def expire() -> None:
+        await keep_expiring(state, settings)
+
+    return [log, Traces(provider.get_tracer("tunesmith"))], [expire]
 
 
 def main() -> None:
