@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
 from tunesmith.server import chat, completions, labels
+from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, State
 from tunesmith.server.refusal import Refusal, refusal_of
@@ -49,9 +50,10 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         return {"status": "draining" if state.draining else "ok"}
 
     @app.get("/ready")
-    async def ready() -> dict[str, Any]:
-        """Whether every model answers: found out by letting it answer."""
-        served = registry.served
+    async def ready(request: Request) -> dict[str, Any]:
+        """Whether every model that the key may ask answers: found out by letting it answer."""
+        key = request.scope[CALL].key
+        served = [one for one in registry.served if may_use(key, one.version.full_name)]
         works = await asyncio.gather(*(_works(one) for one in served))
         if not all(works):
             down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
@@ -59,14 +61,16 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         return {"status": "ready", "models": [one.version.full_name for one in served]}
 
     @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
-        """The models, by their names and by name and version."""
-        return {"object": "list", "data": list(itertools.chain(*map(_cards, registry.served)))}
+    async def models(request: Request) -> dict[str, Any]:
+        """The models that the key may ask, by their names and by name and version."""
+        key = request.scope[CALL].key
+        cards = itertools.chain(*map(_cards, registry.served))
+        return {"object": "list", "data": [card for card in cards if may_use(key, card["id"])]}
 
     @app.get("/v1/models/{name}")
-    async def model(name: str) -> dict[str, Any]:
+    async def model(name: str, request: Request) -> dict[str, Any]:
         """One model."""
-        one = registry.find(name)
+        one = find_for(request.scope[CALL].key, registry, name)
         return {**_cards(one)[0], "id": name}
 
     @app.post("/v1/chat/completions")

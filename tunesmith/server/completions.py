@@ -33,7 +33,7 @@ async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -
             raise Refusal(400, "no_question", "the prompt is empty", param="prompt")
         room = room_for(served, len(prompt), request.max_tokens, call.key.limits.tokens_a_request)
         found.append((prompt, min(room, request.max_tokens or MAX_TOKENS)))
-    call.exchange.prompt_tokens = sum(len(prompt) for prompt, _ in found)
+    call.read(sum(len(prompt) for prompt, _ in found))
     return found
 
 

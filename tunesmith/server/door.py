@@ -65,6 +65,7 @@ class _Reply:
     seconds: float
     before_last: Callable[[int], Awaitable[None]]
     headers: dict[str, str] = field(default_factory=dict)
+    more: Callable[[], dict[str, str]] = dict
     status: int = 0
     started: bool = False
     complete: bool = False
@@ -72,7 +73,8 @@ class _Reply:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+            told = {**self.headers, **self.more()}
+            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             await self.before_last(self.status)
@@ -112,7 +114,7 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, scope["path"], key.name))
+            call = Call(key, Exchange(id, scope["path"], key.name), self._limiter)
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
             return
@@ -144,7 +146,8 @@ class Door:
         if self._state.draining:
             after = self._bounds.retry_seconds
             raise Refusal(503, "draining", "the server is going down; it takes no new requests", retry_after=after)
-        reply.headers |= self._limiter.begin(call.key)
+        self._limiter.begin(call.key)
+        reply.more = lambda: self._limiter.told(call.key)  # with what this request itself has used by then
         self._state.running += 1
         try:
             body = await self._body(headers, receive)
