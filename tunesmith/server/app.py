@@ -18,7 +18,8 @@ from tunesmith.errors import TunesmithError
 from tunesmith.server import chat, completions, labels
 from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
-from tunesmith.server.door import CALL, State
+from tunesmith.server.door import CALL, OPEN, State
+from tunesmith.server.openapi import describe
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
@@ -112,6 +113,7 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         call = request.scope[CALL]
         return _json(await labels.embed(take_labels(asked.model, call), asked, call))
 
+    describe(app, frozenset({OPEN}))
     return app
 
 
