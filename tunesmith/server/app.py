@@ -164,7 +164,20 @@ async def _streamed(chunks: AsyncIterator[dict[str, Any]]) -> Response:
             await chunks.aclose()  # type: ignore[attr-defined]
 
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+    return _Events(events(), media_type="text/event-stream", headers=headers)
+
+
+class _Events(StreamingResponse):
+    """A stream that ends when its client is given up, and with it what was written for the client.
+
+    Left to the garbage collector, an answer that is not read keeps its turn at the model for as long as that takes.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.body_iterator.aclose()  # type: ignore[attr-defined]
 
 
 def _event(data: Any) -> bytes:

@@ -23,6 +23,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+#: Bytes of the head of a request.
+HEAD_BYTES = 64 * 2**10
 #: The only route that needs no key.
 OPEN = "/health"
 #: The status of a request whose client went away before it was answered: it is recorded, and sent to nobody.
@@ -246,8 +248,14 @@ def _netloc_of(origin: str) -> str | None:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Headers by name in lower case. Raises Refusal ``bad_header`` for one that decides and stands twice."""
+    """Headers by name in lower case.
+
+    Raises Refusal ``bad_header`` for one that decides and stands twice, and where they are too large together: what
+    comes all at once passes the bound that the protocol sets to what is still coming.
+    """
     found: dict[str, str] = {}
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:
+        raise Refusal(400, "bad_header", f"the headers may have {HEAD_BYTES:,} bytes together")
     for raw, value in scope["headers"]:
         name = raw.decode("latin-1").lower()
         if name in found and name in ("host", "origin", "authorization", "content-length"):

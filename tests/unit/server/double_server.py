@@ -16,6 +16,7 @@ from pathlib import Path
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
+from tunesmith.server import start
 from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
 from tunesmith.server.keys import Keys, Limits
@@ -118,7 +119,8 @@ def main() -> None:
     keys = Keys(folder / "keys.json")
     secret = keys.make("first", Limits())
     listener = bind("127.0.0.1", 0)
-    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=60.0)
+    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
+    start.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
     run(Registry(models(folder, waiting=2)), keys, listener, bounds)
