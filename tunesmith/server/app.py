@@ -37,6 +37,7 @@ def build_app(registry: Registry, state: State) -> FastAPI:
     app.add_exception_handler(TunesmithError, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
 
     def take_labels(name: str, call: Call) -> ServedLabels:
         one = registry.take(name, call)
@@ -189,6 +190,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     if refusal.status == 500:
         raise error  # the door tells where
     return _envelope(request, refusal)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What the client is told of a fault of the server; the door, which the error reaches too, tells where it is."""
+    return _envelope(request, refusal_of(error))
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:

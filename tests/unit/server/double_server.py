@@ -1,8 +1,8 @@
 """The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER`.
 
 The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
-bytes until there is a file `go` in the folder, and with "fail", it breaks down there. The classifier looks at the
-first letter.
+bytes until there is a file `go` in the folder, and with "fail", it breaks down there; with "down", it is down the
+first time. The classifier looks at the first letter.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
 from tunesmith.server.keys import Keys, Limits
 from tunesmith.server.limits import Gate
+from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.server.site import Site
@@ -55,9 +56,13 @@ class Echo:
 
     def __init__(self, folder: Path) -> None:
         self.given_up = 0
+        self._was_down: set[bytes] = set()
         self._go = folder / "go"
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        if bytes(prompt).startswith(b"down") and bytes(prompt) not in self._was_down:
+            self._was_down.add(bytes(prompt))
+            raise Refusal(503, "engine_down", "the engine is being started anew", retry_after=1)
         holds, fails = bytes(prompt).startswith(b"hold"), bytes(prompt).startswith(b"fail")
         whole = False
         try:

@@ -80,7 +80,7 @@ def test_no_route_of_the_app_is_open_but_health(server: Running, tmp_path: Path)
 
 def test_schemas_of_absurd_size_are_refused_before_they_are_compiled(server: Running) -> None:
     absurd: list[Any] = [
-        {"type": "object", "properties": {f"key{number}": {} for number in range(1_000_000)}},
+        {"type": "object", "properties": {f"key{number}": {} for number in range(100_000)}},
         {"enum": list(range(6000))},
         {"type": "string", "pattern": "(a+)+" * 200},
         {"patternProperties": {f"^(a|b)*{number}(a|b){{10}}$": {} for number in range(300)}},
@@ -93,9 +93,8 @@ def test_schemas_of_absurd_size_are_refused_before_they_are_compiled(server: Run
             schema_of(form, None)
         assert refused.value.code == "bad_schema"
         assert time.process_time() - began < 5
-    keys = ",".join(f'"key{number}":{{}}' for number in range(1_000_000))
     with connected(server) as connection:
-        connection.sendall(head(server, len(keys)))
+        connection.sendall(head(server, len('"key999999":{},') * 1_000_000))
         assert connection.recv(12) == b"HTTP/1.1 413"  # before it has come
     within = {f"key{number}": {} for number in range(12_000)}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"properties": within}}}
