@@ -36,6 +36,7 @@ NAMES = (
     "forecast",
     "parity",
     "serving",
+    "serving_text",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

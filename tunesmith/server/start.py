@@ -20,6 +20,9 @@ from tunesmith.server.registry import Registry
 
 #: Seconds in which a client must have sent the head of a request.
 HEAD_SECONDS = 15.0
+#: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
+#: what a client sends just when the server closes is lost.
+KEEP_ALIVE_SECONDS = 75
 #: Connections that may wait to be taken.
 BACKLOG = 1024
 #: Connections that may be open; what comes beyond is answered 503.
@@ -68,6 +71,7 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds)
         date_header=True,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
     Draining(config, state, registry).run(sockets=[listener])
