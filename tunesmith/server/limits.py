@@ -138,7 +138,9 @@ def _headers(what: str, limit: int, left: int, reset: float) -> dict[str, str]:
 class Gate:
     """``slots`` requests run at a model, at most ``room`` wait, and keys take turns.
 
-    So a key that asks a thousand times keeps nobody else waiting for a thousand answers.
+    So a key that asks a thousand times keeps nobody else waiting for a thousand answers. Nor does it take all places to
+    wait: who finds none takes the last place of the key that has the most ("longest queue drop", Suter et al.,
+    "Design Considerations for Supporting TCP with Per-flow Queueing", INFOCOM 1998).
     """
 
     def __init__(self, slots: int, room: int) -> None:
@@ -154,7 +156,10 @@ class Gate:
 
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
-        """Wait for a slot and hold it. Raises Refusal ``queue_full`` at once where too many wait already."""
+        """Wait for a slot and hold it. Raises Refusal ``queue_full`` where too many wait.
+
+        That is at once, or when a place is given to a key that has fewer.
+        """
         await self._enter(key)
         began = time.monotonic()
         try:
@@ -168,8 +173,7 @@ class Gate:
             self._free -= 1
             return
         if self.waiting >= self._room:
-            after = min(60.0, self._seconds * (self.waiting + 1) / self._slots)
-            raise Refusal(429, "queue_full", f"{self.waiting:,} requests wait already", retry_after=after)
+            self._make_room(key)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(turn)
         try:
@@ -180,6 +184,17 @@ class Gate:
             else:
                 self._forget(key, turn)
             raise
+
+    def _make_room(self, key: str) -> None:
+        """Send away the last of the key with the most requests that wait. Raises Refusal where that is this key."""
+        after = min(60.0, self._seconds * (self.waiting + 1) / self._slots)
+        refusal = Refusal(429, "queue_full", f"{self.waiting:,} requests wait already", retry_after=after)
+        longest = max(self._waiting, key=lambda name: len(self._waiting[name]), default=None)
+        if longest is None or len(self._waiting[longest]) <= len(self._waiting.get(key, ())) + 1:
+            raise refusal
+        turn = self._waiting[longest].pop()
+        if not turn.done():
+            turn.set_exception(refusal)
 
     def _forget(self, key: str, turn: asyncio.Future[None]) -> None:
         line = self._waiting.get(key)

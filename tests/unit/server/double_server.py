@@ -1,24 +1,28 @@
-"""The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER`.
+"""The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER [OPTIONS]`.
 
 The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
 bytes until there is a file `go` in the folder, and with "fail", it breaks down there; with "down", it is down the
-first time. The classifier looks at the first letter.
+first time. The classifier looks at the first letter. OPTIONS is JSON: ``waiting`` (places in the queue), ``pause``
+(seconds a token takes), ``keeps`` (what came of requests is recorded in the folder), ``child`` (the text model is a
+process of its own, watched as llama.cpp is).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from tests.unit.server.kept import Keeps, open_kept
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
-from tunesmith.server import start
+from tunesmith.server import llamacpp, start
 from tunesmith.server.door import Bounds
-from tunesmith.server.engines import LabelEngine
+from tunesmith.server.engines import LabelEngine, TextEngine
 from tunesmith.server.keys import Keys, Limits
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
@@ -54,8 +58,9 @@ class Echo:
     name = "echo"
     slots = 2
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pause: float = 0.0) -> None:
         self.given_up = 0
+        self._pause = pause
         self._was_down: set[bytes] = set()
         self._go = folder / "go"
 
@@ -67,7 +72,7 @@ class Echo:
         whole = False
         try:
             for number, byte in enumerate(prompt[: sampling.max_tokens]):
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._pause)
                 while holds and number == 4 and not self._go.exists():
                     await asyncio.sleep(0.02)
                 if fails and number == 4:
@@ -108,27 +113,36 @@ def version(name: str, output: str, **goal: object) -> Version:
     return Version(name, f"{name[0]}0123456789", sheet, base, tuned, 1000, False, 1.0, "The goal is met.")
 
 
-def models(folder: Path, waiting: int) -> list[Served]:
+def models(folder: Path, waiting: int, pause: float = 0.0, *, keeps: bool = False, child: bool = False) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
     labels = version("letters", "label", labels=("early", "late"))
-    engine = Echo(folder)
-    site = Site("double")
+    engine = in_a_child() if child else Echo(folder, pause)
+    state = open_kept(folder) if keeps else None
+    site = Site("double", state, recorders=() if state is None else (Keeps(state),))
     return [
         ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT, site),
         ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting), site),
     ]
 
 
+def in_a_child() -> TextEngine:
+    from tests.unit.server.test_engine_child import Child
+
+    llamacpp.WELL_SECONDS = 0.0  # it is started anew without a longer wait each time
+    return llamacpp.LlamaCppText(Child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
+    options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     keys = Keys(folder / "keys.json")
-    secret = keys.make("first", Limits())
+    secret = keys.make(f"first-{secrets.token_hex(4)}", Limits())
     listener = bind("127.0.0.1", 0)
     bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
     start.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(Registry(models(folder, waiting=2)), keys, listener, bounds)
+    run(Registry(models(folder, **{"waiting": 2, **options})), keys, listener, bounds)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,25 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_again() -> None:
     assert int(refused.headers["retry-after"]) >= 1
 
 
+def test_a_key_that_fills_the_queue_makes_room_for_one_that_has_fewer() -> None:
+    async def fill() -> list[object]:
+        gate = Gate(1, 3)
+        async with gate.turn("loud"):
+            loud = [asyncio.create_task(gate._enter("loud")) for _ in range(3)]
+            await asyncio.sleep(0)
+            quiet = [asyncio.create_task(gate._enter("quiet")) for _ in range(2)]
+            await asyncio.sleep(0)
+            found: list[object] = [gate.waiting]
+        for task in (loud[0], quiet[0], loud[1]):  # in turns
+            await task
+            gate._leave()
+        left = await asyncio.gather(loud[2], quiet[1], return_exceptions=True)
+        return [*found, *(getattr(one, "code", one) for one in left)]
+
+    # the first of the quiet key took the last place of the loud one; then both would have as many
+    assert asyncio.run(fill()) == [3, "queue_full", "queue_full"]
+
+
 @pytest.mark.parametrize("when", ["while it waits", "when its turn has just come"])
 def test_who_goes_away_takes_no_slot_along(when: str) -> None:
     async def leave() -> int:
