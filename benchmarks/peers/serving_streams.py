@@ -17,7 +17,8 @@ import numpy as np
 async def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Seconds for all questions, tokens as the server counts them, and the median wait for a first piece in seconds."""
     headers = {"authorization": f"Bearer {job['key']}"}
-    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=1000)
+    # a connection for each answer: servers close those that lie idle after different times, some amid a request
+    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=0)
     async with httpx2.AsyncClient(headers=headers, limits=limits, timeout=1800, trust_env=False) as client:
         model = job.get("model") or (await client.get(f"{job['url']}/models")).json()["data"][0]["id"]
         await ask(client, job, model, job["questions"][0])
