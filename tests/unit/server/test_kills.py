@@ -66,6 +66,15 @@ class Load:
         return self.answered
 
 
+def engine_of(server: Running) -> psutil.Process:
+    """The engine that runs now: after a kill it takes a moment to be there again."""
+    began = time.monotonic()
+    while not (found := psutil.Process(server.process.pid).children()):
+        assert time.monotonic() - began < SOON
+        time.sleep(0.01)
+    return found[0]
+
+
 def end_in_turns(folder: Path, kills: int, seed: int) -> int:
     """Kill the server and its engine by turns; return how many answers clients had got."""
     chance = random.Random(seed)
@@ -77,8 +86,7 @@ def end_in_turns(folder: Path, kills: int, seed: int) -> int:
             load.wait_for_an_answer()
             for _ in range(min(3, kills - sum(killed.values()) - 1)):
                 time.sleep(chance.uniform(0, 0.3))
-                [engine] = psutil.Process(server.process.pid).children()
-                engine.kill()
+                engine_of(server).kill()
                 killed["engine"] += 1
                 load.wait_for_an_answer()  # it is started anew
             time.sleep(chance.uniform(0, 0.3))

@@ -73,7 +73,7 @@ def test_the_description_tells_of_keys_and_of_every_refusal(server: Running) -> 
 
 
 def test_what_is_asked_by_the_description_breaks_nothing(server: Running) -> None:
-    assert ask_as_described(server, 12) >= ROUTES
+    assert ask_as_described(server, 8) >= ROUTES
 
 
 @pytest.mark.soak

@@ -68,7 +68,7 @@ def look(folder: Path, seconds: float) -> None:
     with running(folder, waiting=WAITING, pause=0.002, keeps=True) as server:
         loud, quiet, waits, memory = asyncio.run(overload(server, seconds))
         assert set(loud) == {"answered", "queue_full"}
-        assert loud["queue_full"] > LOUD
+        assert min(loud.values()) > 0
         assert set(quiet) == {"200"}  # never refused for what another key asks
         assert max(waits) < SOON
         assert sum(waits) / len(waits) < 0.5 * SOON
