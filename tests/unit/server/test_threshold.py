@@ -18,6 +18,9 @@ from tunesmith.deployment.guard import NoGuard
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.learners.protocol import Prediction
 from tunesmith.server.answering import Answering
+from tunesmith.server.call import Call
+from tunesmith.server.keys import Key
+from tunesmith.server.limits import Limiter
 from tunesmith.server.threshold import with_threshold
 from tunesmith.stages.goal.settings import GoalSettings
 
@@ -84,7 +87,7 @@ def test_of_json_the_server_is_as_sure_as_the_test_was() -> None:
     one = version("fields", "json", schema=SCHEMA)
     answering = Answering(
         SimpleNamespace(version=one, engine=Engine(), codec=Codec(), site=SimpleNamespace(guard=NoGuard())),  # type: ignore[arg-type]
-        SimpleNamespace(exchange=Exchange("req-1", "", "")),  # type: ignore[arg-type]
+        Call(Key("k", "", 0.0), Exchange("req-1", "", ""), Limiter()),
         [1],
         Sampling(100),
     )
