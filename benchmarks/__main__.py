@@ -37,6 +37,7 @@ NAMES = (
     "parity",
     "serving",
     "recording",
+    "serving_text",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

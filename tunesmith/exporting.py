@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, form_of, shrinking
-from tunesmith.export.run import Exported, Reference, Tell, export, reference, refused_files
+from tunesmith.export.reference import Reference, Tell, reference
+from tunesmith.export.run import Exported, export, refused_files
 from tunesmith.export.shrink import Tried, shrink
 from tunesmith.pipeline.order import BY_NAME, open_product
 from tunesmith.pipeline.stale import identity

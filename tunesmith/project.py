@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tunesmith.blind_review import BlindReview
     from tunesmith.deployment.drift import Drift
     from tunesmith.deployment.watch import Watch
-    from tunesmith.export.run import Exported, Tell
+    from tunesmith.export.reference import Tell
+    from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
     from tunesmith.inbox import Inbox

@@ -53,6 +53,7 @@ ONE_AREA = dict.fromkeys(
     (
         "accept",
         "ask",
+        "backup",
         "blind_review",
         "decide",
         "exporting",

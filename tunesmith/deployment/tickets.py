@@ -127,7 +127,7 @@ def find(connection: sqlite3.Connection, name: str) -> list[Ticket]:
     """The tickets with this name, or whose names begin so."""
     begin = PREFIX + name.removeprefix(PREFIX)
     rows = connection.execute(
-        "SELECT * FROM hand_offs WHERE substr(ticket, 1, ?) = ? ORDER BY ticket LIMIT 20", (len(begin), begin)
+        "SELECT * FROM hand_offs WHERE ticket >= ? AND ticket < ? ORDER BY ticket LIMIT 20", (begin, begin + "~")
     )
     return [_ticket(row) for row in rows]
 

@@ -60,6 +60,7 @@ class Answering:
         strip: bool = True,
     ) -> None:
         self._served = served
+        self._call = call
         self._exchange = call.exchange
         self._window = served.site.guard.around(call.exchange)
         self._prompt = prompt
@@ -116,7 +117,7 @@ class Answering:
             async for token in written:
                 self._steps += 1
                 self._nats += token.log_probability
-                self._exchange.token_written()
+                self._call.token_written()
                 if token.is_end:
                     self.finish_reason = "stop"
                     break

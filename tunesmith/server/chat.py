@@ -71,7 +71,7 @@ async def prepare(served: ServedText, request: ChatRequest, call: Call, head: di
     schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
     sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
     marked = {"system": "request" if own else "goal"}
-    call.exchange.prompt_tokens = len(prompt)
+    call.read(len(prompt))
     return Asked(request, prompt, sampling, head, marked)
 
 
@@ -200,10 +200,10 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
     texts = [message.text for message in messages]
     row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
     check_tokens(len(row), call.key)
-    call.exchange.prompt_tokens = len(row)
+    call.read(len(row))
     async with call.turn(served.gate):
         [scored] = await served.engine.score([row])
-    call.exchange.token_written()
+    call.token_written()
     ranked = sorted(zip(served.version.goal.labels, scored.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
     call.exchange.label = best

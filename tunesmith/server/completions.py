@@ -44,7 +44,7 @@ async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -
         asked = Message.of("user", text)
         found.append(Asked(asked, prompt, min(room, request.max_tokens or MAX_TOKENS)))
     call.exchange.prompt = tuple(one.message for one in found)
-    call.exchange.prompt_tokens = _tokens_of(found)
+    call.read(_tokens_of(found))
     return found
 
 

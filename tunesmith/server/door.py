@@ -26,6 +26,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+#: Bytes of the head of a request.
+HEAD_BYTES = 64 * 2**10
 #: The only route that needs no key.
 OPEN = "/health"
 #: The route of what is asked on none.
@@ -70,6 +72,7 @@ class _Reply:
     seconds: float
     before_last: Callable[[int], Awaitable[None]]
     headers: dict[str, str] = field(default_factory=dict)
+    more: Callable[[], dict[str, str]] = dict
     status: int = 0
     started: bool = False
     complete: bool = False
@@ -77,7 +80,8 @@ class _Reply:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+            told = {**self.headers, **self.more()}
+            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             await self.before_last(self.status)
@@ -126,7 +130,7 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, route_of(self._app, scope), key.name))
+            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter)
             call.exchange.trace_parent = headers.get("traceparent")
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
@@ -163,7 +167,8 @@ class Door:
         if self._state.draining:
             after = self._bounds.retry_seconds
             raise Refusal(503, "draining", "the server is going down; it takes no new requests", retry_after=after)
-        reply.headers |= self._limiter.begin(call.key)
+        self._limiter.begin(call.key)
+        reply.more = lambda: self._limiter.told(call.key)  # with what this request itself has used by then
         self._state.running += 1
         try:
             body = await self._body(headers, receive)
@@ -270,8 +275,14 @@ def _netloc_of(origin: str) -> str | None:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Headers by name in lower case. Raises Refusal ``bad_header`` for one that decides and stands twice."""
+    """Headers by name in lower case.
+
+    Raises Refusal ``bad_header`` for one that decides and stands twice, and where they are too large together: what
+    comes all at once passes the bound that the protocol sets to what is still coming.
+    """
     found: dict[str, str] = {}
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:
+        raise Refusal(400, "bad_header", f"the headers may have {HEAD_BYTES:,} bytes together")
     for raw, value in scope["headers"]:
         name = raw.decode("latin-1").lower()
         if name in found and name in ("host", "origin", "authorization", "content-length"):

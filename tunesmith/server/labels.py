@@ -94,11 +94,12 @@ async def _scored(
     prompts = [await _let_through(served, call, message) for message in call.exchange.prompt]
     asked = [prompt for prompt in prompts if not isinstance(prompt, Stopped)]
     rows = await in_tokens(texts, lambda: [served.engine.labeller.tokens(prompt) for prompt in asked])
-    call.exchange.prompt_tokens = sum(map(len, rows))
-    check_tokens(call.exchange.prompt_tokens, call.key)
+    tokens = sum(map(len, rows))
+    check_tokens(tokens, call.key)
+    call.read(tokens)
     async with call.turn(served.gate):
         scores = iter(await served.engine.score(rows, vectors=vectors))
-    call.exchange.token_written()
+    call.token_written()
     return rows, [prompt if isinstance(prompt, Stopped) else next(scores) for prompt in prompts]
 
 

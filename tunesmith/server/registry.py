@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tunesmith.server.access import find_for
 from tunesmith.server.call import Call
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.served import Served
@@ -41,7 +42,7 @@ class Registry:
 
     def take(self, name: str, call: Call) -> Served:
         """The model that answers this request; it is let go when the request is over. Raises as `find` does."""
-        one = self.find(name)
+        one = find_for(call.key, self, name)
         held = one.version.full_name
         self._held[held] = self._held.get(held, 0) + 1
         call.at_end(lambda: self._let_go(held))

@@ -41,6 +41,7 @@ Prepare = Callable[[Prompt], Prompt]
 @dataclass(frozen=True)
 class Wanted:
     """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
+    ``arithmetic``: what it computes with where the weights have 16 bits (`LlamaCpp.open`: wide).
 
     ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
     """
@@ -50,6 +51,7 @@ class Wanted:
     waiting: int = 64
     tell: Callable[[str], None] = lambda words: None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    arithmetic: Literal["f32", "f16"] = "f32"
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
     threads = len(os.sched_getaffinity(0))
 
     def open_engine() -> LlamaCpp:
-        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS)
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
     engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)

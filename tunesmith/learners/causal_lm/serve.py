@@ -99,6 +99,10 @@ class Writer:
         with torch.inference_mode():
             self._head_cache = read_prefix(self._model, self._head)
 
+    def check_schema(self, schema: Mapping[str, Any]) -> None:
+        """Compile a schema for later. Raises InputError ``schema_not_enforceable``."""
+        self.tokens.grammar(schema, self._vocabulary)
+
     @torch.inference_mode()
     def write(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[WrittenToken]:
         """Write the answer to a prompt of token ids, the end token last unless the limit comes first.
