@@ -163,7 +163,8 @@ def _behind(
     weight = _weights(name, [value for _, value in there], usual, profile)
     order = sorted(range(len(there)), key=lambda place: (-weight[place], -there[place][0]["number"]))[: 10 * SHOWN]
     texts = texts_of(state, [there[place][0]["number"] for place in order])
-    chosen, said = [], set()
+    chosen: list[tuple[sqlite3.Row, Any]] = []
+    said: set[str | None] = set()
     for row, value in (there[place] for place in order):
         text = texts.get(row["number"])
         if len(chosen) < SHOWN and (text is None or text not in said):  # one text that came often is shown once

@@ -229,8 +229,20 @@ def _line(name: str, parts: Sequence[_Sum], price: Price, busy: float, worked: f
     elif price.hour is not None:
         cost = seconds / 3600 * price.hour
     times = {what: _quantiles([values for part in parts for values in part.times[what]]) for what in TIMES}
-    counts = [total(what) for what in ("requests", "errors", "handed_off", "refused", "tokens_in", "tokens_out")]
-    return Line(name, *counts, times["first_token"], times["between"], times["total"], seconds, cost)
+    return Line(
+        name,
+        requests=total("requests"),
+        errors=total("errors"),
+        handed_off=total("handed_off"),
+        refused=total("refused"),
+        tokens_in=total("tokens_in"),
+        tokens_out=total("tokens_out"),
+        first_token=times["first_token"],
+        between=times["between"],
+        total=times["total"],
+        seconds=seconds,
+        cost=cost,
+    )
 
 
 def _quantiles(parts: Sequence[Any]) -> Times:

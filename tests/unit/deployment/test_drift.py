@@ -120,7 +120,9 @@ def test_the_texts_behind_an_alarm_are_shown_where_they_are_kept(tmp_path: Path)
     record(Traffic(state, MASKER), *(exchange(text) for text in texts))
     [alarm] = look(state, "desk@0123", before, DriftSettings(window=200)).alarms
     assert alarm.name == "input length"
-    assert all(row.text is not None and row.text.startswith("I am [EMAIL_1] and") for row in alarm.rows)
+    shown = [row.text or "" for row in alarm.rows]
+    assert shown[0].startswith("I am [EMAIL_1] and")
+    assert len(shown) == len(set(shown))  # what came often is shown once
 
 
 def unit(angles: np.ndarray) -> Any:

@@ -138,7 +138,7 @@ def test_what_is_too_old_is_gone_to_the_last_byte_and_the_rest_is_there(tmp_path
 
 
 def test_what_a_reader_held_back_from_being_wiped_goes_the_next_time(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("tunesmith.deployment.state.PATIENCE", 0.05)
+    monkeypatch.setattr("tunesmith.deployment.state.WIPE_PAUSE", 0.01)
     state = open_state(tmp_path)
     record(Traffic(state, MASKER), exchange("a secret mark", arrived_at=time.time() - 50 * DAY))
     reader = open_state(tmp_path)
