@@ -163,5 +163,5 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         for project, version in zip(projects, versions, strict=True):
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
             wanted = Wanted(arguments.engine, arguments.precision, waiting, errors.say, progress)
-            served.append(serve_version(project, open_site(project), version, wanted))
+            served.append(serve_version(project, open_site(project, errors.say), version, wanted))
         return served

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from tunesmith.deployment.guard import Stopped
+from tunesmith.deployment.guard import Stopped, Task
 from tunesmith.example import Message
 from tunesmith.generation import WrittenToken
 from tunesmith.server.answering import Answering
 from tunesmith.server.call import Call
-from tunesmith.server.chat import head_of, note, nth, sampling_of, seen, usage_of
+from tunesmith.server.chat import check_logprobs, head_of, note, nth, sampling_of, usage_of
 from tunesmith.server.concluding import conclude
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import CompletionRequest
@@ -21,36 +22,52 @@ from tunesmith.server.served import ServedText, in_tokens, room_for
 MAX_TOKENS = 16
 
 
-async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[tuple[list[int], int]]:
-    """Each prompt in tokens, with the room that its answer has."""
-    found = []
+#: A prompt in tokens with the room that its answer has, or what a rule says in the answer's place.
+Ready = tuple[list[int], int] | Stopped
+
+
+async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[Ready]:
+    """Each prompt made ready; the rules look at each by itself."""
+    check_logprobs(served, request.logprobs)
     for text in request.prompts:
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise Refusal(400, "not_utf8", "the prompt holds half a surrogate pair", param="prompt")
-        [message] = await seen(served, call, (Message.of("user", text),))
-        prompt = await in_tokens([text], partial(served.codec.of_text, message.text))
+    call.exchange.prompt = tuple(Message.of("user", text) for text in request.prompts)
+    found: list[Ready] = []
+    for asked in call.exchange.prompt:
+        try:
+            [message] = await served.site.guard.before((asked,), call.exchange)
+        except Stopped as stopped:
+            call.exchange.actions.append(stopped.action)
+            found.append(stopped)
+            continue
+        prompt = await in_tokens([message.text], partial(served.codec.of_text, message.text))
         if not prompt:
             raise Refusal(400, "no_question", "the prompt is empty", param="prompt")
         room = room_for(served, len(prompt), request.max_tokens, call.key.limits.tokens_a_request)
         found.append((prompt, min(room, request.max_tokens or MAX_TOKENS)))
-    call.exchange.prompt_tokens = sum(len(prompt) for prompt, _ in found)
+    call.exchange.prompt_tokens = sum(len(one[0]) for one in found if not isinstance(one, Stopped))
     return found
 
 
 def _answerings(
-    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[tuple[list[int], int]]
-) -> list[Answering]:
+    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[Ready]
+) -> list[Answering | Stopped]:
     """In OpenAI's order: all choices of the first prompt, then those of the next."""
+    task = Task(served.version.goal)
     return [
-        Answering(
+        one
+        if isinstance(one, Stopped)
+        else Answering(
             served,
             call,
-            prompt,
-            nth(sampling_of(request, room, top=request.logprobs or 0), number),
+            one[0],
+            nth(sampling_of(request, one[1], top=request.logprobs or 0), number),
+            task,
             request.stops,
             strip=False,
         )
-        for prompt, room in prompts
+        for one in prompts
         for number in range(request.n or 1)
     ]
 
@@ -58,21 +75,22 @@ def _answerings(
 async def complete(served: ServedText, request: CompletionRequest, call: Call) -> dict[str, Any]:
     """The answers in one piece."""
     head = head_of(served, "text_completion", "cmpl")
-    try:
-        prompts = await _prompts(served, request, call)
-    except Stopped as stopped:
-        return {**head, "choices": [await _told_by_rule(served, call, stopped)], "usage": usage_of(0, 0)}
-    answers = _answerings(served, request, call, prompts)
-    async with call.turn(served.gate):
-        for answer in answers:
-            await answer.whole()
-    choices = []
+    answers = _answerings(served, request, call, await _prompts(served, request, call))
+    written = [answer for answer in answers if isinstance(answer, Answering)]
+    if written:
+        async with call.turn(served.gate):
+            for one in written:
+                await one.whole()
+    choices: list[dict[str, Any]] = []
     for number, answer in enumerate(answers):
+        if isinstance(answer, Stopped):
+            choices.append(await _told_by_rule(served, call, number, answer))
+            continue
         note(call, answer)
         told = _logprobs(served, request, answer.tokens)
         marked = await conclude(served, call, answer.confidence)
         choices.append({**_choice(number, answer.text, told, answer.finish_reason), "tunesmith": marked})
-    usage = usage_of(sum(len(prompt) for prompt, _ in prompts), sum(len(answer.tokens) for answer in answers))
+    usage = usage_of(call.exchange.prompt_tokens, sum(len(answer.tokens) for answer in written))
     return {**head, "choices": choices, "usage": usage}
 
 
@@ -80,14 +98,15 @@ async def stream(served: ServedText, request: CompletionRequest, call: Call) -> 
     """The answers in chunks."""
     head = head_of(served, "text_completion", "cmpl")
     call.exchange.stream = True
-    try:
-        prompts = await _prompts(served, request, call)
-    except Stopped as stopped:
-        yield {**head, "choices": [await _told_by_rule(served, call, stopped)]}
-        return
+    answers = _answerings(served, request, call, await _prompts(served, request, call))
+    for number, answer in enumerate(answers):
+        if isinstance(answer, Stopped):
+            yield {**head, "choices": [await _told_by_rule(served, call, number, answer)]}
     written = 0
-    async with call.turn(served.gate):
-        for number, answer in enumerate(_answerings(served, request, call, prompts)):
+    async with call.turn(served.gate) if any(isinstance(one, Answering) for one in answers) else nullcontext():
+        for number, answer in enumerate(answers):
+            if isinstance(answer, Stopped):
+                continue
             async for piece in answer.pieces():
                 told = _logprobs(served, request, [piece.token] if piece.token else [])
                 if piece.text or (told and told["tokens"]):
@@ -97,15 +116,14 @@ async def stream(served: ServedText, request: CompletionRequest, call: Call) -> 
             yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
             written += len(answer.tokens)
     if request.stream_options and request.stream_options.include_usage:
-        yield {**head, "choices": [], "usage": usage_of(sum(len(prompt) for prompt, _ in prompts), written)}
+        yield {**head, "choices": [], "usage": usage_of(call.exchange.prompt_tokens, written)}
 
 
-async def _told_by_rule(served: ServedText, call: Call, stopped: Stopped) -> dict[str, Any]:
-    """The one choice that a client gets where a rule answers in the model's place."""
-    call.exchange.actions.append(stopped.action)
+async def _told_by_rule(served: ServedText, call: Call, number: int, stopped: Stopped) -> dict[str, Any]:
+    """The choice that a client gets where a rule answers in the model's place."""
     call.exchange.answers.append(stopped.text)
     call.exchange.finish_reason = "content_filter"
-    return {**_choice(0, stopped.text, None, "content_filter"), "tunesmith": await conclude(served, call, None)}
+    return {**_choice(number, stopped.text, None, "content_filter"), "tunesmith": await conclude(served, call, None)}
 
 
 def _choice(number: int, text: str, logprobs: Any, reason: str | None) -> dict[str, Any]:
