@@ -13,7 +13,7 @@ from tunesmith.products import CleanSet
 from tunesmith.project import Project
 
 #: Training inputs that a threshold is fitted to, evenly spread over all.
-MOST_INPUTS = 1000
+MOST_INPUTS = 500
 
 
 def open_guard(project: Project, tell: Callable[[str], None] = lambda words: None) -> Guard:

@@ -48,8 +48,8 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    command = [sys.executable, "-m", "tests.unit.server.double_server", str(folder)]
+def running(folder: Path, module: str = "double_server") -> Iterator[Running]:
+    command = [sys.executable, "-m", f"tests.unit.server.{module}", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert process.stdout is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from tunesmith.example import Message
@@ -113,7 +113,7 @@ def models(folder: Path, waiting: int) -> list[Served]:
     ]
 
 
-def main() -> None:
+def main(make: Callable[[Path, int], list[Served]] = models) -> None:
     folder = Path(sys.argv[1])
     keys = Keys(folder / "keys.json")
     secret = keys.make("first", Limits())
@@ -121,7 +121,7 @@ def main() -> None:
     bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=60.0)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(Registry(models(folder, waiting=2)), keys, listener, bounds)
+    run(Registry(make(folder, 2)), keys, listener, bounds)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tunesmith.deployment.rules.guard import Rules
 from tunesmith.deployment.rules.patterns import Patterns
 from tunesmith.deployment.rules.ready import Ready
 from tunesmith.deployment.rules.settings import RuleSettings
-from tunesmith.deployment.rules.topics import Encoder, Fit, Topic, fit
+from tunesmith.deployment.rules.topics import Encoder, Fit, Topic, among, fit, nearness
 from tunesmith.deployment.rules.words import Words
 from tunesmith.errors import InputError, raise_all
 from tunesmith.privacy.name_finder import require_names
@@ -27,8 +27,11 @@ FITS = "serve/topics.json"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What rules need of a project. ``encoder``: folder and sha256, None where it is not here. ``inputs``: training inputs
-    to fit thresholds to, with what they are known by. ``tell``: told of what was fitted."""
+    """What rules need of a project.
+
+    ``encoder``: folder and sha256, None where it is not here. ``inputs``: training inputs to fit thresholds to, known
+    by ``inputs_id``. ``kept``: the file for what was fitted. ``tell`` is told of it.
+    """
 
     root: Path
     encoder: tuple[Path, str] | None = None
@@ -109,15 +112,15 @@ def _topic(rule: RuleSettings, where: str, given: Surroundings, encoder: Encoder
         if not texts and rule.threshold is None:
             what = "there are no training inputs to fit the threshold to"
             raise InputError("no_inputs", what, where, "tunesmith run --to split, or give serve.rules[].threshold")
-        inputs = encoder.vectors(texts).result() if texts else np.zeros((0, vectors.shape[1]), np.float32)
-        found = fit(vectors, inputs, rule.threshold)
+        near = nearness(encoder.vectors(texts).result(), np.concatenate(vectors))
+        found = fit(among(vectors), near, rule.threshold)
         _keep_fit(given.kept, key, found)
     given.tell(f"rule {rule.name}: {found.words}")
     if not found.stands_out:
         given.tell(
             f"rule {rule.name}: the examples are hardly told from the training inputs: give more, and clearer ones"
         )
-    return Topic(encoder, vectors, found.threshold)
+    return Topic(encoder, np.concatenate(vectors), found.threshold)
 
 
 def _kept_fit(path: Path | None, key: str) -> Fit | None:

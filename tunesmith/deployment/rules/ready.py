@@ -31,8 +31,8 @@ class Ready:
     """One rule. Of the three ways to look it has those that it needs:
 
     ``sieve`` makes what finds and replaces, for texts that belong together and a task (None before the model).
-    ``meets`` says of messages whether the rule is about them. ``breaks`` makes what says it of a whole answer, None where
-    this answer cannot break the rule. ``slow``: a look takes so long that it is taken beside the event loop.
+    ``meets`` says of messages whether the rule is about them. ``breaks`` makes what says it of a whole answer, None
+    where this answer cannot break the rule. ``slow``: a look takes so long that it is taken beside the event loop.
     """
 
     settings: RuleSettings

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tunesmith.deployment.rules.spans import Place
 from tunesmith.privacy.growing import REACH, open_from
-from tunesmith.privacy.mask import ExampleMasker, Masker
+from tunesmith.privacy.mask import Masker
 from tunesmith.privacy.name_finder import find_names
 from tunesmith.privacy.span import NAME_KINDS, Kind
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +20,15 @@ from tunesmith.similarity.embeddings import embed
 FALSE_ALARMS = 0.005
 #: Of the examples at least this share should be known by the others.
 KNOWN = 0.9
-#: A longer text is looked at in pieces, since the encoder reads the beginning alone.
-PIECE_WORDS, PIECE_CHARACTERS = 100, 700
+#: Words of a sentence that is looked at with the next, and of one that is looked at in parts.
+SHORTEST_SENTENCE, LONGEST_SENTENCE = 4, 60
+#: Of a text without spaces.
+CHARACTERS = 500
 MOST_PIECES = 64
 #: Texts whose vectors are kept, since a conversation comes again with each turn.
 KEPT = 1024
 
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s|(?<=[。！？])|\n")
 #: Unit vectors ``[texts, dimensions]``.
 Vectors = npt.NDArray[np.float32]
 
@@ -53,35 +57,45 @@ class Fit:
         return 2 * self.known >= self.examples
 
 
-def fit(examples: Vectors, inputs: Vectors, threshold: float | None = None) -> Fit:
+def nearness(texts: Sequence[Vectors], examples: Vectors) -> npt.NDArray[np.float32]:
+    """How near each text comes to any of the examples, by its nearest sentence: cosines ``[texts]``."""
+    return np.array([(vectors @ examples.T).max() for vectors in texts], np.float32)
+
+
+def among(examples: Sequence[Vectors]) -> npt.NDArray[np.float32]:
+    """How near each example comes to any other."""
+    others = (np.concatenate([*examples[:at], *examples[at + 1 :]]) for at in range(len(examples)))
+    return np.array([(one @ rest.T).max() for one, rest in zip(examples, others, strict=True)], np.float32)
+
+
+def fit(own: npt.NDArray[np.float32], others: npt.NDArray[np.float32], threshold: float | None = None) -> Fit:
     """The threshold half way between what nearly all training inputs are below and most examples are above.
 
     Where the two overlap, it is just above the training inputs: a rule that stops the work that the model is there for
-    is worse than one that misses a question. ``threshold`` given: what it means.
+    is worse than one that misses a question. ``own``: how near each example comes to the others, ``others``: how near
+    each training input comes to the examples (cosines). ``threshold`` given: what it means.
     """
-    among = examples @ examples.T
-    np.fill_diagonal(among, -1.0)
-    own = among.max(axis=1)
-    others = (inputs @ examples.T).max(axis=1) if len(inputs) else np.zeros(0, np.float32)
     if threshold is None:
         noise = float(np.quantile(others, 1 - FALSE_ALARMS, method="higher"))
         low = float(np.quantile(own, 1 - KNOWN, method="lower"))
         threshold = (noise + low) / 2 if low > noise else noise + 0.01
-    return Fit(threshold, len(examples), int((own >= threshold).sum()), len(inputs), int((others >= threshold).sum()))
+    return Fit(threshold, len(own), int((own >= threshold).sum()), len(others), int((others >= threshold).sum()))
 
 
 def pieces_of(text: str) -> list[str]:
-    """The text in pieces that the encoder reads whole; of a very long one evenly spread ones."""
-    words = [word[at : at + PIECE_CHARACTERS] for word in text.split() for at in range(0, len(word), PIECE_CHARACTERS)]
+    """The sentences of a text, since one among many would be lost in the mean of all; long ones in parts, short ones
+    with the next; of very many evenly spread ones."""
     pieces: list[str] = []
-    count = size = 0
-    begin = 0
-    for number, word in enumerate(words):
-        if count and (count == PIECE_WORDS or size + len(word) > PIECE_CHARACTERS):
-            pieces.append(" ".join(words[begin:number]))
-            begin, count, size = number, 0, 0
-        count, size = count + 1, size + len(word) + 1
-    pieces.append(" ".join(words[begin:]))
+    waiting: list[str] = []
+    for sentence in _SENTENCE_END.split(text.strip()):
+        waiting += sentence.split()
+        if len(waiting) < SHORTEST_SENTENCE:
+            continue
+        pieces += [" ".join(waiting[at : at + LONGEST_SENTENCE]) for at in range(0, len(waiting), LONGEST_SENTENCE)]
+        waiting = []
+    if waiting or not pieces:
+        pieces.append(" ".join(waiting))
+    pieces = [piece[at : at + CHARACTERS] for piece in pieces for at in range(0, max(1, len(piece)), CHARACTERS)]
     if len(pieces) <= MOST_PIECES:
         return pieces
     return [pieces[int(at)] for at in np.linspace(0, len(pieces) - 1, MOST_PIECES)]
@@ -94,12 +108,12 @@ class Encoder:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "tunesmith-topics")
         self._lock = Lock()
-        self._waiting: list[tuple[list[str], Future[Vectors]]] = []
+        self._waiting: list[tuple[list[str], Future[list[Vectors]]]] = []
         self._kept: OrderedDict[bytes, Vectors] = OrderedDict()
 
-    def vectors(self, texts: Sequence[str]) -> Future[Vectors]:
-        """The vectors of all pieces of the texts."""
-        future: Future[Vectors] = Future()
+    def vectors(self, texts: Sequence[str]) -> Future[list[Vectors]]:
+        """The vectors of each text's sentences."""
+        future: Future[list[Vectors]] = Future()
         with self._lock:
             self._waiting.append((list(texts), future))
         self._thread.submit(self._work)
@@ -114,8 +128,7 @@ class Encoder:
             unknown = dict.fromkeys(text for texts, _ in waiting for text in texts if _key(text) not in self._kept)
             found = self._embedded(list(unknown))
             results = [
-                np.concatenate([found[text] if text in found else self._kept[_key(text)] for text in texts])
-                for texts, _ in waiting
+                [found[text] if text in found else self._kept[_key(text)] for text in texts] for texts, _ in waiting
             ]
         except Exception as error:
             for _, future in waiting:
@@ -152,5 +165,5 @@ class Topic:
     examples: Vectors
     threshold: float
 
-    def is_met(self, vectors: Vectors) -> bool:
-        return bool(len(vectors) and (vectors @ self.examples.T).max() >= self.threshold)
+    def is_met(self, texts: Sequence[Vectors]) -> bool:
+        return bool((nearness(texts, self.examples) >= self.threshold).any())

@@ -1,7 +1,7 @@
 """What leaves of an answer while it is written: rules one after the other, each with what it holds back.
 
-Each looks at the text anew after every word, and at every `STEP` characters of a text without spaces: at places that the
-text decides, and not how it is cut into pieces. So whatever the pieces, the same leaves.
+Each looks at the text anew after every word, and at every `STEP` characters of a text without spaces: at places that
+the text decides, and not how it is cut into pieces. So whatever the pieces, the same leaves.
 """
 
 from __future__ import annotations
