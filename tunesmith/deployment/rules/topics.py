@@ -69,7 +69,8 @@ def among(examples: Sequence[Vectors]) -> npt.NDArray[np.float32]:
 
 
 def fit(own: npt.NDArray[np.float32], others: npt.NDArray[np.float32], threshold: float | None = None) -> Fit:
-    """The threshold half way between what nearly all training inputs are below and most examples are above.
+    """The threshold between what nearly all training inputs are below and most examples are above, a quarter of the
+    way up: there are many training inputs and few examples, so the lower end is known better.
 
     Where the two overlap, it is just above the training inputs: a rule that stops the work that the model is there for
     is worse than one that misses a question. ``own``: how near each example comes to the others, ``others``: how near
@@ -78,7 +79,7 @@ def fit(own: npt.NDArray[np.float32], others: npt.NDArray[np.float32], threshold
     if threshold is None:
         noise = float(np.quantile(others, 1 - FALSE_ALARMS, method="higher"))
         low = float(np.quantile(own, 1 - KNOWN, method="lower"))
-        threshold = (noise + low) / 2 if low > noise else noise + 0.01
+        threshold = noise + (low - noise) / 4 if low > noise else noise + 0.01
     return Fit(threshold, len(own), int((own >= threshold).sum()), len(others), int((others >= threshold).sum()))
 
 

@@ -50,7 +50,7 @@ def test_texts_that_mean_what_the_examples_mean_are_told_from_the_work(
     given = Surroundings(tmp_path, (minilm.folder, minilm.sha256), lambda: inputs, "split-1", kept, said.append)
     rule = RuleSettings(name="legal", topics=LEGAL, where="both")
     guard = build([rule], given)
-    assert refused(guard, "Do I need an attorney to bring a claim against your shop?")
+    assert refused(guard, "My solicitor is writing to you about compensation.")
     assert refused(guard, "Hello.", "I am going to see you in court!", "And where is my parcel?")
     assert refused(guard, f"{'The tent came and it is green. ' * 60} I will file a lawsuit against you.")
     assert not refused(guard, "Are the rain trousers fine for cycling?")
