@@ -23,6 +23,8 @@ from tunesmith.privacy.span import KINDS, NAME_KINDS
 
 #: Where fitted thresholds are kept, in a project's own folder.
 FITS = "serve/topics.json"
+#: Goes up when thresholds are fitted in another way.
+WAY = 2
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _topic(rule: RuleSettings, where: str, given: Surroundings, encoder: Encoder
         what = "topics are told by the encoder, which is not here"
         raise InputError("encoder_missing", what, where, "tunesmith run --to clean --set clean.encoder=always")
     vectors = encoder.vectors(examples).result()
-    key = hash_of([given.encoder[1], given.inputs_id, examples, rule.threshold])
+    key = hash_of([WAY, given.encoder[1], given.inputs_id, examples, rule.threshold])
     found = _kept_fit(given.kept, key)
     if found is None:
         texts = given.inputs()
