@@ -236,7 +236,6 @@ class Project:
         reviewer: str | None = None,
         candidates: Sequence[str] | None = None,
         rows: int | None = None,
-        part: str = "test",
     ) -> BlindReview:
         """Rows of the last test with two candidates' answers side by side, without their names, to say which is better.
 
@@ -244,7 +243,7 @@ class Project:
         """
         from tunesmith.blind_review import blind_review
 
-        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows)
 
     def ratings(self) -> Ratings:
         """What people said of answers, and the better answers that they wrote."""
@@ -411,7 +410,7 @@ class Project:
         return ask(self, text)
 
     def use(self, arm: str) -> str:
-        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
+        """Choose the set-up that `ask` and `serve` use: an arm of `advise`, or auto. Returns it in words.
 
         Raises InputError ``set_up_not_measured`` for an arm that was not measured.
         """

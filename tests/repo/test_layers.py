@@ -16,8 +16,8 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (studio …) has its place already.
 LAYERS = (
     ("launch",),
-    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "workers"),
-    ("artifact", "example", "generation", "json_schema", "processes"),
+    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "wording", "workers"),
+    ("artifact", "example", "generation", "json_schema", "pip_download", "processes"),
     ("durable_lines",),
     ("allowed_code", "example_parquet", "decisions", "ratings"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),

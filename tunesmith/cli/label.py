@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.accept import read_labels, take_labels
+from tunesmith.accept import read_labels, take_labels, wanted_files
 from tunesmith.artifact import write_text
-from tunesmith.cli.improve import terminal_or_fault
-from tunesmith.cli.keys import Keys, keys_at_once
+from tunesmith.cli.keys import Keys, keys_at_once, require_terminal
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ KEYS = "123456789acdefghijklmnoprtuvwxyz"
 
 def label(project: Project, screen: Screen) -> int:
     """Ask for the labels that are not filled in yet. Returns the exit code."""
-    terminal_or_fault()
+    require_terminal("--label", ", or fill in the answers in the file")
     labels = project.settings.goal.labels or list(project.product("goal").labels)
     if not labels or len(labels) > len(KEYS):
         raise InputError(
@@ -32,10 +31,10 @@ def label(project: Project, screen: Screen) -> int:
             "--label",
             f"fill in the answers in improve/to-label-N.jsonl; up to {len(KEYS)} labels have keys",
         )
-    files = sorted((project.root / "improve").glob("to-label-*.jsonl"))
+    files = wanted_files(project)
     open_before = sum(not line["answer"] for path in files for line in read_labels(path))
     if not open_before:
-        screen.say("No row is left to label; `tunesmith improve --accept label` takes rows of the pool.")
+        screen.say(f"No row is left to label; `{screen.command('improve --accept label')}` takes rows of the pool.")
         return 0
     with keys_at_once(sys.stdin.fileno()) as keys:
         for path in files:
@@ -44,7 +43,8 @@ def label(project: Project, screen: Screen) -> int:
     take_labels(project)
     left = sum(not line["answer"] for path in files for line in read_labels(path))
     screen.say()
-    screen.say(f"{open_before - left:,} labelled, {left:,} left. tunesmith run learns those that have a label.")
+    run = screen.command("run")
+    screen.say(f"{open_before - left:,} labelled, {left:,} left. {run} learns those that have a label.")
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 120  # characters of a table when nobody says how wide
+#: Characters of a row's text that a review shows; the editor shows all.
+LONGEST = 2000
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -43,9 +46,10 @@ def brief(text: object, limit: int = 80) -> str:
 
 
 class Screen:
-    """Where a verb writes: text, tables and pairs."""
+    """Where a verb writes: text, tables and pairs. ``project``: the folder that commands to type must name."""
 
-    def __init__(self, *, stderr: bool = False, file: IO[str] | None = None) -> None:
+    def __init__(self, *, stderr: bool = False, file: IO[str] | None = None, project: str | None = None) -> None:
+        self._project = project
         stream = file or (sys.stderr if stderr else sys.stdout)
         width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
         self.console = _Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
@@ -74,6 +78,11 @@ class Screen:
         """Write one text. ``wrap`` breaks prose at words in a terminal; paths and commands stay whole."""
         self.console.print(Text(safe(text), style), soft_wrap=not (wrap and self.console.is_terminal))
 
+    def command(self, words: str) -> str:
+        """A command of Tunesmith to type next, as it works from here."""
+        place = f" --project {shlex.quote(self._project)}" if self._project is not None else ""
+        return f"tunesmith {words}{place}"
+
     def heading(self, text: str) -> None:
         self.say(text, "bold")
 
@@ -83,6 +92,11 @@ class Screen:
             self.console.print(Padding(Text(safe(text), style), (0, 0, 0, by)))
         else:
             self.say("\n".join(" " * by + line for line in safe(text).split("\n")), style)
+
+    def excerpt(self, text: str, by: int = 4, style: str = "") -> None:
+        """Write a row's text, moved to the right: its first characters, and how many more there are."""
+        cut = text if len(text) <= LONGEST else text[:LONGEST] + f"… ({len(text) - LONGEST:,} characters more)"
+        self.indented(cut, by, style)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
         """Write a table without lines; ``right`` are the columns with numbers."""
