@@ -83,7 +83,10 @@ def of_injections(rule: RuleSettings) -> Ready:
 def of_topic(rule: RuleSettings, topic: Topic) -> Ready:
     async def meets(messages: Sequence[Message]) -> bool:
         texts = [message.text for message in messages if message.role == "user" and message.text.strip()]
-        return bool(texts) and topic.is_met(await asyncio.wrap_future(topic.encoder.vectors(texts)))
+        if not texts:
+            return False
+        vectors = await asyncio.wrap_future(topic.encoder.vectors(texts))
+        return topic.is_met(vectors)
 
     def breaks(exchange: Exchange, task: Task) -> Callable[[str], bool]:
         return lambda text: bool(text.strip()) and topic.is_met(topic.encoder.vectors([text]).result())
