@@ -46,6 +46,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
     )
+    parser.add_argument(
+        "--try-rules",
+        metavar="TEXT",
+        help="show what serve.rules do with a text, as question and as answer; no serving",
+    )
     keys = parser.add_argument_group("keys", "of the first project; these end without serving")
     keys.add_argument("--new-key", metavar="NAME", help="make a key and show it, this once")
     keys.add_argument("--requests-a-minute", type=int, metavar="N", help="what the new key may ask (no limit)")
@@ -58,6 +63,10 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.try_rules is not None:
+        from tunesmith.cli.trying_rules import try_rules
+
+        return try_rules(_projects(arguments)[0], arguments.try_rules)
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
@@ -193,5 +202,5 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
             wanted = Wanted(
                 arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic
             )
-            served.append(serve_version(project, open_site(project), version, wanted))
+            served.append(serve_version(project, open_site(project, errors.say), version, wanted))
         return served

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tunesmith.deployment.log_settings import DriftSettings, LogSettings
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
+from tunesmith.deployment.rules.settings import RuleSettings, twice
 from tunesmith.settings import Settings
 
 
@@ -32,3 +33,14 @@ class ServeSettings(Settings):
         default_factory=FeedbackSettings,  # type: ignore[arg-type]
         description="What users say of answers is kept; or `off`.",
     )
+    rules: list[RuleSettings] = Field(
+        default_factory=list,
+        description="What requests and answers must keep to, before and after the model, in this order.",
+    )
+
+    @field_validator("rules")
+    @classmethod
+    def _names_differ(cls, rules: list[RuleSettings]) -> list[RuleSettings]:
+        if names := twice(rules):
+            raise ValueError(f"two rules are named {', '.join(names)}")
+        return rules

@@ -71,13 +71,13 @@ def entropy(text: str) -> float:
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
 
 
-_WORDS = (
+PASSWORD_WORDS = (
     "password|passwd|passphrase|passcode|pwd|passwort|kennwort|mot de passe|contraseña|contrasena|senha|wachtwoord"
     "|palavra-passe|adgangskode|passord|jelszó|lösenord|losenord|hasło|haslo|пароль|parola|heslo|salasana|şifre|密码|密碼|パスワード|비밀번호"
 )
-_MARKS = (*_WORDS.split("|"), "pass", "identified by")
+_MARKS = (*PASSWORD_WORDS.split("|"), "pass", "identified by")
 _PASSWORD = re.compile(
-    rf"(?:{_WORDS}|(?<![\w-])pass(?=['\"]?\s{{0,3}}[:=])|identified\sby(?=\s['\"]))['\"]?(?P<link>\s{{0,3}}(?:=>|[:=：＝])\s{{0,3}}|(?<=\sby)\s|(?<=\sBY)\s"
+    rf"(?:{PASSWORD_WORDS}|(?<![\w-])pass(?=['\"]?\s{{0,3}}[:=])|identified\sby(?=\s['\"]))['\"]?(?P<link>\s{{0,3}}(?:=>|[:=：＝])\s{{0,3}}|(?<=\sby)\s|(?<=\sBY)\s"
     r"|\s(?:is|was|ist|lautet|war|est|es|é|è|jest|är|to|auf)\s(?:now\s|set\sto\s)?:?)"
     r"(?P<quote>['\"`«„“]?)(?P<value>[^\s'\"`«»„“”<>]{4,128})",
     re.IGNORECASE,

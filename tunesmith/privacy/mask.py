@@ -93,25 +93,30 @@ class ExampleMasker:
         self._given: dict[tuple[Kind, str], str] = {}
         self._last: dict[Kind, int] = {}
 
-    def mask(self, text: str, before: str = "") -> Masked:
-        """Mask one text. ``before`` is what a person would read before it (the name of its field)."""
+    def know(self, names: Sequence[Name]) -> None:
+        """Look for these names too."""
+        self._names = (*self._names, *(name for name in names if name not in self._names))
+
+    def mask(self, text: str, before: str = "", after: str = "") -> Masked:
+        """Mask one text. ``before`` is what a person would read before it (the name of its field), ``after`` what
+        follows: both stay as they are, and no value reaches from the text into what follows."""
         layers: list[tuple[Change, ...]] = []
         done: list[tuple[int, int]] = []
-        while spans := _outside(done, self._find(text, before)):
+        while spans := _outside(done, self._find(text, before, after)):
             layer = tuple(self._change(text, span) for span in spans)
             text, done = _replaced(text, layer, done)
             layers.append(layer)
         return Masked(text, tuple(layers))
 
-    def _find(self, text: str, before: str) -> list[Span]:
-        if not before:
+    def _find(self, text: str, before: str, after: str) -> list[Span]:
+        if not before and not after:
             return find(text, self._kinds, self._masker.regions, self._names)
         shift = len(before)
-        found = find(before + text, self._kinds, self._masker.regions, self._names)
+        found = find(before + text + after, self._kinds, self._masker.regions, self._names)
         return [
-            Span(span.kind, max(0, span.start - shift), span.end - shift, span.key)
+            Span(span.kind, max(0, span.start - shift), min(len(text), span.end - shift), span.key)
             for span in found
-            if span.end > shift
+            if span.end > shift and span.start < shift + len(text)
         ]
 
     def _change(self, text: str, span: Span) -> Change:

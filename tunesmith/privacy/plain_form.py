@@ -23,7 +23,7 @@ _DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D]
 _DOTS = dict.fromkeys([0x3002, 0xFF61], ".")
 
 #: Letters of other scripts that look like Latin ones (the common part of Unicode's confusables.txt).
-_LOOK_ALIKES = str.maketrans(
+LOOK_ALIKES = str.maketrans(
     "аеорсухіјѕһԛԝԁӏкмт" + "АВСЕНІЈКМОРЅТУХԜ" + "αινορτυχεκ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ" + "ıɡɩ",
     "aeopcyxijshqwdlkmt" + "ABCEHIJKMOPSTYXW" + "aivoptuxek" + "ABEZHIKMNOPTYX" + "igi",
 )
@@ -62,4 +62,4 @@ def plain_form(text: str) -> tuple[str, Sequence[int]]:
 
 def unmistakable(text: str) -> str:
     """The text with letters that look like Latin ones written as those, in lower case: to compare values."""
-    return text.casefold() if text.isascii() else text.translate(_LOOK_ALIKES).casefold()
+    return text.casefold() if text.isascii() else text.translate(LOOK_ALIKES).casefold()

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from tunesmith.privacy.span import Span
 
-_UPPER = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x220))))
+UPPER = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x220))))
 _LOWER = "a-zß-öø-ÿ" + "".join(filter(str.islower, map(chr, range(0x100, 0x220))))
-_LETTER = f"{_UPPER}{_LOWER}"
-_NAME = rf"[{_UPPER}][{_LETTER}'’.-]*"
+_LETTER = f"{UPPER}{_LOWER}"
+_NAME = rf"[{UPPER}][{_LETTER}'’.-]*"
 _NUMBER = r"[0-9]{1,5}(?:[ -]?[A-Za-z](?![A-Za-z]))?(?:[/-][0-9]{1,4}[a-z]?)?"
 _ENGLISH = (
     r"Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Terrace|Crescent|Parkway|Pkwy"
@@ -35,13 +35,21 @@ _US_TOWN = rf"(?:,\s(?:{_NAME}\s?){{1,3}},\s?[A-Z]{{2}}\s[0-9]{{5}}(?:-[0-9]{{4}
 _UK_TOWN = rf"(?:,\s(?:{_NAME}\s?){{1,3}},?\s[A-Z]{{1,2}}[0-9][0-9A-Z]?\s?[0-9][A-Z]{{2}})"
 _TOWN = rf"(?:,\s(?:[A-Z]{{1,2}}-)?[0-9]{{2,5}}[ -]?[0-9]{{0,3}}(?:\s[A-Z]{{2}}(?=\s))?(?:\s{_NAME}){{1,3}})"
 
+#: The endings that street names have, as one word with the name or after it.
+ENDINGS = (
+    r"[Ss]traße|[Ss]trasse|[Ss]tr\.|[Gg]asse|[Aa]llee|[Pp]latz|[Ww]eg|[Rr]ing|[Dd]amm|[Uu]fer|[Cc]haussee|[Ss]tieg"
+    r"|straat|laan|plein|gracht|kade|singel|dijk|steeg|dreef|pad|hof|baan|boulevard"
+    r"|gatan|vägen|gränd|torget|allén|stigen|gata|väg|stig|gade|vej|veien|vegen|gaten|vei|[Aa]llé|stræde|vænget|parken"
+    r"|bakken|torv|plads|plass|katu|tie|kuja|polku|bulevardi|aukio|ranta|raitti|utca|út|tér|körút"
+)
+
 _AFTER = re.compile(  # 12 Main Street
     rf"(?<![\w.,/-])[0-9]{{1,5}}(?:/[0-9]{{1,4}})?[A-Za-z]?\s(?:[NSEW]{{1,2}}\.?\s|North\s|South\s|East\s|West\s)?(?:{_NAME}\s){{1,4}}"
     rf"(?:(?:{_ENGLISH})\b\.?{_FLAT}?(?:{_US_TOWN}|{_UK_TOWN})?|(?:{_OF_AMERICA})s?\b(?:{_FLAT}{_US_TOWN}?|{_US_TOWN}))"
 )
 _AMERICAN = re.compile(  # 44 Dickinson Radial: nothing of a name may follow, and no year may stand before it
     rf"(?<![\w.,/-])(?!(?:19|20)[0-9]{{2}}\s)[0-9]{{1,5}}(?:/[0-9]{{1,4}})?\s(?:{_NAME}\s){{1,3}}(?:{_ENGLISH}|{_OF_AMERICA})s?\b"
-    rf"(?:{_FLAT}{_US_TOWN}?|(?!\s[{_UPPER}]))"
+    rf"(?:{_FLAT}{_US_TOWN}?|(?!\s[{UPPER}]))"
 )
 _FLAT_FIRST = re.compile(  # Flat 4, Mellor Green
     rf"(?<![\w-])(?:Flat|Studio|Apartment|Apt\.?|Unit)\s[0-9]{{1,4}}[A-Za-z]?,?\s(?:[0-9]{{1,5}}[a-z]?\s)?"
@@ -49,10 +57,7 @@ _FLAT_FIRST = re.compile(  # Flat 4, Mellor Green
 )
 _SUFFIX = re.compile(  # Hauptstraße 12, Kerkstraat 12, Storgatan 12
     rf"(?<![\w-])(?:(?:v[ao]n\s(?:de[rn]?\s)?)?(?:{_NAME}\s){{0,2}}{_NAME}(?:[ -])?"
-    r"(?:[Ss]traße|[Ss]trasse|[Ss]tr\.|[Gg]asse|[Aa]llee|[Pp]latz|[Ww]eg|[Rr]ing|[Dd]amm|[Uu]fer|[Cc]haussee|[Ss]tieg"
-    r"|straat|laan|plein|gracht|kade|singel|dijk|steeg|dreef|pad|hof|baan|boulevard"
-    r"|gatan|vägen|gränd|torget|allén|stigen|gata|väg|stig|gade|vej|veien|vegen|gaten|vei|[Aa]llé|stræde|vænget|parken"
-    r"|bakken|torv|plads|plass|katu|tie|kuja|polku|bulevardi|aukio|ranta|raitti|utca|út|tér|körút))"
+    rf"(?:{ENDINGS}))"
     rf"\s{_NUMBER}(?![\w%€$]|[.,:][0-9]){_TOWN}?"
 )
 _OF = (
@@ -86,7 +91,7 @@ _FORMS = (_AFTER, _AMERICAN, _FLAT_FIRST, _SUFFIX, _BEFORE, _FRENCH, _POST_BOX)
 #: 80 Days Way of Life, the 10 Mile Road Race: titles and not addresses.
 _TITLE_AFTER = re.compile(r"\sof\s")
 _ARTICLE_BEFORE = re.compile(r"\b[Tt]he\s\Z")
-_NAME_AFTER = re.compile(rf"\s[{_UPPER}]")
+_NAME_AFTER = re.compile(rf"\s[{UPPER}]")
 _SPACES = re.compile(r"[\s,.]+")
 
 

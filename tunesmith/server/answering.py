@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunesmith.answering.confidence import choices_of, sure_of
-from tunesmith.deployment.guard import Stopped
+from tunesmith.deployment.guard import Stopped, Task
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.json_schema import SlowPattern, validator
 from tunesmith.server.call import Call
@@ -44,9 +44,10 @@ def fits(version: str, schema: Mapping[str, Any], text: str) -> bool:
 
 
 class Answering:
-    """Read `pieces` to the end; then ``finish_reason`` and ``confidence`` are known.
+    """Read `pieces` to the end; then ``finish_reason``, ``confidence`` and ``text`` are known.
 
-    What leaves passes the rules of the project. Where one stops the answer, its own text is the last piece.
+    What leaves passes the rules of the project. Where one stops the answer, its own text is the last piece, as a
+    paragraph of its own behind what has left already; who reads it `whole` gets that text alone.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Answering:
         call: Call,
         prompt: Sequence[int],
         sampling: Sampling,
+        task: Task,
         stops: Sequence[str] = (),
         *,
         strip: bool = True,
@@ -62,7 +64,7 @@ class Answering:
         self._served = served
         self._call = call
         self._exchange = call.exchange
-        self._window = served.site.guard.around(call.exchange)
+        self._window = served.site.guard.around(call.exchange, task)
         self._prompt = prompt
         self._sampling = sampling
         self._text = GrowingText(served.codec.text_of, stops, strip=strip)
@@ -71,6 +73,7 @@ class Answering:
         self.tokens: list[WrittenToken] = []
         self.finish_reason = "length"
         self.text = ""
+        self._stopped: Stopped | None = None
 
     @property
     def confidence(self) -> float:
@@ -96,16 +99,18 @@ class Answering:
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """What may leave, token by token. The model is stopped where a rule or a stop of the client ends the answer."""
-        try:
-            async with aclosing(self._written()) as written:
-                async for text, token in written:
-                    yield self._out(self._window.add(text), token)
-            yield self._out(self._window.end(), None)
-        except Stopped as stopped:
+        async with aclosing(self._written()) as written:
+            async for text, token in written:
+                yield self._out(self._window.add(text), token)
+                if self._window.stopped:
+                    break
+        if self._window.stopped is None:
+            yield self._out(await self._window.end(), None)
+        if (stopped := self._window.stopped) is not None:
+            self._stopped = stopped
             self.finish_reason = "content_filter"
             self._exchange.actions.append(stopped.action)
-            yield Piece(stopped.text, None)
-            self.text = stopped.text
+            yield self._out(f"\n\n{stopped.text}" if self.text else stopped.text, None)
 
     def _out(self, text: str, token: WrittenToken | None) -> Piece:
         self.text += text
@@ -131,6 +136,8 @@ class Answering:
     async def whole(self) -> Answering:
         async for _ in self.pieces():
             pass
+        if self._stopped is not None:
+            self.text = self._stopped.text
         return self
 
 

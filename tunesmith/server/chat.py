@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tunesmith.deployment.guard import Stopped
+from tunesmith.answering.answerer import Prompt
+from tunesmith.deployment.guard import Stopped, Task
 from tunesmith.example import Message
 from tunesmith.generation import Sampling
 from tunesmith.server.answering import Answering, token_entry
@@ -26,11 +27,13 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Asked:
-    """A chat request made ready: the prompt in tokens, and what every chunk of the answer begins with."""
+    """A chat request made ready: the prompt in tokens, what the answer is held against, and what every chunk of it
+    begins with."""
 
     request: ChatRequest
     prompt: list[int]
     sampling: Sampling
+    task: Task
     head: dict[str, Any]
     marked: dict[str, Any]
 
@@ -61,24 +64,45 @@ def nth(sampling: Sampling, number: int) -> Sampling:
 
 
 async def prepare(served: ServedText, request: ChatRequest, call: Call, head: dict[str, Any]) -> Asked:
+    check_logprobs(served, request.logprobs)
     messages = await seen(served, call, prompt_of(request.messages))
     texts = [message.text for message in messages]
     own = messages[0].role == "system"
-    prompt = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
+    prompt, given = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
     wanted = request.max_completion_tokens or request.max_tokens
     room = room_for(served, len(prompt), wanted, call.key.limits.tokens_a_request)
     asked = request.response_format
     schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
     sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
+    due = served.version.goal.schema if asked is None else schema
+    task = task_of(served, messages, given, due)
     marked = {"system": "request" if own else "goal"}
     call.read(len(prompt))
-    return Asked(request, prompt, sampling, head, marked)
+    return Asked(request, prompt, sampling, task, head, marked)
 
 
 async def seen(served: Served, call: Call, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages as the model may see them. Raises `Stopped` where a rule ends the exchange."""
     call.exchange.prompt = messages
     return await served.site.guard.before(messages, call.exchange)
+
+
+def check_logprobs(served: ServedText, asked: object) -> None:
+    """Raises Refusal ``not_served`` where log probabilities would tell the tokens that rules hold back."""
+    if asked and served.site.guard.looks_after:
+        what = "rules of this project look at answers, and logprobs would tell what they hold back: leave them out"
+        raise Refusal(400, "not_served", what, param="logprobs")
+
+
+def task_of(served: ServedText, messages: tuple[Message, ...], given: Prompt, schema: Mapping[str, Any] | None) -> Task:
+    """What the answer is held against. ``given``: the messages as the set-up in use puts them."""
+    version = served.version
+    own = messages[:1] if messages[0].role == "system" else ()
+    turns = messages[len(own) :]
+    system = own[0].text if own else (version.setup.system if version.setup else None) or version.goal.system
+    examples = tuple(turn.text for turn in given[len(own) : len(given) - len(turns)])
+    documents = given[-1].text.replace(turns[-1].text, "", 1).strip()
+    return Task(version.goal, schema, (system,), examples, (documents,) if documents else ())
 
 
 async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
@@ -94,10 +118,12 @@ async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict
     return {**head, "choices": [choice], "usage": usage_of(exchange.prompt_tokens, 0), "tunesmith": marked}
 
 
-def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
+def _tokens(served: ServedText, messages: tuple[Message, ...]) -> tuple[list[int], Prompt]:
+    """The prompt in tokens, and the messages that it was made of."""
     if served.version.documents:  # it goes on from a text, as it learned to
-        return served.codec.of_text(messages[-1].text)
-    return served.codec.of_messages(served.prepare(messages) if served.prepare else messages)
+        return served.codec.of_text(messages[-1].text), messages
+    given = served.prepare(messages) if served.prepare else messages
+    return served.codec.of_messages(given), given
 
 
 async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict[str, Any]:
@@ -110,7 +136,7 @@ async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict
     answers = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), request.stops)
+            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), asked.task, request.stops)
             answers.append(await answering.whole())
     choices = [await _choice(served, asked, call, number, answer) for number, answer in enumerate(answers)]
     usage = usage_of(len(asked.prompt), sum(len(answer.tokens) for answer in answers))
@@ -162,7 +188,7 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
     written = 0
     async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), request.stops)
+            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), asked.task, request.stops)
             begun = False
             async for piece in answering.pieces():
                 if not begun:

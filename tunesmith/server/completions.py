@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from tunesmith.deployment.guard import Stopped
+from tunesmith.deployment.exchange import Exchange
+from tunesmith.deployment.guard import Stopped, Task
 from tunesmith.example import Message
 from tunesmith.generation import WrittenToken
 from tunesmith.server.answering import Answering
 from tunesmith.server.call import Call
-from tunesmith.server.chat import head_of, note, nth, sampling_of, seen, usage_of
+from tunesmith.server.chat import check_logprobs, head_of, note, nth, sampling_of, usage_of
 from tunesmith.server.concluding import comes_whole, conclude, reply_instead
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import CompletionRequest
@@ -24,40 +26,54 @@ MAX_TOKENS = 16
 
 @dataclass(frozen=True)
 class Asked:
-    """One prompt: as it was asked, in tokens, and the room that its answer has."""
+    """One prompt in tokens, and the room that its answer has."""
 
-    message: Message
     prompt: list[int]
     room: int
 
 
-async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[Asked]:
-    found = []
+#: A prompt made ready, or what a rule says in the answer's place.
+Ready = Asked | Stopped
+
+
+async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[Ready]:
+    """Each prompt made ready; the rules look at each by itself."""
+    check_logprobs(served, request.logprobs)
     for text in request.prompts:
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise Refusal(400, "not_utf8", "the prompt holds half a surrogate pair", param="prompt")
-        [message] = await seen(served, call, (Message.of("user", text),))
-        prompt = await in_tokens([text], partial(served.codec.of_text, message.text))
+    call.exchange.prompt = tuple(Message.of("user", text) for text in request.prompts)
+    found: list[Ready] = []
+    for asked in call.exchange.prompt:
+        try:
+            [message] = await served.site.guard.before((asked,), call.exchange)
+        except Stopped as stopped:
+            call.exchange.actions.append(stopped.action)
+            found.append(stopped)
+            continue
+        prompt = await in_tokens([message.text], partial(served.codec.of_text, message.text))
         if not prompt:
             raise Refusal(400, "no_question", "the prompt is empty", param="prompt")
         room = room_for(served, len(prompt), request.max_tokens, call.key.limits.tokens_a_request)
-        asked = Message.of("user", text)
-        found.append(Asked(asked, prompt, min(room, request.max_tokens or MAX_TOKENS)))
-    call.exchange.prompt = tuple(one.message for one in found)
-    call.read(_tokens_of(found))
+        found.append(Asked(prompt, min(room, request.max_tokens or MAX_TOKENS)))
+    call.read(sum(len(one.prompt) for one in found if isinstance(one, Asked)))
     return found
 
 
 def _answerings(
-    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[Asked]
-) -> list[Answering]:
+    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[Ready]
+) -> list[Answering | Stopped]:
     """In OpenAI's order: all choices of the first prompt, then those of the next."""
+    task = Task(served.version.goal)
     return [
-        Answering(
+        one
+        if isinstance(one, Stopped)
+        else Answering(
             served,
             call,
             one.prompt,
             nth(sampling_of(request, one.room, top=request.logprobs or 0), number),
+            task,
             request.stops,
             strip=False,
         )
@@ -69,22 +85,23 @@ def _answerings(
 async def complete(served: ServedText, request: CompletionRequest, call: Call) -> dict[str, Any]:
     """The answers in one piece."""
     head = head_of(served, call, "text_completion", "cmpl")
-    try:
-        prompts = await _prompts(served, request, call)
-    except Stopped as stopped:
-        return {**head, "choices": [await _told_by_rule(served, call, stopped)], "usage": usage_of(0, 0)}
-    answers = _answerings(served, request, call, prompts)
-    async with call.turn(served.gate):
-        for answer in answers:
-            await answer.whole()
-    choices = []
+    answers = _answerings(served, request, call, await _prompts(served, request, call))
+    written = [answer for answer in answers if isinstance(answer, Answering)]
+    if written:
+        async with call.turn(served.gate):
+            for one in written:
+                await one.whole()
+    choices: list[dict[str, Any]] = []
     for number, answer in enumerate(answers):
-        marked = await _concluded(served, request, call, prompts, number, answer)
+        if isinstance(answer, Stopped):
+            choices.append(await _told_by_rule(served, request, call, number, answer))
+            continue
+        marked = await _concluded(served, request, call, number, answer)
         reply = None if answer.finish_reason == "content_filter" and answer.text else reply_instead(served, marked)
         told = _logprobs(served, request, answer.tokens) if reply is None else None
         text, reason = (answer.text, answer.finish_reason) if reply is None else (reply, "stop")
         choices.append({**_choice(number, text, told, reason), "tunesmith": marked})
-    usage = usage_of(_tokens_of(prompts), sum(len(answer.tokens) for answer in answers))
+    usage = usage_of(call.exchange.prompt_tokens, sum(len(answer.tokens) for answer in written))
     return {**head, "choices": choices, "usage": usage}
 
 
@@ -96,45 +113,42 @@ async def stream(served: ServedText, request: CompletionRequest, call: Call) -> 
         for chunk in _in_chunks(request, await complete(served, request, call)):
             yield chunk
         return
-    try:
-        prompts = await _prompts(served, request, call)
-    except Stopped as stopped:
-        yield {**head, "choices": [await _told_by_rule(served, call, stopped)]}
-        return
+    answers = _answerings(served, request, call, await _prompts(served, request, call))
+    for number, answer in enumerate(answers):
+        if isinstance(answer, Stopped):
+            yield {**head, "choices": [await _told_by_rule(served, request, call, number, answer)]}
     written = 0
-    async with call.turn(served.gate):
-        for number, answer in enumerate(_answerings(served, request, call, prompts)):
+    async with call.turn(served.gate) if any(isinstance(one, Answering) for one in answers) else nullcontext():
+        for number, answer in enumerate(answers):
+            if isinstance(answer, Stopped):
+                continue
             async for piece in answer.pieces():
                 told = _logprobs(served, request, [piece.token] if piece.token else [])
                 if piece.text or (told and told["tokens"]):
                     yield {**head, "choices": [_choice(number, piece.text, told, None)]}
-            marked = await _concluded(served, request, call, prompts, number, answer)
+            marked = await _concluded(served, request, call, number, answer)
             yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
             written += len(answer.tokens)
     if request.stream_options and request.stream_options.include_usage:
-        yield {**head, "choices": [], "usage": usage_of(_tokens_of(prompts), written)}
+        yield {**head, "choices": [], "usage": usage_of(call.exchange.prompt_tokens, written)}
 
 
 async def _concluded(
-    served: ServedText,
-    request: CompletionRequest,
-    call: Call,
-    prompts: Sequence[Asked],
-    number: int,
-    answer: Answering,
+    served: ServedText, request: CompletionRequest, call: Call, number: int, answer: Answering
 ) -> dict[str, Any]:
-    """The marks of one answer. Of several prompts each is handed off by itself."""
+    """The marks of one answer."""
     note(call, answer)
-    about = None
-    if len(prompts) > 1:
-        place = number // (request.n or 1)
-        id, asked = f"{call.exchange.id}/{place}", (prompts[place].message,)
-        about = replace(call.exchange, id=id, prompt=asked, answers=[answer.text], confidence=answer.confidence)
+    about = _about(request, call, number, answer.text, answer.confidence)
     return await conclude(served, call, answer.confidence, about=about)
 
 
-def _tokens_of(prompts: Sequence[Asked]) -> int:
-    return sum(len(one.prompt) for one in prompts)
+def _about(request: CompletionRequest, call: Call, number: int, text: str, confidence: float | None) -> Exchange | None:
+    """Of several prompts each is handed off by itself."""
+    if len(request.prompts) == 1:
+        return None
+    place = number // (request.n or 1)
+    id, asked = f"{call.exchange.id}/{place}", (call.exchange.prompt[place],)
+    return replace(call.exchange, id=id, prompt=asked, answers=[text], confidence=confidence)
 
 
 def _in_chunks(request: CompletionRequest, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -150,14 +164,15 @@ def _in_chunks(request: CompletionRequest, answer: dict[str, Any]) -> Iterator[d
         yield {**head, "choices": [], "usage": usage}
 
 
-async def _told_by_rule(served: ServedText, call: Call, stopped: Stopped) -> dict[str, Any]:
-    """The one choice that a client gets where a rule answers in the model's place."""
-    call.exchange.actions.append(stopped.action)
+async def _told_by_rule(
+    served: ServedText, request: CompletionRequest, call: Call, number: int, stopped: Stopped
+) -> dict[str, Any]:
+    """The choice that a client gets where a rule answers in the model's place."""
     call.exchange.answers.append(stopped.text)
     call.exchange.finish_reason = "content_filter"
-    marked = await conclude(served, call, None)
+    marked = await conclude(served, call, None, about=_about(request, call, number, stopped.text, None))
     text = stopped.text or reply_instead(served, marked) or ""
-    return {**_choice(0, text, None, "content_filter"), "tunesmith": marked}
+    return {**_choice(number, text, None, "content_filter"), "tunesmith": marked}
 
 
 def _choice(number: int, text: str, logprobs: Any, reason: str | None) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -91,15 +92,17 @@ async def _scored(
             what = f"input {number} holds half a surrogate pair, which is no character"
             raise Refusal(400, "not_utf8", what, param="input")
     call.exchange.prompt = tuple(Message.of("user", text) for text in texts)
-    prompts = [await _let_through(served, call, message) for message in call.exchange.prompt]
+    prompts = await asyncio.gather(*(_let_through(served, call, message) for message in call.exchange.prompt))
     asked = [prompt for prompt in prompts if not isinstance(prompt, Stopped)]
     rows = await in_tokens(texts, lambda: [served.engine.labeller.tokens(prompt) for prompt in asked])
     tokens = sum(map(len, rows))
     check_tokens(tokens, call.key)
     call.read(tokens)
-    async with call.turn(served.gate):
-        scores = iter(await served.engine.score(rows, vectors=vectors))
-    call.token_written()
+    scores: Iterator[ScoredRow] = iter(())
+    if rows:
+        async with call.turn(served.gate):
+            scores = iter(await served.engine.score(rows, vectors=vectors))
+        call.token_written()
     return rows, [prompt if isinstance(prompt, Stopped) else next(scores) for prompt in prompts]
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tunesmith.deployment.exchange import Recorder
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
+from tunesmith.server.guarding import open_guard
 from tunesmith.server.people_of import feedback_of, hand_offs_of
 from tunesmith.server.site import Site
 from tunesmith.server.watched import open_log
 
 
-def open_site(project: Project) -> Site:
-    """Raises InputError ``damaged_state`` or ``newer_state``, and ``missing_extra`` for what a setting asks for."""
+def open_site(project: Project, tell: Callable[[str], None] = lambda words: None) -> Site:
+    """``tell`` is told what the rules were fitted to.
+
+    Raises InputError ``damaged_state`` or ``newer_state``, for rules that cannot be kept, and ``missing_extra`` for
+    what a setting asks for.
+    """
+    guard = open_guard(project, tell)
     state = open_state(project.store.root)
     people, feedback = hand_offs_of(project, state), feedback_of(project, state)
     logs, chores = open_log(project, state)
@@ -21,6 +29,7 @@ def open_site(project: Project) -> Site:
     return Site(
         project.name,
         state,
+        guard,
         people=people,
         recorders=[*logs, *own],
         feedback=feedback,

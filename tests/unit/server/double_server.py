@@ -190,7 +190,7 @@ def in_a_child() -> TextEngine:
     return llamacpp.LlamaCppText(Child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
 
 
-def main() -> None:
+def main(make: Callable[..., list[Served]] = models) -> None:
     folder = Path(sys.argv[1])
     options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     keys = Keys(folder / "keys.json")
@@ -200,7 +200,7 @@ def main() -> None:
     start.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(Registry(models(folder, **{"waiting": 2, **options})), keys, listener, bounds)
+    run(Registry(make(folder, **{"waiting": 2, **options})), keys, listener, bounds)
 
 
 if __name__ == "__main__":
