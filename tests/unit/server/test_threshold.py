@@ -14,7 +14,7 @@ import pytest
 from tests.unit.server.double_server import Bytes, version
 from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.deployment.exchange import Exchange
-from tunesmith.deployment.guard import NoGuard
+from tunesmith.deployment.guard import NoGuard, Task
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.learners.protocol import Prediction
 from tunesmith.server.answering import Answering
@@ -90,6 +90,7 @@ def test_of_json_the_server_is_as_sure_as_the_test_was() -> None:
         Call(Key("k", "", 0.0), Exchange("req-1", "", ""), Limiter()),
         [1],
         Sampling(100),
+        Task(one.goal),
     )
     asyncio.run(answering.whole())
     [tested] = sure_of_choices(one.goal, [Prediction(text.decode(), 0.6, 31, 0.1, True, {"team": math.exp(-1)})])
