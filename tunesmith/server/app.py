@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
@@ -64,7 +64,7 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
             raise Refusal(503, "not_ready", f"no answer comes from {down}", retry_after=2)
         return {"status": "ready", "models": [one.version.full_name for one in served]}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def figures() -> Response:
         """Prometheus' figures of this process; behind a key as all the rest."""
         shown = metrics or Metrics(registry)
