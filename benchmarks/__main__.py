@@ -37,6 +37,7 @@ NAMES = (
     "parity",
     "serving",
     "serving_text",
+    "recording",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

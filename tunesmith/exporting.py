@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, form_of, shrinking
-from tunesmith.export.run import Exported, Reference, Tell, export, reference, refused_files
+from tunesmith.export.reference import Reference, Tell, reference
+from tunesmith.export.run import Exported, export, refused_files
 from tunesmith.export.shrink import Tried, shrink
 from tunesmith.pipeline.order import BY_NAME, open_product
 from tunesmith.pipeline.stale import identity
@@ -79,8 +80,9 @@ def _settings(project: Project, rows: int | None) -> Any:
     return settings if rows is None else settings.model_copy(update={"rows": rows})
 
 
-def made_with(project: Project) -> dict[str, Any]:
-    """The trained model, and what it was trained with: never the parts of a later split, which may hold its own rows.
+def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]:
+    """A trained model, the last one by default, and what it was trained with: never the parts of a later split, which
+    may hold its own rows.
 
     Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
     """

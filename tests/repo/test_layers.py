@@ -58,11 +58,13 @@ ONE_AREA = dict.fromkeys(
         "decide",
         "exporting",
         "forget",
+        "inbox",
         "review",
         "rounds",
         "setup_in_use",
         "shown_batch",
         "trials",
+        "watching",
     ),
     "project",
 )

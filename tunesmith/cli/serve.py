@@ -36,6 +36,12 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=("f32", "f16"),
+        default="f32",
+        help="what llama.cpp computes with where weights are f16: f32 answers as tested, f16 takes half the memory",
+    )
     parser.add_argument("--queue", type=int, metavar="N", help="requests that may wait for a model (serve.queue)")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
@@ -52,7 +58,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for package in ("fastapi", "uvicorn"):
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     _check_numbers(arguments)
@@ -184,6 +190,8 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served
         served = []
         for project, version in zip(projects, versions, strict=True):
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
-            wanted = Wanted(arguments.engine, arguments.precision, waiting, errors.say, progress)
+            wanted = Wanted(
+                arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic
+            )
             served.append(serve_version(project, open_site(project), version, wanted))
         return served

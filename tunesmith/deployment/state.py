@@ -88,6 +88,20 @@ class State:
         """As `look`, from an event loop."""
         return await asyncio.to_thread(self.look, work)
 
+    def wipe(self) -> bool:
+        """Take the bytes of what was deleted out of the write-ahead log too; whether all of them are.
+
+        It waits for who reads and writes meanwhile, at most as long as a change does.
+        """
+        connection = self._connect()
+        try:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _told(error, self.path) from error
+        finally:
+            connection.close()
+        return not busy
+
     def close(self) -> None:
         """Commit what waits, and let the file go."""
         if self._closed:
@@ -104,6 +118,7 @@ class State:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what a client was told survives the machine's end too
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # of what is removed no text stays in free pages
         return connection
 
     def _prepare(self, tables: Sequence[Tables]) -> None:

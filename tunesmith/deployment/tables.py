@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunesmith.deployment.feedback import FEEDBACK
 from tunesmith.deployment.state import FILE, State, Tables
+from tunesmith.deployment.tickets import TICKETS
+from tunesmith.deployment.traffic import TRAFFIC
 
-TABLES: Sequence[Tables] = ()
+TABLES: Sequence[Tables] = (TICKETS, FEEDBACK, TRAFFIC)
 
 
 def open_state(folder: Path) -> State:

@@ -11,15 +11,17 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
-from tunesmith.server import chat, completions, labels
+from tunesmith.server import chat, completions, labels, people
 from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, OPEN, State
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.openapi import describe
+from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
@@ -30,7 +32,7 @@ from tunesmith.version import __version__
 READY_SECONDS = 10.0
 
 
-def build_app(registry: Registry, state: State) -> FastAPI:
+def build_app(registry: Registry, state: State, metrics: Metrics | None = None) -> FastAPI:
     """The routes over the models. Every route but /health is behind the door's key."""
     app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
     app.add_exception_handler(Refusal, _refused)
@@ -61,6 +63,12 @@ def build_app(registry: Registry, state: State) -> FastAPI:
             down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
             raise Refusal(503, "not_ready", f"no answer comes from {down}", retry_after=2)
         return {"status": "ready", "models": [one.version.full_name for one in served]}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def figures() -> Response:
+        """Prometheus' figures of this process; behind a key as all the rest."""
+        shown = metrics or Metrics(registry)
+        return Response(shown.text(), media_type=shown.media_type)
 
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
@@ -113,6 +121,17 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         """Turn texts into vectors by the tuned encoder."""
         call = request.scope[CALL]
         return _json(await labels.embed(take_labels(asked.model, call), asked, call))
+
+    @app.get("/v1/hand_offs/{ticket}")
+    async def hand_off(ticket: str, request: Request) -> Response:
+        """What became of a request that went to a person: waiting, answered or declined."""
+        told, headers = await people.hand_off(registry, ticket, request.scope[CALL])
+        return _json(told, headers=headers)
+
+    @app.post("/v1/feedback")
+    async def feedback(asked: FeedbackRequest, request: Request) -> Response:
+        """Say of an answer whether it was good, what is wrong with it, or what it should be."""
+        return _json(await people.take_feedback(registry, asked, request.scope[CALL]))
 
     describe(app, frozenset({OPEN}))
     return app

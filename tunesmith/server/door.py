@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.routing import Match
+
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.server.call import Call
 from tunesmith.server.keys import Key, Keys
 from tunesmith.server.limits import Limiter
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
 
@@ -27,6 +30,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEAD_BYTES = 64 * 2**10
 #: The only route that needs no key.
 OPEN = "/health"
+#: The route of what is asked on none.
+NO_ROUTE = "none"
 #: The status of a request whose client went away before it was answered: it is recorded, and sent to nobody.
 GONE = 499
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -88,8 +93,17 @@ class _Reply:
 class Door:
     """The outermost part of the server, around the routes."""
 
-    def __init__(self, app: App, keys: Keys, registry: Registry, state: State, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        app: App,
+        keys: Keys,
+        registry: Registry,
+        state: State,
+        bounds: Bounds,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._app = app
+        self._metrics = metrics
         self._registry = registry
         self._keys = keys
         self._state = state
@@ -116,7 +130,8 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, scope["path"], key.name), self._limiter)
+            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter)
+            call.exchange.trace_parent = headers.get("traceparent")
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
             return
@@ -124,6 +139,8 @@ class Door:
             refusal = refusal_of(error)
             if refusal.status == 500 and not isinstance(error, TimeoutError):
                 _tell(error, id)
+            if call is None and self._metrics is not None:
+                self._metrics.refused(route_of(self._app, scope), refusal.status, refusal.code)
             if not reply.started:
                 if call is not None:
                     call.exchange.error = refusal.code
@@ -139,6 +156,8 @@ class Door:
         if call.recorded:
             return
         call.recorded = True
+        if self._metrics is not None:
+            self._metrics.ended(call.exchange)
         try:
             await (call.site or self._registry.home).record(call.exchange)
         except Exception as error:
@@ -215,6 +234,14 @@ class Door:
         finally:
             watching.cancel()
             answering.cancel()
+
+
+def route_of(app: Any, scope: Scope) -> str:
+    """The route as the server knows it, such as /v1/models/{name}: a path holds what a client wrote."""
+    for route in getattr(app, "routes", ()):
+        if route.matches(scope)[0] is not Match.NONE:
+            return str(route.path)
+    return NO_ROUTE
 
 
 def check_origin(headers: dict[str, str], server: Any, hosts: frozenset[str]) -> None:

@@ -32,6 +32,10 @@ class TokenCodec(Protocol):
 
     def piece(self, token: int) -> str: ...
 
+    def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
+        """Of a JSON object, the probability of each short value at its top."""
+        ...
+
 
 class TextEngine(Protocol):
     """Writes answers to prompts of token ids; ``slots`` of them at once."""

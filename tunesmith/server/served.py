@@ -20,6 +20,7 @@ from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchT
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
+from tunesmith.server.threshold import with_threshold
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
@@ -40,6 +41,7 @@ Prepare = Callable[[Prompt], Prompt]
 @dataclass(frozen=True)
 class Wanted:
     """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
+    ``arithmetic``: what it computes with where the weights have 16 bits (`LlamaCpp.open`: wide).
 
     ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
     """
@@ -49,6 +51,7 @@ class Wanted:
     waiting: int = 64
     tell: Callable[[str], None] = lambda words: None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    arithmetic: Literal["f32", "f16"] = "f32"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ Served = ServedText | ServedLabels
 
 def serve_version(project: Project, site: Site, version: Version, wanted: Wanted) -> Served:
     """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
+    version, handed_off = with_threshold(project, version)
+    if handed_off is not None:
+        wanted.tell(f"{version.name}: {handed_off}")
     name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
     module = learner(name).serve
     setup = version.setup
@@ -145,7 +151,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
     threads = len(os.sched_getaffinity(0))
 
     def open_engine() -> LlamaCpp:
-        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS)
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
     engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)

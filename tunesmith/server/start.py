@@ -14,8 +14,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tunesmith.errors import InputError
 from tunesmith.server.app import build_app
+from tunesmith.server.crashes import hold_back_words
 from tunesmith.server.door import HEAD_BYTES, Bounds, Door, State
 from tunesmith.server.keys import Keys
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 
 #: Seconds in which a client must have sent the head of a request.
@@ -59,7 +61,8 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds)
     """Answer until a signal comes. The first lets what runs finish; a second ends at once."""
     allow_connections()
     state = State()
-    app = Door(build_app(registry, state), keys, registry, state, bounds)
+    metrics = Metrics(registry)
+    app = Door(build_app(registry, state, metrics), keys, registry, state, bounds, metrics)
     config = uvicorn.Config(
         app,
         http=BoundedHead,
@@ -84,14 +87,21 @@ class Draining(uvicorn.Server):
         super().__init__(config)
         self._state = state
         self._registry = registry
+        self._chores: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        hold_back_words(asyncio.get_running_loop())
+        chores = [chore for site in self._registry.sites for chore in site.chores]
+        self._chores = [asyncio.ensure_future(chore()) for chore in chores]
         await asyncio.gather(*(one.engine.start() for one in self._registry.served))
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         await asyncio.gather(*(one.engine.close() for one in self._registry.served))
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         for site in self._registry.sites:
             site.close()
 
