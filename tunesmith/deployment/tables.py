@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunesmith.deployment import outcomes, rollouts, versions
 from tunesmith.deployment.state import FILE, State, Tables
 
-TABLES: Sequence[Tables] = ()
+TABLES: Sequence[Tables] = (versions.TABLES, rollouts.TABLES, outcomes.TABLES)
 
 
 def open_state(folder: Path) -> State:
