@@ -111,7 +111,8 @@ def _settings(project: Project, rows: int | None) -> Any:
 
 
 def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]:
-    """The model that was trained last, or an earlier one, and what it was trained with: never the parts of a later split, which may hold its own rows.
+    """The model that was trained last, or an earlier one, and what it was trained with: never the parts of a later
+    split, which may hold its own rows.
 
     Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
     """

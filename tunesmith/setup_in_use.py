@@ -59,9 +59,7 @@ def use(project: Project, arm: str) -> str:
     return in_words(setup) if setup else "the models as they are, since nothing was advised yet"
 
 
-def equip(
-    project: Project, setup: Setup, max_new_tokens: int, made_with: Mapping[str, str] | None = None
-) -> Equipment:
+def equip(project: Project, setup: Setup, max_new_tokens: int, made_with: Mapping[str, str] | None = None) -> Equipment:
     """What the set-up answers with: its model, its examples, and the documents as they are now.
 
     ``made_with``: ids of the artifacts by stage, for an earlier version; else what was made last.

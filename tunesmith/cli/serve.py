@@ -152,9 +152,8 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[tuple[
     from tunesmith.server.opening import open_routes
     from tunesmith.server.served import Wanted
     from tunesmith.server.sites import open_site
-    from tunesmith.server.version import version_of
 
-    names = [version_of(project).name for project in projects]
+    names = [project.name for project in projects]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         fix = "change `name` in one tunesmith.yaml"

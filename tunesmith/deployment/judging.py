@@ -68,9 +68,7 @@ def look_of(requests: int, least: int) -> int:
     return 1 + int(math.log(requests / least) / math.log(GROWTH) + 1e-9)
 
 
-def judge(
-    new: Sequence[Outcome], before: Sequence[Outcome], settings: DeploySettings, look: int
-) -> list[Finding]:
+def judge(new: Sequence[Outcome], before: Sequence[Outcome], settings: DeploySettings, look: int) -> list[Finding]:
     """What each rule finds at this look. A rule without anything to compare with says nothing."""
     margins: list[tuple[str, float | None, Share]] = [
         ("errors", settings.more_errors, lambda one: float(one.failed)),
@@ -92,9 +90,7 @@ def _share(told: bool | None) -> float | None:
     return None if told is None else float(told)
 
 
-def _both(
-    new: Sequence[Outcome], before: Sequence[Outcome], share: Share
-) -> tuple[FloatArray, FloatArray] | None:
+def _both(new: Sequence[Outcome], before: Sequence[Outcome], share: Share) -> tuple[FloatArray, FloatArray] | None:
     values = _by_user(new, share), _by_user(before, share)
     return values if all(len(one) for one in values) else None
 

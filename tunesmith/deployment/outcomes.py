@@ -75,10 +75,7 @@ class Outcomes:
 
 
 def _write(connection: Connection, taken: Sequence[Outcome]) -> None:
-    rows = [
-        (one.version, one.at, one.who, one.failed, one.misfit, one.handed_off, one.seconds)
-        for one in taken
-    ]
+    rows = [(one.version, one.at, one.who, one.failed, one.misfit, one.handed_off, one.seconds) for one in taken]
     connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     for version in {one.version for one in taken}:
         sql = """DELETE FROM outcomes WHERE version = ? AND at <

@@ -100,7 +100,7 @@ def get(connection: Connection, id: int) -> Rollout:
 
 
 def _where(connection: Connection, condition: str, *values: Any) -> list[Rollout]:
-    rows = connection.execute(f"SELECT * FROM rollouts WHERE {condition} ORDER BY id", values)  # noqa: S608 - our own
+    rows = connection.execute(f"SELECT * FROM rollouts WHERE {condition} ORDER BY id", values)
     return [_of(row) for row in rows]
 
 

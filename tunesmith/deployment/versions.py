@@ -53,8 +53,8 @@ class Record:
     """What a version is made of, as it was recorded.
 
     ``made_of``: the ids of its artifacts by stage, how it is asked, its longest answer, its verdict. ``export``: the
-    form and the folder (in the project) of its own export, None where the model runs as it was trained. ``probes``: rows
-    that it must answer as its certificate says before it is let to work.
+    form and the folder (in the project) of its own export, None where the model runs as it was trained. ``probes``:
+    rows that it must answer as its certificate says before it is let to work.
     """
 
     id: str

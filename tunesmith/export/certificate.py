@@ -97,7 +97,7 @@ class Certificate:
 def probes_of(
     ids: Sequence[str], trained: Sequence[Replayed], exported: Sequence[Replayed]
 ) -> tuple[tuple[str, str], ...]:
-    """The rows whose answers are the same in both and the surest: no other batch or cache of the engine changes them."""
+    """The surest rows of those that both answer alike: no other batch or cache of the engine changes them."""
     same = [
         (min(theirs.logprobs, default=max(theirs.scores.values(), default=0.0)), id, answer_hash(theirs))
         for id, ours, theirs in zip(ids, trained, exported, strict=True)

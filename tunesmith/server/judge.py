@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from sqlite3 import Connection
 
 from tunesmith.deployment import rollouts
@@ -50,7 +51,7 @@ class Judge:
         for rollout in self._state.look(_judged):
             watched = rollout.kind != "canary"
             if watched and time.time() - (rollout.switched_at or 0.0) > self._settings.watch_minutes * 60:
-                self._state.change(lambda one, id=rollout.id: rollouts.end(one, id, "done", ""))
+                self._state.change(partial(_watched, rollout.id))
             elif self._settings.roll_back and rollout.version != rollout.before:
                 self._judge(rollout)
 
@@ -74,6 +75,11 @@ class Judge:
 
 def _judged(connection: Connection) -> list[Rollout]:
     return [one for one in rollouts.everything(connection) if one.stage == "active" and one.kind != "shadow"]
+
+
+def _watched(id: int, connection: Connection) -> None:
+    if rollouts.get(connection, id).stage == "active":
+        rollouts.end(connection, id, "done", "")
 
 
 def _count(connection: Connection, rollout: Rollout) -> int:

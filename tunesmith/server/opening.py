@@ -64,9 +64,9 @@ def _first(project: Project, site: Site, wanted: Wanted) -> Record:
     assert state is not None
     aliases = state.look(versions.aliases)
     waiting = state.look(rollouts.wanted)
-    if state.look(rollouts.is_deployed):
+    if MAIN in aliases and (waiting is not None or state.look(rollouts.is_deployed)):
         return _told_of_newer(project, state.look(lambda one: versions.get(one, aliases[MAIN])), wanted)
-    if MAIN not in aliases and waiting is not None:
+    if waiting is not None:
         return _of(waiting, site)
     _, record = prepare(project, state, version_of(project), wanted, probes=False)
     state.change(lambda one: rollouts.record_first(one, record.id))

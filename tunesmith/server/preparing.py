@@ -1,4 +1,4 @@
-"""Prepare a version to be served: its own export with its certificate, the answers that it is checked by, its record."""
+"""Prepare a version to be served: its own export and certificate, the answers that it is checked by, its record."""
 
 from __future__ import annotations
 

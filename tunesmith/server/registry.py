@@ -20,8 +20,8 @@ from tunesmith.server.site import Site
 class Routes:
     """The versions of one project that answer now. Never changed, but replaced as a whole.
 
-    ``aliases``: what ``NAME:ALIAS`` leads to. ``canary`` answers a ``share`` of what is asked of the project's own name.
-    ``shadow`` answers too, to nobody, as part of ``shadow_rollout``.
+    ``aliases``: what ``NAME:ALIAS`` leads to. ``canary`` answers a ``share`` of what is asked of the project's
+    own name. ``shadow`` answers too, to nobody, as part of ``shadow_rollout``.
     """
 
     main: Served
@@ -62,7 +62,7 @@ class Registry:
         given = [one if isinstance(one, Routes) else Routes(one) for one in routes]
         self._routes = {one.name: one for one in given}
         self._draw = draw
-        self._held: dict[str, int] = {}
+        self._held: dict[int, int] = {}  # by the engine
         self._watched: dict[str, tuple[Outcomes, Shadowing]] = {}
 
     @property

@@ -221,11 +221,11 @@ class Roller:
             self._end_unneeded(found)
 
     def _routes(self, found: Routing) -> Routes:
-        """What the state says as what this server has loaded. An alias without a version of its own goes to the main."""
+        """What the state says, as what this server has loaded."""
         loaded = {id: one.served for id, one in self._engines.items()}
         main = loaded[found.aliases[MAIN]]
         canary, shadow = found.canary, found.shadow
-        named = {name: loaded.get(id, main) for name, id in found.aliases.items() if name not in (MAIN, CANARY)}
+        named = {name: loaded[id] for name, id in found.aliases.items() if name not in (MAIN, CANARY)}
         if CANARY in found.aliases:
             named[CANARY] = loaded[canary.version] if canary else main
         return Routes(

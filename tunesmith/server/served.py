@@ -140,9 +140,7 @@ def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping
     return prepare, version.goal.schema if setup.enforce_schema else None
 
 
-def _by_llamacpp(
-    project: Project, site: Site, version: Version, module: Any, wanted: Wanted, gguf: Path
-) -> ServedText:
+def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wanted: Wanted, gguf: Path) -> ServedText:
     from tunesmith.engines.llamacpp import LlamaCpp
     from tunesmith.server.llamacpp import LlamaCppText
 

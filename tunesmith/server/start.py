@@ -55,9 +55,7 @@ class Beside(Protocol):
     async def close(self) -> None: ...
 
 
-def run(
-    registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds, beside: Sequence[Beside] = ()
-) -> None:
+def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds, beside: Sequence[Beside] = ()) -> None:
     """Answer until a signal comes. The first lets what runs finish; a second ends at once.
 
     ``beside`` starts before the first request is taken. Without any the engines of the registry are started and ended.

@@ -27,8 +27,8 @@ class Version:
     """One model, never changed: ``name`` is the project's, ``id`` that of the training, or of how the model is asked.
 
     ``shown``: the beginning of the id that it goes by, "" for as much as usual. ``artifacts``: what it is made of, their
-    ids by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer that the
-    test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
+    ids by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer
+    that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
     None for the goal's prompt alone.
     """
 
@@ -79,9 +79,7 @@ def version_of(project: Project, train: Artifact | None = None) -> Version:
     made = train.made_by.get("inputs", {})
     needs = BY_NAME["train"]
     found = {stage: _made_with(project, stage, made, needs) for stage in needs.needs}
-    goal, base, dataset = (
-        GoalSheet.open(found["goal"]), BaseModel.open(found["base"]), Dataset.open(found["format"])
-    )
+    goal, base, dataset = (GoalSheet.open(found["goal"]), BaseModel.open(found["base"]), Dataset.open(found["format"]))
     verify(base.folder)
     limit, tested = _as_tested(project, train, dataset, base)
     tuned = TunedModel.open(train)
