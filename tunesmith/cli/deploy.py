@@ -24,7 +24,9 @@ LOOK_SECONDS = 0.1
 
 
 def add_parser(verbs: Any) -> None:
-    parser = add_verb(verbs, "deploy", run, "let another version of the model answer; the old one finishes what it began")
+    parser = add_verb(
+        verbs, "deploy", run, "let another version of the model answer; the old one finishes what it began"
+    )
     parser.add_argument("version", metavar="VERSION", nargs="?", help="one that was deployed before, such as @3f2a")
     parser.add_argument("--round", metavar="N", type=int, help="the model of this round (default: as serve takes it)")
     how = parser.add_mutually_exclusive_group()
@@ -58,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.promote:
             return _carry_out(arguments, project, state, state.change(rollouts.ask_promotion))
         record = _prepared(arguments, project, state)
-        kind = "canary" if arguments.canary else "shadow" if arguments.shadow else "alias" if arguments.name else "deploy"
+        kind = (
+            "canary" if arguments.canary else "shadow" if arguments.shadow else "alias" if arguments.name else "deploy"
+        )
         rollout = state.change(lambda one: _asked(one, kind, record, share, arguments.name or ""))
         return _carry_out(arguments, project, state, rollout)
     finally:
@@ -176,7 +180,9 @@ def _told(arguments: argparse.Namespace, project: Project, state: State, rollout
         return 1 if rollout.stage == "failed" else 0
     if rollout.stage == "failed":
         what = f"{name} was not let to work: {rollout.why}; what answered before answers still"
-        raise TunesmithError("deploy_refused", what, str(project.root), "`tunesmith deploy --status` tells what happened")
+        raise TunesmithError(
+            "deploy_refused", what, str(project.root), "`tunesmith deploy --status` tells what happened"
+        )
     return _say(_words(project.name, name, rollout))
 
 

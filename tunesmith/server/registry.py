@@ -62,7 +62,7 @@ class Registry:
         given = [one if isinstance(one, Routes) else Routes(one) for one in routes]
         self._routes = {one.name: one for one in given}
         self._draw = draw
-        self._held: dict[int, int] = {}  # by the engine
+        self._held: dict[str, int] = {}
         self._watched: dict[str, tuple[Outcomes, Shadowing]] = {}
 
     @property
@@ -140,18 +140,18 @@ class Registry:
         return int.from_bytes(hashlib.sha256(told.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
 
     def _hold(self, one: Served) -> None:
-        self._held[id(one.engine)] = self.held(one) + 1
+        name = one.version.full_name
+        self._held[name] = self.held(name) + 1
 
-    def held(self, one: Served) -> int:
-        """Requests that this engine answers now."""
-        return self._held.get(id(one.engine), 0)
+    def held(self, full_name: str) -> int:
+        """Requests that this version answers now."""
+        return self._held.get(full_name, 0)
 
     def _let_go(self, one: Served) -> None:
-        left = self.held(one) - 1
-        if left:
-            self._held[id(one.engine)] = left
-        else:
-            del self._held[id(one.engine)]
+        name = one.version.full_name
+        self._held[name] -= 1
+        if not self._held[name]:
+            del self._held[name]  # of a hundred versions that were served one is
 
     def _over(self, one: Served, call: Call, user: str | None) -> None:
         self._let_go(one)

@@ -245,7 +245,8 @@ class Roller:
                 engine.unneeded_since = None
                 continue
             engine.unneeded_since = engine.unneeded_since or now
-            if now - engine.unneeded_since >= warm and self._registry and not self._registry.held(engine.served):
+            name = engine.served.version.full_name
+            if now - engine.unneeded_since >= warm and self._registry and not self._registry.held(name):
                 del self._engines[id]
                 self._beside(engine.served.engine.close())
 

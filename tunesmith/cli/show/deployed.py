@@ -78,20 +78,19 @@ def show(project: Project, state: State, runs: bool) -> None:
         ["version", "recorded", "names", "form", "tested"],
         [_row(project, one, found) for one in records],
     )
-    for line in (_canary_words(state, found.canary, shown), _shadow_words(state, found.shadow or _last(done, "shadow"))):
+    for line in (
+        _canary_words(state, found.canary, shown),
+        _shadow_words(state, found.shadow or _last(done, "shadow")),
+    ):
         if line:
             screen.say()
             screen.say(line, wrap=True)
     screen.say()
-    screen.table(
-        ["when", "what", "version", "", "why"], [_happened(one, shown) for one in done[-SHOWN:]]
-    )
+    screen.table(["when", "what", "version", "", "why"], [_happened(one, shown) for one in done[-SHOWN:]])
 
 
 def _read(state: State) -> tuple[list[Record], rollouts.Routing, list[Rollout]]:
-    return state.look(
-        lambda one: (versions.everything(one), rollouts.routing(one), rollouts.everything(one))
-    )
+    return state.look(lambda one: (versions.everything(one), rollouts.routing(one), rollouts.everything(one)))
 
 
 def _name(project: Project, name: str) -> str:
@@ -109,7 +108,7 @@ def _row(project: Project, one: Record, found: rollouts.Routing) -> list[object]
 
 
 def _when(at: float | None) -> str:
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M") if at else ""  # noqa: DTZ006 - the reader's clock
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M") if at else ""
 
 
 def _happened(one: Rollout, shown: dict[str, str]) -> list[object]:
