@@ -73,11 +73,15 @@ def accept(project: Project, words: Sequence[str]) -> Accepted:
 
 
 def reject(project: Project, words: Sequence[str]) -> list[str]:
-    """Note that items were rejected. Returns those that were not before; what was accepted stays done."""
+    """Note that items were rejected. Returns those that were not before; what was accepted stays done.
+
+    Raises InputError ``no_such_item``, and ``no_part_to_reject`` for a row of one; then nothing is noted.
+    """
     with project.store.lock():
         proposal: Proposal = project.product("improve")
         known = states(project, proposal)
-        chosen = [item.id for item, _ in _chosen(proposal, words, known) if known[item.id] in ("open", "begun")]
+        whole = list(known) if _means_all(words) else [item.id for item, _ in _named(proposal, words, rows=False)]
+        chosen = [id for id in whole if known[id] in ("open", "begun")]
         for id in chosen:
             note(project, proposal, id, "rejected")
         return chosen
@@ -86,10 +90,27 @@ def reject(project: Project, words: Sequence[str]) -> list[str]:
 def _chosen(
     proposal: Proposal, words: Sequence[str], known: Mapping[str, State]
 ) -> list[tuple[ProposedItem, list[str]]]:
-    """The items that are named, with the rows that are picked of each; none are all."""
+    """The items to accept, with the rows that are picked of each; none are all."""
+    if _means_all(words):
+        return [(item, []) for item in proposal.items if item.accepted_by_itself and known[item.id] != "rejected"]
+    found = _named(proposal, words, rows=True)
+    for item, _ in found:
+        if not item.accepted_by_itself:
+            raise InputError(
+                "nothing_to_accept",
+                f"{item.id} asks for examples that nobody has yet",
+                fix="collect them, and `tunesmith add FILE`",
+            )
+    return found
+
+
+def _means_all(words: Sequence[str]) -> bool:
+    return list(words) in ([], [ALL])
+
+
+def _named(proposal: Proposal, words: Sequence[str], *, rows: bool) -> list[tuple[ProposedItem, list[str]]]:
+    """The items that the words name; with ``rows`` a word may pick a row of one."""
     items = {item.id: item for item in proposal.items}
-    if list(words) in ([], [ALL]):
-        return [(item, []) for item in items.values() if item.accepted_by_itself and known[item.id] != "rejected"]
     found: dict[str, list[str]] = {}
     for word in words:
         name, _, row = word.partition("/")
@@ -97,12 +118,10 @@ def _chosen(
         if not there:
             fix = f"items: {', '.join(items) or 'none'}; a row of one is ITEM/ROW"
             raise InputError("no_such_item", f"the last proposal has no item {word!r}", str(proposal.path), fix)
-        if not items[name].accepted_by_itself:
-            raise InputError(
-                "nothing_to_accept",
-                f"{name} asks for examples that nobody has yet",
-                fix="collect them, and `tunesmith add FILE`",
-            )
+        if row and not rows:
+            what = f"{word} is a row of {name}, and only a whole item can be rejected"
+            fix = f"`tunesmith improve --reject {name}`, or accept the other rows of it as {name}/ROW"
+            raise InputError("no_part_to_reject", what, str(proposal.path), fix)
         found.setdefault(name, []).extend([row] if row else [])
     return [(items[name], rows) for name, rows in found.items()]
 
@@ -177,7 +196,7 @@ def _add_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> int:
     """Add the lines whose input is not in the file yet; what the user filled in stays. Whole or not at all."""
     make_folder(path.parent)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    there = {_asks(json.loads(line)) for line in before.splitlines() if line.strip()}
+    there = {_asks(json.loads(line)) for line in before.split("\n") if line.strip()}
     fresh = [line for line in lines if _asks(line) not in there]
     if fresh:
         ending = "" if not before or before.endswith("\n") else "\n"
@@ -193,7 +212,7 @@ def take_labels(project: Project) -> int:
     """
     taken = 0
     with project.store.lock():
-        for path in _wanted_files(project):
+        for path in wanted_files(project):
             lines = [line for line in read_labels(path) if line["answer"] not in ("", None)]
             target = labelled(path)
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -210,7 +229,7 @@ def labelled(path: Path) -> Path:
     return path.with_name(path.name.replace("to-label", "labelled"))
 
 
-def _wanted_files(project: Project) -> list[Path]:
+def wanted_files(project: Project) -> list[Path]:
     """The files to fill in that the project as it is now goes by: accepted since it went to its round, or a source."""
     since: set[str] = set()
     for line in _log(project):
@@ -232,7 +251,7 @@ def _answers_given(project: Project) -> dict[str, Any]:
 def read_labels(path: Path) -> list[dict[str, Any]]:
     """The lines of a file to fill in: ``input`` and ``answer`` each. Raises InputError ``broken_label``."""
     found, faults = [], []
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, text in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if not text.strip():
             continue
         try:

@@ -12,11 +12,16 @@ from tunesmith.artifact import fsync
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of the file, none where there is none. The last one, when a kill cut it off, was never confirmed."""
+    """The lines of the file, none where there is none. The last one, when a kill cut it off, was never confirmed.
+
+    Only a line feed ends one, after a carriage return or not: a text may hold other ends of lines, such as U+2028.
+    """
     try:
-        return _whole(path.read_bytes()).decode("utf-8", "replace").splitlines()
+        data = _whole(path.read_bytes())
     except FileNotFoundError:
         return []
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    return [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
 
 
 def _whole(data: bytes) -> bytes:

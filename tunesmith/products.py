@@ -490,8 +490,8 @@ class Advice:
 
     ``arms``: one mapping an arm that was measured, from the simplest to the most work: name, setup, words, score,
     meets, behind (None of the best), cost. ``left_out``: why other arms were not. ``advice``: answer (prompt, examples,
-    retrieval, tuned, tuned_retrieval or cannot_tell), arm, words, reasons, changes. ``facts``: metric, rows and more.
-    ``table``: the arms as the page shows them, its heads first.
+    retrieval, tuned, tuned_retrieval or cannot_tell), arm, words, reasons, changes. ``facts``: metric, rows, whether
+    there was a tuned model, the prompts that were tried. ``table``: the arms as the page shows them, its heads first.
     """
 
     folder: Path

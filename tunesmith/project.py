@@ -411,7 +411,7 @@ class Project:
         return ask(self, text)
 
     def use(self, arm: str) -> str:
-        """Choose the set-up that `ask` uses: an arm of `advise`, or auto. Returns it in words.
+        """Choose the set-up that `ask` and `serve` use: an arm of `advise`, or auto. Returns it in words.
 
         Raises InputError ``set_up_not_measured`` for an arm that was not measured.
         """

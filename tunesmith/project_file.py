@@ -86,7 +86,7 @@ def load(file: Path) -> Any:
             "no_project",
             "there is no Tunesmith project here",
             str(file),
-            "tunesmith new DIR --input text --output label|json|text",
+            "name its folder with --project DIR, or make one: tunesmith new DIR --input text --output label|json|text",
         ) from None
     except UnicodeDecodeError as error:
         raise InputError("not_utf8", "the project file is not UTF-8 text", str(file), "save it as UTF-8") from error

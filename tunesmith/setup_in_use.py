@@ -16,7 +16,7 @@ from tunesmith.pipeline import advising
 from tunesmith.pipeline.order import BY_NAME, open_product
 from tunesmith.plugins import learner_for
 from tunesmith.products import Advice, CleanSet
-from tunesmith.retrieval.index import build_or_open
+from tunesmith.retrieval.index import FOLDER, build_or_open
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -80,7 +80,7 @@ def equip(project: Project, setup: Setup, max_new_tokens: int, made_with: Mappin
         knowledge = build_or_open(
             project.root / settings.advise.knowledge,
             settings.advise.chunk_words,
-            project.store.root / "knowledge",
+            project.store.root / FOLDER,
             encoder=encoder,
             encoder_sha256=given.get("sha256"),
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,12 @@ from benchmarks import advice, advice_tasks
 from tests.recipes.tiny_project import KINDS, write_base, write_tiny_project
 from tunesmith import InputError, Project
 from tunesmith.artifact import Store
-from tunesmith.errors import TestPartLocked
+from tunesmith.errors import Cancelled, TestPartLocked
 from tunesmith.events import Event
 from tunesmith.example_parquet import read_rows
+from tunesmith.plugins import learner_for
+from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
+from tunesmith.retrieval.index import open_index
 from tunesmith.stages.advise import held_out as held_out_module
 from tunesmith.stages.advise.costs import ASKED_ALONE
 
@@ -76,7 +81,6 @@ def test_the_tuned_model_is_measured_without_having_seen_the_validation_rows(cla
     assert found is not None
     split = opened.product("split")
     assert trained == [set(split.ids("train"))]
-    assert found.facts["trained_again_without_validation"]
     measured = {row["id"] for row in read_rows(found.folder / "answers.parquet", ["id"])}
     assert measured <= set(split.ids("validation"))
     assert not (found.folder / "held_out").exists()
@@ -84,6 +88,83 @@ def test_the_tuned_model_is_measured_without_having_seen_the_validation_rows(cla
     best = next(point for point in curve if point["step"] == opened.product("train").facts["best_step"])
     scored = found.arms[-1]["scores"][0]
     assert scored["value"] == pytest.approx(best["validation_accuracy"])
+
+
+def test_a_stop_amid_that_training_keeps_its_steps_and_it_comes_to_the_same(classifier, tmp_path, monkeypatch):
+    """One Ctrl-C stops it with a checkpoint, memory is spared as the training's recipe says, and it goes on."""
+    opened = Project.open(shutil.copytree(classifier, tmp_path / "project"))
+    whole = Project.open(shutil.copytree(classifier, tmp_path / "whole")).run(to="advise").advise
+    recipe = opened.product("train").recipe
+    spared: list[bool] = []
+    real = held_out_module.Run
+
+    def spy(model, *more):
+        spared.append(model.checkpoint_activations.asked)
+        return real(model, *more)
+
+    monkeypatch.setattr(held_out_module, "Run", spy)
+    load = opened_learner(opened).load
+    prepare = load.prepare
+
+    def prepared(*given):
+        model = prepare(*given)
+        do = model.checkpoint_activations
+
+        def asked(on):
+            asked.asked = on
+            return do(on)
+
+        asked.asked = None
+        model.checkpoint_activations = asked
+        return model
+
+    monkeypatch.setattr(load, "prepare", prepared)
+    told: list[str] = []
+
+    def stop(event: Event) -> None:
+        told.append(str(event.data.get("text", "")))
+        if event.kind == "progress" and event.data["unit"] == "steps" and event.data["done"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Cancelled, match="stopped by you in step 2 of"):
+        opened.run(to="advise", on_event=stop)
+    assert list(opened.store.work.glob("advise-*/held_out/checkpoints/*"))
+    found = opened.run(to="advise", on_event=lambda event: told.append(str(event.data.get("text", "")))).advise
+    assert any(text.startswith("going on from step 2 of") for text in told)
+    assert spared == [recipe["activation_checkpointing"]] * 2
+    assert found is not None
+    assert whole is not None
+    assert [arm["scores"] for arm in found.arms] == [arm["scores"] for arm in whole.arms]
+
+
+def opened_learner(opened: Project) -> Any:
+    goal, base = opened.product("goal"), opened.product("base")
+    return learner_for(base.kind, goal.input, goal.output)
+
+
+def test_a_plain_run_does_without_documents_that_are_gone(classifier, tmp_path):
+    """They are advise's alone: the report leaves the arms out, and advise itself says what is missing, at once."""
+    opened = Project.open(shutil.copytree(classifier, tmp_path / "project"))
+    docs = opened.root / "docs"
+    docs.mkdir()
+    (docs / "shop.md").write_text("A torn tent is mended in May.\n", encoding="utf-8")
+    text = opened.file.read_text(encoding="utf-8").replace("examples: 2}", "examples: 2, knowledge: docs}")
+    opened.file.write_text(text, encoding="utf-8")
+    opened.run(to="advise")
+    shutil.rmtree(docs)
+    result = opened.run()
+    assert result.made == ["test"]
+    with pytest.raises(InputError, match="no_knowledge"):
+        opened.run(to="advise", on_event=lambda event: pytest.fail("something was made"))
+
+
+def test_documents_are_not_read_where_nothing_was_advised(classifier, tmp_path, monkeypatch):
+    opened = Project.open(shutil.copytree(classifier, tmp_path / "project"))
+    (opened.store.root / "latest" / "advise").unlink()
+    text = opened.file.read_text(encoding="utf-8").replace("examples: 2}", "examples: 2, knowledge: docs}")
+    opened.file.write_text(text, encoding="utf-8")
+    monkeypatch.setattr("tunesmith.pipeline.advising.fingerprint", lambda place: pytest.fail("documents were read"))
+    assert opened.run().test is not None
 
 
 def test_it_is_not_made_by_a_plain_run_and_changes_nothing_in_it(classifier, tmp_path):
@@ -158,13 +239,13 @@ def test_a_stopped_advice_goes_on_and_documents_are_read(tmp_path, minilm, monke
     names = [arm["name"] for arm in found.arms]
     assert {"bare", "examples", "retrieval", "tuned", "tuned_retrieval"} <= {*names, *found.left_out}
     assert "retrieval" in names
-    assert found.facts["pieces"] == 1
+    [index] = (opened.store.root / KNOWLEDGE).iterdir()
+    assert len(open_index(index, None).chunks) == 1
     # a few are asked alone, to measure how long one waits; of the others none that was known
     assert sum(asked) <= len(known(opened)) - len(kept) + (1 + ASKED_ALONE) * len(names)
     (opened.root / "docs" / "shop.md").write_text("# Tents\n\nA torn tent is mended in June.\n", encoding="utf-8")
     assert states(opened)["advise"] == ("stale", "knowledge changed")
     opened.use("retrieval")
-    assert json.loads((opened.product("advise").folder / "advise.json").read_text())["facts"]["knowledge"] == "docs"
     assert [answer.candidate for answer in opened.ask("My tent is torn.")] == ["base", "retrieval"]
 
 

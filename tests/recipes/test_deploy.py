@@ -25,12 +25,13 @@ def command(project: Path, capsys: Any, *words: str) -> dict[str, Any]:
     return said
 
 
-def answered(client: openai.OpenAI, model: str) -> tuple[str, list[str]]:
-    """The version that answers, and what."""
+def answered(client: openai.OpenAI, model: str) -> tuple[str, list[tuple[str, float]]]:
+    """The version that answers, what, and how surely."""
     asked = [{"role": "user", "content": row} for row in ROWS]
     found = [client.chat.completions.create(model=model, messages=[one]) for one in asked]  # type: ignore[list-item]
     [version] = {one.model for one in found}
-    return version, [one.choices[0].message.content or "" for one in found]
+    told = [(one.choices[0].message.content or "", one.model_extra["tunesmith"]["confidence"]) for one in found]
+    return version, [(text, round(confidence, 3)) for text, confidence in told]
 
 
 def train_otherwise(project: Project) -> None:
@@ -67,14 +68,8 @@ def test_a_server_goes_from_version_to_version_and_back(
         status = command(folder, capsys, "deploy", "--status")
         assert status["server_runs"]
         assert status["names"] == {"tiny": second, "tiny:canary": second, "tiny:stable": first}
-        assert [one["kind"] for one in status["history"]] == [
-            "first",
-            "deploy",
-            "rollback",
-            "canary",
-            "promote",
-            "alias",
-        ]
+        done = ["first", "deploy", "rollback", "canary", "promote", "alias"]
+        assert [one["kind"] for one in status["history"]] == done
     assert main(["deploy", "--status", "--project", str(folder)]) == 0
     assert "tiny:stable" in capsys.readouterr().out
     assert command(folder, capsys, "rollback")["version"] == first  # no server runs: the next start serves it

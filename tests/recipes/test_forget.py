@@ -23,6 +23,8 @@ from tunesmith.errors import InputError
 from tunesmith.events import Event
 from tunesmith.example_parquet import read_rows
 from tunesmith.forget.find import ids_in
+from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
+from tunesmith.retrieval.index import build_or_open
 from tunesmith.similarity.normal_form import normalise
 from tunesmith.tombstones import Tombstones
 
@@ -75,6 +77,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in decided))
     project.run()
     _rate(project)
+    (root / "shop.md").write_text(f"# Tents\n\n{NAME} mends tents.\n")  # a document of the user's, outside the project
+    build_or_open(root / "shop.md", 120, project.store.root / KNOWLEDGE)
     checkpoint = folder / ".tunesmith" / "work" / "train-0123456789abcdef"
     checkpoint.mkdir()
     (checkpoint / "rows.json").write_text(json.dumps([NAME]))

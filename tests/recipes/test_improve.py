@@ -68,6 +68,6 @@ def test_a_round_goes_from_a_proposal_to_the_next_and_back(project: Project) -> 
 
 def test_a_pool_that_is_not_there_is_told(project: Project) -> None:
     (project.root / "pool.txt").unlink()
-    with pytest.raises(InputError) as fault:
-        project.run(to="improve")
+    with pytest.raises(InputError) as fault:  # at once, not after a training
+        project.run(to="improve", on_event=lambda event: pytest.fail("something was made"))
     assert fault.value.code == "no_pool"

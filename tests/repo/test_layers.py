@@ -16,7 +16,7 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 #: From the ground up. What is not written yet (studio …) has its place already.
 LAYERS = (
     ("launch",),
-    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "workers"),
+    ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "wording", "workers"),
     ("artifact", "example", "generation", "json_schema", "processes"),
     ("durable_lines",),
     ("allowed_code", "example_parquet", "decisions", "ratings"),

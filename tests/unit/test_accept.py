@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith import InputError, Project
-from tunesmith.accept import states, take_labels
+from tunesmith.accept import read_labels, states, take_labels
 from tunesmith.artifact import write_json
 from tunesmith.cli.main import main
 from tunesmith.decisions import Decision
@@ -100,6 +100,20 @@ def test_parts_are_accepted_and_rejected_by_themselves(project: Project) -> None
     assert project.undo(["relabel"]) == (["r2", "r1"], [])
 
 
+def test_missing_cases_can_be_rejected_alone_and_with_all(project: Project) -> None:
+    assert project.reject(["collect-a-b"]) == ["collect-a-b"]
+    assert project.reject() == [item.id for item in ITEMS if item.id != "collect-a-b"]
+    assert set(states(project, project.product("improve")).values()) == {"rejected"}
+    assert project.accept().done == []
+
+
+@pytest.mark.parametrize(("word", "code"), [("relabel/r1", "no_part_to_reject"), ("relabel/r9", "no_such_item")])
+def test_a_row_of_an_item_is_not_rejected_and_nothing_is(project: Project, word: str, code: str) -> None:
+    with pytest.raises(InputError, match=code):
+        project.reject(["add", word])
+    assert set(states(project, project.product("improve")).values()) == {"open"}
+
+
 @pytest.mark.parametrize("word", ["nothing", "relabel/r9", "collect-a-b"])
 def test_what_cannot_be_accepted_is_told_and_nothing_is_done(project: Project, word: str) -> None:
     before = effects(project)
@@ -171,6 +185,23 @@ def test_only_rows_with_an_answer_are_learned_from(project: Project) -> None:
     with pytest.raises(InputError) as fault:
         take_labels(project)
     assert [one.where for one in fault.value.faults] == [f"improve/to-label-1.jsonl:{line}" for line in (2, 3)]  # type: ignore[attr-defined]
+
+
+def test_rows_with_other_ends_of_lines_than_a_line_feed_are_one_line(project: Project) -> None:
+    """JSON writes U+2028 and U+0085 as they are."""
+    project.accept(["label"])
+    path = project.root / "improve" / "to-label-1.jsonl"
+    odd = "one\u2028two\x85three\x0bfour"
+    lines = [{"input": odd, "answer": "b\u2029"}, {"input": "six", "answer": ""}]
+    path.write_text(
+        "".join(json.dumps(line, ensure_ascii=False) + "\r\n" for line in lines), encoding="utf-8", newline=""
+    )
+    assert read_labels(path) == lines
+    assert take_labels(project) == 1
+    assert project.accept(["label"]).already
+    (project.store.root / ACCEPTED).unlink()
+    project.accept(["label"])
+    assert [line["input"] for line in read_labels(path)] == [odd, "six", "five"]
 
 
 def test_labels_of_a_round_that_was_left_wait_until_they_are_accepted_again(project: Project) -> None:

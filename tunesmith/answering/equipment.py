@@ -145,10 +145,10 @@ def restored(setup: Setup, goal: GoalSheet, answers: Sequence[Prediction]) -> li
 def _of_votes(setup: Setup, equipment: Equipment) -> Answerer:
     """The label that the nearest training examples vote for, each by its nearness."""
     shelf = equipment.shelf
-    if shelf is None or shelf.index.vectors is None or shelf.index.encoder is None:
+    vectors = shelf.index.meanings if shelf is not None else None
+    encoder = shelf.index.encoder if shelf is not None else None
+    if shelf is None or vectors is None or encoder is None:
         raise ValueError("votes need training examples with vectors")
-    vectors = shelf.index.vectors.astype(np.float32)
-    encoder = shelf.index.encoder
     answers = [example.answer or "" for example in shelf.examples]
 
     def ask(prompts: Sequence[Prompt], on_progress: Progress) -> list[Prediction]:

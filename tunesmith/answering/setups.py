@@ -1,4 +1,4 @@
-"""Set-ups: ways to put a question to a model. What `advise` measures, and what `ask` and `deploy` use."""
+"""Set-ups: ways to put a question to a model. What `advise` measures, and what `ask` and `serve` use."""
 
 from __future__ import annotations
 

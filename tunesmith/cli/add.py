@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import add_verb, open_project
+from tunesmith.cli.arguments import add_verb, open_project, screen_for
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -51,8 +51,6 @@ def _delimiter(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
     project = open_project(arguments)
     names = (
         "input",
@@ -70,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in names}
     keys = {name: _alone(name, value) for name, value in given.items() if value is not None}
     looks = project.add(arguments.files, **keys)
-    screen = Screen()
+    screen = screen_for(arguments)
     for look in looks:
         _show(screen, look)
-    screen.say("Added to tunesmith.yaml. Next: tunesmith run")
+    screen.say(f"Added to tunesmith.yaml. Next: {screen.command('run')}")
     return 0
 
 

@@ -9,24 +9,25 @@ import argparse
 from typing import Any
 
 from tunesmith.cli import trials
-from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.arguments import STAGES, add_verb, open_project, screen_for
 from tunesmith.cli.run import add_making_options
 
 
 def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "advise", run, f"make the stages up to advise and show {STAGES['advise']}")
-    parser.add_argument(
+    instead = trials.add_options(parser)
+    instead.add_argument(
         "--use",
         metavar="ARM",
         choices=["auto", "bare", "prompt", "examples", "retrieval", "tuned", "tuned_retrieval"],
-        help="the set-up that `ask` and `deploy` use: auto (as advised), bare, prompt, examples, retrieval, tuned, "
+        help="the set-up that `ask` and `serve` use: auto (as advised), bare, prompt, examples, retrieval, tuned, "
         "tuned_retrieval",
     )
-    trials.add_options(parser)
     add_making_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    trials.check(arguments)
     if trials.asked(arguments):
         return trials.run(arguments)
     if arguments.use is not None:
@@ -37,9 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _use(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
-    project = open_project(arguments)
-    words = project.use(arguments.use)
-    Screen().say(f"`tunesmith ask` uses {words} from now on (advise.use in tunesmith.yaml).")
+    words = open_project(arguments).use(arguments.use)
+    screen = screen_for(arguments)
+    ask, serve = screen.command("ask"), screen.command("serve")
+    screen.say(f"`{ask}` and `{serve}` use {words} from now on (advise.use in tunesmith.yaml).")
     return 0

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunesmith.cli.screen import Screen
     from tunesmith.project import Project
 
 #: Each stage's word and what it is in the user's words; a test holds the words to `pipeline/order.py`,
@@ -53,11 +54,38 @@ def add_verb(verbs: Any, name: str, run: Any, help: str, **more: Any) -> argpars
     return parser
 
 
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The project's folder as the verb's one word."""
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the project's folder, as with --project")
+
+
+def named_folder(arguments: argparse.Namespace) -> str | None:
+    """The project's folder as it was typed, None where it was not. Raises InputError ``two_projects``."""
+    from tunesmith.errors import InputError
+
+    named: str | None = getattr(arguments, "project", None)
+    folder: str | None = getattr(arguments, "folder", None)
+    if named is not None and folder is not None:
+        raise InputError("two_projects", "the project is named twice", "--project", "give DIR or --project, not both")
+    return named if folder is None else folder
+
+
+def screen_for(arguments: argparse.Namespace, *, stderr: bool = False) -> Screen:
+    """A screen whose hints name the project's folder where they would not work without it."""
+    from pathlib import Path
+
+    from tunesmith.cli.screen import Screen
+
+    named = named_folder(arguments)
+    around = named is None or Path.cwd().is_relative_to(Path(named).resolve())
+    return Screen(stderr=stderr, project=None if around else named)
+
+
 def open_project(arguments: argparse.Namespace) -> Project:
-    """The project that `--project` names, or the one around the current folder."""
+    """The project that is named, or the one around the current folder."""
     from tunesmith.project import Project
 
-    project = Project.open(getattr(arguments, "project", None))
+    project = Project.open(named_folder(arguments))
     if project.finished_forgetting is not None:
         from tunesmith.cli.screen import Screen
 

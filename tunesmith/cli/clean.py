@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.arguments import STAGES, add_verb, open_project, screen_for
 from tunesmith.cli.run import add_making_options
 from tunesmith.cli.stage import make_and_show
 
@@ -70,34 +70,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
     ids = open_project(arguments).restore(arguments.restore)
     shown = ", ".join(ids[:10]) + (f", … ({len(ids):,} in all)" if len(ids) > 10 else "")
-    screen = Screen()
+    screen = screen_for(arguments)
     screen.say(f"{len(ids):,} {'row is' if len(ids) == 1 else 'rows are'} kept from now on: {shown}")
-    screen.say("Next: tunesmith run makes again what follows from it.")
+    screen.say(f"Next: {screen.command('run')} makes again what follows from it.")
     return 0
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
     rows, rules = open_project(arguments).undo(arguments.undo)
-    screen = Screen()
+    screen = screen_for(arguments)
     if rows:
         screen.say(f"{len(rows):,} {'decision is' if len(rows) == 1 else 'decisions are'} withdrawn.")
     if rules:
         screen.say(f"Rules withdrawn: {', '.join(rules)}")
-    screen.say("Next: tunesmith run makes again what follows from it.")
+    screen.say(f"Next: {screen.command('run')} makes again what follows from it.")
     return 0
 
 
 def _fix(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
     fixes = open_project(arguments).fix(arguments.fix)
-    screen = Screen()
+    screen = screen_for(arguments)
     screen.say(f"tunesmith.yaml: clean.fix is now [{', '.join(fixes)}]")
-    screen.say("Next: tunesmith run applies it; what it changes is recorded, before and after.")
+    screen.say(f"Next: {screen.command('run')} applies it; what it changes is recorded, before and after.")
     return 0

@@ -153,14 +153,17 @@ def _carry_out(arguments: argparse.Namespace, project: Project, state: State, ro
     from tunesmith.deployment import rollouts
     from tunesmith.deployment.leading import server_runs
 
+    def now(connection: Any) -> Rollout:
+        return rollouts.get(connection, rollout.id)
+
     with telling(Screen(stderr=True), "waiting for the server") as tell:
         while not rollout.over and server_runs(state.path.parent):
             _progress(rollout, tell)
             time.sleep(LOOK_SECONDS)
-            rollout = state.look(lambda one: rollouts.get(one, rollout.id))
+            rollout = state.look(now)
     if not rollout.over and rollout.kind in ("rollback", "promote"):
-        rollout = state.change(lambda one: rollouts.carry_out_now(one, rollout.id))
-    return _told(arguments, project, state, state.look(lambda one: rollouts.get(one, rollout.id)))
+        state.change(lambda one: rollouts.carry_out_now(one, rollout.id))
+    return _told(arguments, project, state, state.look(now))
 
 
 def _progress(rollout: Rollout, tell: Tell) -> None:

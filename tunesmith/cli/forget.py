@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tunesmith.cli.arguments import open_project
+from tunesmith.cli.arguments import open_project, screen_for
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def forget(arguments: argparse.Namespace) -> int:
         raise InputError(
             "not_a_terminal", "rows are removed for good, and nobody can be asked", "--forget", "give --yes as well"
         )
-    screen = Screen()
+    screen = screen_for(arguments)
     project = open_project(arguments)
     with ExitStack() as stack:
         with Screen(stderr=True).waiting("looking for the rows …"):
@@ -38,7 +38,7 @@ def forget(arguments: argparse.Namespace) -> int:
         receipt = plan.carry_out()
     screen.say(f"Removed. Receipt: {near_path(receipt)}")
     _tell_left(screen, plan)
-    screen.say("Next: tunesmith run makes anew what was removed, without these rows.")
+    screen.say(f"Next: {screen.command('run')} makes anew what was removed, without these rows.")
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.arguments import STAGES, add_verb, open_project, screen_for
 from tunesmith.cli.run import add_making_options, make
 from tunesmith.errors import InputError
 
@@ -33,9 +33,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
-    screen = Screen()
+    screen = screen_for(arguments)
     if arguments.accept is not None:
         return _accept(screen, open_project(arguments), arguments.accept)
     if arguments.reject is not None:
@@ -57,19 +55,19 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace, screen: Screen) -> int:
     """Make the proposal of the last test where there is none yet, and show it. It trains nothing again by itself."""
     from tunesmith.accept import states
-    from tunesmith.cli.screen import Screen
     from tunesmith.cli.show.improve import show
 
     project = open_project(arguments)
     changed = _changed_since(project)
     if not changed or arguments.from_scratch or arguments.set:
-        make(arguments, Screen(stderr=True), to="improve")
+        make(arguments, screen_for(arguments, stderr=True), to="improve")
         changed = ""
     proposal = project.product("improve")
     show(proposal, screen, states(project, proposal))
     if changed:
         screen.say()
-        screen.say(f"Since this proposal was made: {changed}. `tunesmith run` makes the next round.", wrap=True)
+        run = screen.command("run")
+        screen.say(f"Since this proposal was made: {changed}. `{run}` makes the next round.", wrap=True)
     return 0
 
 
@@ -98,10 +96,10 @@ def _accept(screen: Screen, project: Project, words: list[str]) -> int:
     screen.say()
     to_fill = [path for path in told.files if path.name.startswith("to-label")]
     for path in to_fill:
-        screen.say(
-            f"fill in  {near_path(path)}: an answer a line; `tunesmith improve --label` asks for them here", wrap=True
-        )
-    screen.say("next     tunesmith run starts the next round; tunesmith rounds shows what it brought")
+        label = screen.command("improve --label")
+        screen.say(f"fill in  {near_path(path)}: an answer a line; `{label}` asks for them here", wrap=True)
+    run, rounds = screen.command("run"), screen.command("rounds")
+    screen.say(f"next     {run} starts the next round; {rounds} shows what it brought")
     return 0
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.accept import read_labels, take_labels
+from tunesmith.accept import read_labels, take_labels, wanted_files
 from tunesmith.artifact import write_text
 from tunesmith.cli.improve import terminal_or_fault
 from tunesmith.cli.keys import Keys, keys_at_once
@@ -32,10 +32,10 @@ def label(project: Project, screen: Screen) -> int:
             "--label",
             f"fill in the answers in improve/to-label-N.jsonl; up to {len(KEYS)} labels have keys",
         )
-    files = sorted((project.root / "improve").glob("to-label-*.jsonl"))
+    files = wanted_files(project)
     open_before = sum(not line["answer"] for path in files for line in read_labels(path))
     if not open_before:
-        screen.say("No row is left to label; `tunesmith improve --accept label` takes rows of the pool.")
+        screen.say(f"No row is left to label; `{screen.command('improve --accept label')}` takes rows of the pool.")
         return 0
     with keys_at_once(sys.stdin.fileno()) as keys:
         for path in files:
@@ -44,7 +44,8 @@ def label(project: Project, screen: Screen) -> int:
     take_labels(project)
     left = sum(not line["answer"] for path in files for line in read_labels(path))
     screen.say()
-    screen.say(f"{open_before - left:,} labelled, {left:,} left. tunesmith run learns those that have a label.")
+    run = screen.command("run")
+    screen.say(f"{open_before - left:,} labelled, {left:,} left. {run} learns those that have a label.")
     return 0
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from tunesmith.cli.arguments import open_project
+from tunesmith.cli.arguments import open_project, screen_for
 from tunesmith.cli.keys import Keys, keys_at_once
 from tunesmith.cli.run import make
 from tunesmith.cli.typed import typed
@@ -46,7 +46,7 @@ def review(arguments: argparse.Namespace) -> int:
     project = open_project(arguments)
     if arguments.from_scratch or arguments.set or not _is_shown_already(project):
         make(arguments, Screen(stderr=True), to="clean")
-    screen = Screen()
+    screen = screen_for(arguments)
     with project.reviewing(again=arguments.again) as found:
         began = found.left
         try:
@@ -210,9 +210,11 @@ def _conclude(screen: Screen, began: int, review: Review) -> None:
     """Tell how far the user came, and what is next."""
     screen.say()
     if not began:
-        screen.say("Nothing is left to review; `tunesmith clean --review --again` shows what is decided too.")
+        again = screen.command("clean --review --again")
+        screen.say(f"Nothing is left to review; `{again}` shows what is decided too.")
         return
     screen.say(f"{began - review.left:,} decided, {review.left:,} left.")
     if review.left:
-        screen.say("`tunesmith clean --review` goes on from here; `tunesmith clean --undo ID|REASON` withdraws.")
-    screen.say("Next: tunesmith run makes again what follows from your decisions.")
+        on, undo = screen.command("clean --review"), screen.command("clean --undo ID|REASON")
+        screen.say(f"`{on}` goes on from here; `{undo}` withdraws.")
+    screen.say(f"Next: {screen.command('run')} makes again what follows from your decisions.")

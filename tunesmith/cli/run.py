@@ -6,9 +6,8 @@ import argparse
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.arguments import STAGES, add_folder, add_verb, open_project, screen_for
 from tunesmith.cli.gate import add_gate_options, check_gate, exit_code, tell_as_json
-from tunesmith.errors import InputError
 from tunesmith.events import fan_out
 from tunesmith.launch import follows
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "run", run, "make every stage that is not up to date; Ctrl-C stops it, and run goes on")
-    parser.add_argument("folder", metavar="DIR", nargs="?", help="the project's folder, as with --project")
     parser.add_argument(
         "--to", metavar="STAGE", choices=list(STAGES), help=f"stop after this stage: {', '.join(STAGES)}"
     )
@@ -28,7 +26,8 @@ def add_parser(verbs: Any) -> None:
 
 
 def add_making_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every verb that makes stages."""
+    """The project's folder, and the options of every verb that makes stages."""
+    add_folder(parser)
     parser.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -53,16 +52,8 @@ def add_making_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
-    if arguments.folder is not None:
-        if hasattr(arguments, "project"):
-            raise InputError(
-                "two_projects", "the project is named twice", "--project", "give DIR or --project, not both"
-            )
-        arguments.project = arguments.folder
     check_gate(arguments, arguments.to)
-    screen = Screen(stderr=arguments.json)
+    screen = screen_for(arguments, stderr=arguments.json)
     result = make(arguments, screen, to=arguments.to)
     conclude(screen, result)
     code = exit_code(result, arguments.gate)
@@ -120,8 +111,9 @@ def conclude(screen: Screen, result: RunResult) -> None:
     if result.model is not None:
         screen.say(f"model   {near_path(result.model)}")
         alone = result.base is not None and result.base.from_scratch
-        screen.say(f'next    tunesmith ask "…"      try it{"" if alone else " beside the base"}')
+        ask, show = screen.command('ask "…"'), screen.command("show test")
+        screen.say(f"next    {ask:{len(show)}}    try it{'' if alone else ' beside the base'}")
     if result.test is not None:
-        screen.say("        tunesmith show test    all scores, with their intervals")
+        screen.say(f"        {screen.command('show test')}    all scores, with their intervals")
     elif result.model is None and result.made:
-        screen.say(f"next    tunesmith show {result.made[-1]}")
+        screen.say(f"next    {screen.command(f'show {result.made[-1]}')}")

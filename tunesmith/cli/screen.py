@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -43,9 +44,10 @@ def brief(text: object, limit: int = 80) -> str:
 
 
 class Screen:
-    """Where a verb writes: text, tables and pairs."""
+    """Where a verb writes: text, tables and pairs. ``project``: the folder that commands to type must name."""
 
-    def __init__(self, *, stderr: bool = False, file: IO[str] | None = None) -> None:
+    def __init__(self, *, stderr: bool = False, file: IO[str] | None = None, project: str | None = None) -> None:
+        self._project = project
         stream = file or (sys.stderr if stderr else sys.stdout)
         width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
         self.console = _Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
@@ -73,6 +75,11 @@ class Screen:
     def say(self, text: str = "", style: str = "", *, wrap: bool = False) -> None:
         """Write one text. ``wrap`` breaks prose at words in a terminal; paths and commands stay whole."""
         self.console.print(Text(safe(text), style), soft_wrap=not (wrap and self.console.is_terminal))
+
+    def command(self, words: str) -> str:
+        """A command of Tunesmith to type next, as it works from here."""
+        place = f" --project {shlex.quote(self._project)}" if self._project is not None else ""
+        return f"tunesmith {words}{place}"
 
     def heading(self, text: str) -> None:
         self.say(text, "bold")

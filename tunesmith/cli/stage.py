@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tunesmith.cli.arguments import STAGES, add_verb
+from tunesmith.cli.arguments import STAGES, add_verb, screen_for
 from tunesmith.cli.gate import add_gate_options, exit_code, tell_as_json
 from tunesmith.cli.run import add_making_options, make
 
@@ -39,12 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def make_and_show(arguments: argparse.Namespace, stage: str) -> int:
     """Make the stages up to this one, with the progress on stderr, and show it on stdout."""
-    from tunesmith.cli.screen import Screen
     from tunesmith.cli.show import show_stage
 
-    result = make(arguments, Screen(stderr=True), to=stage)
+    result = make(arguments, screen_for(arguments, stderr=True), to=stage)
     as_json = getattr(arguments, "json", False)
-    show_stage(stage, getattr(result, stage), Screen(stderr=as_json))
+    show_stage(stage, getattr(result, stage), screen_for(arguments, stderr=as_json))
     code = exit_code(result, getattr(arguments, "gate", False))
     if as_json:
         tell_as_json(result, code)

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import open_project
+from tunesmith.cli.arguments import open_project, screen_for
 from tunesmith.errors import Cancelled, InputError
 from tunesmith.events import duration
+from tunesmith.wording import percent
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -23,8 +24,8 @@ MINUTES = 20.0
 SLICES, TRIED = 5, 12
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `tunesmith advise` that train small trials."""
+def add_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """The options of `tunesmith advise` that train small trials; returns the group that only one can be given of."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--more-data",
@@ -41,12 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEYS",
         help="search settings of train, such as learning_rate,rank,epochs; needs the extra `search`",
     )
-    parser.add_argument("--minutes", type=float, default=MINUTES, help=f"time for the trainings (default: {MINUTES:g})")
+    parser.add_argument("--minutes", type=float, help=f"time for the trainings (default: {MINUTES:g})")
     parser.add_argument(
         "--accept",
         action="store_true",
         help="with --bases and --search: write what is shown to be better into tunesmith.yaml",
     )
+    return which
 
 
 def asked(arguments: argparse.Namespace) -> bool:
@@ -54,19 +56,31 @@ def asked(arguments: argparse.Namespace) -> bool:
     return arguments.more_data is not None or bool(arguments.bases) or bool(arguments.search)
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Raise InputError ``no_trial_asked`` where options of the trainings are given, and none is asked for."""
+    given = [name for name, on in (("--minutes", arguments.minutes is not None), ("--accept", arguments.accept)) if on]
+    if given and not asked(arguments):
+        raise InputError(
+            "no_trial_asked",
+            f"{given[0]} is about the trainings of --more-data, --bases and --search, and none of these is given",
+            given[0],
+            "give one of them; --set advise.minutes=N is the time to measure set-ups in, `--use ARM` chooses one",
+        )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Train the trials that were asked for, with the progress on stderr, and show what came of them."""
     from tunesmith.cli.progress import progress
-    from tunesmith.cli.screen import Screen
 
-    if not arguments.minutes > 0:
-        raise InputError("bad_minutes", f"{arguments.minutes:g} min are no time", "--minutes", "give more than 0")
+    minutes = MINUTES if arguments.minutes is None else arguments.minutes
+    if not minutes > 0:
+        raise InputError("bad_minutes", f"{minutes:g} min are no time", "--minutes", "give more than 0")
     if arguments.accept and arguments.more_data is not None:
         raise InputError("nothing_to_accept", "--more-data proposes no setting", "--accept", "leave --accept out")
     project = open_project(arguments)
-    given: dict[str, Any] = {"minutes": arguments.minutes, "overrides": arguments.set}
-    screen = Screen()
-    with progress(Screen(stderr=True)) as on_event:
+    given: dict[str, Any] = {"minutes": minutes, "overrides": arguments.set}
+    screen = screen_for(arguments)
+    with progress(screen_for(arguments, stderr=True)) as on_event:
         found = _measured(project, arguments, {**given, "on_event": on_event})
     if arguments.more_data is not None:
         show_more_data(found, screen)
@@ -105,14 +119,11 @@ def _adopt(project: Project, values: dict[str, Any], accept: bool, screen: Scree
     if accept:
         project.write_settings(values)
         screen.say(f"Written to tunesmith.yaml: {', '.join(f'{key}: {value}' for key, value in values.items())}.")
-        screen.say("next    tunesmith run")
+        screen.say(f"next    {screen.command('run')}")
         return
-    screen.say(f"try it  tunesmith run {' '.join(f'--set {key}={value}' for key, value in values.items())}")
+    settings = " ".join(f"--set {key}={value}" for key, value in values.items())
+    screen.say(f"try it  {screen.command(f'run {settings}')}")
     screen.say("keep it with --accept, which writes it to tunesmith.yaml")
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
 
 
 def with_interval(score: Score) -> str:

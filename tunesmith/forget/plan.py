@@ -19,6 +19,7 @@ from tunesmith.example_parquet import read_rows
 from tunesmith.forget import log
 from tunesmith.forget.carry_out import Intent, begin, carry_out, decided_in, finish, kept_decisions
 from tunesmith.forget.find import Rows, Wanted, find_rows, ids_in
+from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
 from tunesmith.tombstones import FOLDER, Tombstones
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
-    if (store.root / ANSWERS).exists():  # a cache: what models said, to the forgotten rows too
-        removed.add(store.root / ANSWERS)
+    # Caches: what models said, to the forgotten rows too; and the documents' text, where a row may stand.
+    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE) if (store.root / cache).exists())
     return sorted(removed), rewritten, models
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.errors import InputError
-from tunesmith.events import Event, Sink
+from tunesmith.events import Sink
 from tunesmith.pipeline import encoder
-from tunesmith.retrieval.documents import fingerprint
+from tunesmith.retrieval.documents import files_of, fingerprint
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -36,14 +35,12 @@ def given(project: Project, settings: ProjectSettings) -> dict[str, Any] | None:
 
 
 def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
-    """Fetch the encoder where it is wanted and not here. Why it did not come is told in a note."""
-    from tunesmith.stages.base import run as base
+    """Fetch the encoder where it is wanted and not here."""
+    if wanted(settings):
+        encoder.fetch_for(project, sink, "advise", "similar examples and documents are found by their words alone")
 
-    if not wanted(settings) or encoder.here(project):
-        return
-    try:
-        base.fetch_named(encoder.NAME, project.cache, project.root, sink)
-    except (InputError, OSError) as error:
-        why = error.what if isinstance(error, InputError) else str(error)
-        text = f"similar examples and documents are found by their words alone, since the encoder cannot be had ({why})"
-        sink(Event("note", "advise", {"text": text}))
+
+def check(project: Project, settings: ProjectSettings) -> None:
+    """Look whether the documents are there. Raises InputError ``no_knowledge`` where there are none."""
+    if settings.advise.knowledge is not None:
+        files_of(project.root / settings.advise.knowledge)

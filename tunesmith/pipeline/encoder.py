@@ -1,4 +1,4 @@
-"""The encoder that `clean` looks at rows with: whether a project wants it, where it is, and fetching it once."""
+"""The encoder that finds rows and texts by their meaning: whether `clean` wants it, where it is, fetching it once."""
 
 from __future__ import annotations
 
@@ -47,17 +47,22 @@ def at_hand(project: Project) -> dict[str, Any] | None:
 
 
 def fetch(project: Project, settings: ProjectSettings, sink: Sink) -> None:
-    """Fetch the encoder where it is wanted and not here. Why it did not come is told in a note."""
+    """Fetch the encoder where `clean` wants it and it is not here."""
+    if wanted(settings):
+        fetch_for(project, sink, "clean", "rows are not looked at by their meaning")
+
+
+def fetch_for(project: Project, sink: Sink, stage: str, without: str) -> None:
+    """Fetch the encoder where it is not here. Where it cannot be had a note tells why, and how it goes ``without``."""
     from tunesmith.stages.base import run as base
 
-    if not wanted(settings) or here(project):
+    if here(project):
         return
     try:
         base.fetch_named(NAME, project.cache, project.root, sink)
     except (InputError, OSError) as error:
         why = error.what if isinstance(error, InputError) else str(error)
-        text = f"rows are not looked at by their meaning, since the encoder cannot be had ({why})"
-        sink(Event("note", "clean", {"text": text}))
+        sink(Event("note", stage, {"text": f"{without}, since the encoder cannot be had ({why})"}))
 
 
 def here(project: Project) -> tuple[Path, str] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import ratings
 from tunesmith.artifact import hash_of, sha256_of
-from tunesmith.errors import InputError
+from tunesmith.errors import InputError, raise_all
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 
 def facts(project: Project, settings: ProjectSettings) -> dict[str, Any]:
-    """Hashes of the pool's files and of the corrections. Raises InputError ``no_pool`` for a file that is not there."""
-    files = []
-    for name in settings.improve.pool:
-        path = project.root / name
-        if not path.is_file():
-            fix = "name files of inputs without answers, relative to the project"
-            raise InputError("no_pool", f"the pool {name} is not there", "improve.pool", fix)
-        files.append({"path": name, "sha256": sha256_of(path)})
+    """Hashes of the pool's files and of the corrections. Raises InputError ``no_pool`` as `check` does."""
+    check(project, settings)
+    files = [{"path": name, "sha256": sha256_of(project.root / name)} for name in settings.improve.pool]
     corrected = corrections(project)
     return {"files": files, **({"corrections": hash_of(corrected)} if corrected else {})}
+
+
+def check(project: Project, settings: ProjectSettings) -> None:
+    """Look whether the pool's files are there. Raises InputError ``no_pool`` with every one that is not."""
+    fix = "name files of inputs without answers, relative to the project"
+    gone = [name for name in settings.improve.pool if not (project.root / name).is_file()]
+    raise_all([InputError("no_pool", f"the pool {name} is not there", "improve.pool", fix) for name in gone])
 
 
 def corrections(project: Project) -> list[dict[str, str]]:

@@ -37,6 +37,7 @@ from tunesmith.products import (
     Splits,
     TunedModel,
 )
+from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
 from tunesmith.stages.context import Context
 from tunesmith.threads import be_patient
 from tunesmith.training.ranks import Ranks
@@ -86,8 +87,8 @@ class RunResult:
         return 0 if self.verdict["decision"] == "not_enough_evidence" and self.verdict["code"] == "no_goal" else 3
 
 
-def check(project: Project, settings: ProjectSettings) -> None:
-    """Look for every fault that can be found before anything is made, and raise them together.
+def check(project: Project, settings: ProjectSettings, to: str | None = None) -> None:
+    """Look for every fault that can be found before anything is made up to ``to``, and raise them together.
 
     Rows are looked at only when something is wrong anyway, so that a user hears of all of it at once.
     """
@@ -102,6 +103,10 @@ def check(project: Project, settings: ProjectSettings) -> None:
         lambda: facts(project, settings, "collect"),
         project.decisions,
     ]
+    if to == "advise":
+        checks.append(lambda: advising.check(project, settings))
+    if to == "improve":
+        checks.append(lambda: improving.check(project, settings))
     for look in checks:
         try:
             look()
@@ -145,7 +150,7 @@ def _run(
 ) -> RunResult:
     """Run the stages, as the first of ``ranks``."""
     current = settings()
-    check(project, current)
+    check(project, current, to)
     began = time.monotonic()
     made: dict[str, Artifact] = {}
     fresh: list[str] = []
@@ -250,7 +255,7 @@ def _make(
             "kept_columns": settings.split.kept_columns,
             "earlier_split": earlier_split(project, wanted),
             "encoder": _encoder(project, settings, stage.name),
-            "knowledge": project.store.root / "knowledge",
+            "knowledge": project.store.root / KNOWLEDGE,
             "earlier_clean": _folder_of_latest(project, "clean"),
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,

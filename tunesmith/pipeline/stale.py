@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunesmith.artifact import MANIFEST, Artifact, hash_of
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import InputError, TunesmithError
 from tunesmith.pipeline import advising, encoder, improving
 from tunesmith.pipeline.in_use import in_use_facts
 from tunesmith.pipeline.order import STAGES, Order, Stage, order_for
 from tunesmith.products import TESTED
 from tunesmith.tombstones import Tombstones
+from tunesmith.wording import listed
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -84,11 +86,17 @@ def recipe(
 def usable(
     project: Project, settings: ProjectSettings, order: Order, stage: Stage, made: Mapping[str, Artifact]
 ) -> dict[str, Artifact]:
-    """What a stage may use, where it is made and up to date."""
+    """What a stage may use, where it is made and up to date.
+
+    What was never made, or reads files that are not there any more, is not up to date: it stops nobody who could do
+    without it.
+    """
     found = {}
     for name in stage.may_use:
         other = order.stages[name]
-        if all(needed in made for needed in other.needs):
+        if project.store.latest(name) is None or any(needed not in made for needed in other.needs):
+            continue
+        with suppress(InputError):
             artifact = project.store.find(name, hash_of(recipe(project, settings, other, made)))
             if artifact is not None:
                 found[name] = artifact
@@ -190,7 +198,7 @@ def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
         latest = project.store.latest(name)
         waiting = [needed for needed in stage.needs if needed not in made]
         if waiting:
-            state, why = ("stale", f"{_names(waiting)} must be made first") if latest else ("missing", "not made yet")
+            state, why = ("stale", f"{listed(waiting)} must be made first") if latest else ("missing", "not made yet")
             found[name] = StageStatus(name, state, why, latest)  # type: ignore[arg-type]
             continue
         try:
@@ -207,10 +215,6 @@ def status(project: Project, settings: ProjectSettings) -> list[StageStatus]:
         else:
             found[name] = StageStatus(name, "missing", "not made yet", None)
     return [found[name] for name in STAGES]
-
-
-def _names(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

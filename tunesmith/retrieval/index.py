@@ -7,9 +7,11 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tunesmith.artifact import fsync, hash_of, make_folder, read_json, write_json
@@ -22,6 +24,8 @@ from tunesmith.retrieval.search import Hit, best
 from tunesmith.similarity.embeddings import Vectors, embed
 
 VERSION = 1
+#: Under .tunesmith: the indexes that were built.
+FOLDER = "knowledge"
 CHUNKS, ABOUT = "chunks.parquet", "index.json"
 _CHUNK = pa.schema([*((name, pa.string()) for name in ("text", "where", "title")), ("vector", pa.binary())])
 Progress = Callable[[int, int], None]
@@ -64,14 +68,20 @@ class Index:
             meanings = list(embed(questions, self.encoder, hold=True).astype(np.float32))
         left = leave_out or [None] * len(questions)
         return [
-            best(self.keywords, self.vectors, question, meaning, count, out)
+            best(self.keywords, self.meanings, question, meaning, count, out)
             for question, meaning, out in zip(questions, meanings, left, strict=True)
         ]
 
+    @cached_property
+    def meanings(self) -> npt.NDArray[np.float32] | None:
+        """The vectors as they are computed with, float32; made at the first question, and kept."""
+        return None if self.vectors is None else self.vectors.astype(np.float32)
+
     @property
     def bytes(self) -> int:
-        """About what it takes in memory: texts and vectors."""
-        return sum(len(text.encode()) for text in self.texts) + (self.vectors.nbytes if self.vectors is not None else 0)
+        """About what it takes in memory: texts and vectors, these as they are kept and as they are computed with."""
+        vectors = (self.vectors, self.meanings)
+        return sum(len(text.encode()) for text in self.texts) + sum(one.nbytes for one in vectors if one is not None)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.retrieval.keywords import Keywords
-from tunesmith.similarity.embeddings import Vectors
 
 #: Of reciprocal rank fusion: G. V. Cormack, C. L. A. Clarke and S. Büttcher, "Reciprocal rank fusion outperforms
 #: Condorcet and individual rank learning methods", SIGIR 2009.
@@ -40,7 +40,7 @@ def fused(orders: Sequence[Sequence[int]]) -> list[Hit]:
 
 def best(
     keywords: Keywords,
-    vectors: Vectors | None,
+    vectors: npt.NDArray[np.float32] | None,
     question: str,
     meaning: npt.NDArray[np.float32] | None,
     count: int,
@@ -48,17 +48,18 @@ def best(
 ) -> list[Hit]:
     """The ``count`` texts that fit a question best, without the text numbered ``leave_out``.
 
-    ``vectors``: unit vectors of the texts, ``[texts, dimensions]``, and ``meaning`` that of the question; None where
-    words alone count.
+    ``vectors``: unit vectors of the texts, float32 ``[texts, dimensions]``, and ``meaning`` that of the question; None
+    where words alone count.
     """
     by_words = keywords.scores(question)
     orders = [_order(by_words, by_words > 0, leave_out)]
     if vectors is not None and meaning is not None:
-        cosines = vectors.astype(np.float32) @ meaning.astype(np.float32)
+        cosines = vectors @ meaning
         orders.append(_order(cosines, np.ones(len(cosines), np.bool_), leave_out))
     return fused(orders)[:count]
 
 
 def _order(scores: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_], leave_out: int | None) -> list[int]:
     order = np.argsort(-scores, kind="stable")
-    return [int(at) for at in order if allowed[at] and at != leave_out][:DEPTH]
+    found = (int(at) for at in order if allowed[at] and at != leave_out)
+    return list(islice(found, DEPTH))

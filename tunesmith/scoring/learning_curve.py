@@ -28,11 +28,13 @@ import numpy as np
 from tunesmith.scoring.statistic import FloatArray
 
 #: Each exponent and each floor (as a share of the error at the largest size) is as likely as the others before
-#: anything is measured. Exponents of 0.07 to 0.5 are common: J. Hestness et al., arXiv 1712.00409 (2017).
-EXPONENTS = np.linspace(0.05, 1.5, 30)
+#: anything is measured. Exponents of 0.07 to 0.5 are common (J. Hestness et al., arXiv 1712.00409, 2017) where rows are
+#: many. With about one row a label the error falls ever faster for a while, nearly as an exponential: together with a
+#: floor only a high exponent and a shift can say so, and without them the floor would be taken for none.
+EXPONENTS = np.linspace(0.05, 3.0, 60)
 FLOORS = np.linspace(0.0, 0.98, 29)
 #: Each shift is as likely too, as a share of the largest size.
-SHIFTS = np.array([0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2])
+SHIFTS = np.array([0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0])
 #: How much a training's error varies with the draw of its rows, as a share of the error; each as likely.
 DRAW_NOISE = np.geomspace(0.01, 0.25, 9)
 #: By how much the mean error at a size may be off any such law, as a share of it; the further beyond what was

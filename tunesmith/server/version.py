@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tunesmith.answering.limit import limit_for
 from tunesmith.answering.setups import Setup, in_words
 from tunesmith.artifact import MANIFEST, Artifact, hash_of, read_json
 from tunesmith.base_folder import verify
@@ -19,7 +20,6 @@ from tunesmith.project import Project
 from tunesmith.setup_in_use import chosen
 
 IN_USE = "in_use.json"
-SHORTEST_LIMIT = 16  # tokens, as in the test
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Version:
 
     ``shown``: the beginning of the id that it goes by, "" for as much as usual. ``artifacts``: what it is made of, their
     ids by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer
-    that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
-    None for the goal's prompt alone.
+    that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is
+    asked, None for the goal's prompt alone.
     """
 
     name: str
@@ -217,5 +217,4 @@ def _as_tested(project: Project, train: Artifact, dataset: Dataset, base: BaseMo
 def _limit(made_by: Mapping[str, Any], dataset: Dataset, base: BaseModel) -> int:
     """As the test does: what the settings say, or half as long again as the longest answer that was trained on."""
     wanted = made_by.get("settings", {}).get("max_new_tokens")
-    longest = max((len(row.tokens) - row.prompt_tokens for row in dataset.rows()), default=0)
-    return max(1, min(int(wanted or max(SHORTEST_LIMIT, 3 * longest // 2)), base.context))
+    return limit_for(dataset.rows(), base.context, int(wanted) if wanted else None)

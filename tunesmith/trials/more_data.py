@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -211,8 +210,7 @@ def _left_out(planned: Sequence[tuple[int, int]], done: Sequence[Any], budget: B
     missing = len(planned) - len(done)
     if not missing:
         return ""
-    more = math.ceil(budget.minutes)
     return (
-        f"{missing} of {len(planned)} trainings did not fit into {more} min; with more minutes the interval is "
-        "narrower, and what was made is kept."
+        f"{missing} of {len(planned)} trainings did not fit into {budget.minutes:g} min; with more minutes the "
+        "interval is narrower, and what was made is kept."
     )

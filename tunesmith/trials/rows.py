@@ -5,12 +5,13 @@ The test part is not read: `Splits` is opened for the parts train and validation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.answering.limit import limit_for
 from tunesmith.artifact import Artifact
 from tunesmith.errors import InputError
 from tunesmith.events import Event, Sink
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Of fewer rows of the validation part nothing can be told.
 FEWEST_MEASURED = 10
-#: An answer may be half as long again as the longest that was trained on, and as long as this in any case (tokens).
-SHORTEST_LIMIT = 16
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,7 @@ class Material:
     @cached_property
     def answer_limit(self) -> int:
         """Tokens that an answer may have."""
-        longest = max(len(row.tokens) - row.prompt_tokens for row in self.train)
-        return max(SHORTEST_LIMIT, 3 * longest // 2)
-
-    def measured_on(self, places: Sequence[int]) -> Material:
-        """The same with some of the measured examples."""
-        return replace(self, measured=tuple(self.measured[place] for place in places))
+        return limit_for(self.train, self.base.context)
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,7 @@ class Outcome:
     rows: int
     scores: FloatArray
     seconds: float
-    training_seconds: float
     peak_bytes: int
-    steps: int
-    words: str
     cached: bool = False
 
     @property
@@ -102,7 +99,7 @@ def _read(path: Path, trial: Trial) -> Outcome | None:
         scores = np.array(data["scores"], dtype=np.float64)
         if data["id"] != trial.id or data["hash"] != _seal(data) or len(scores) != len(trial.material.measured):
             return None
-        facts = {key: value for key, value in data.items() if key not in ("hash", "scores")}
+        facts = {key: data[key] for key in ("id", "rows", "seconds", "peak_bytes")}
         return Outcome(**facts, scores=scores, cached=True)
     except (InputError, KeyError, TypeError, ValueError):
         return None
@@ -133,15 +130,11 @@ def carry_out(prepared: Prepared, trial: Trial) -> Outcome:
     inputs = {"base": trial.material.base, "goal": trial.material.goal}
     may_checkpoint = trial.settings.activation_checkpointing == "auto"
     fitted = fit(inputs, Rows(list(trial.rows), []), recipe, context, may_checkpoint=may_checkpoint, foretell=False)
-    state = fitted.kept.state
-    write_model(fitted.kept.model, fitted.kept.ledger_lines(), work, state.step)
+    write_model(fitted.kept.model, fitted.kept.ledger_lines(), work, fitted.kept.state.step)
     data = {
         "id": trial.id,
         "rows": len(trial.rows),
-        "training_seconds": state.seconds,
         "peak_bytes": fitted.peak_bytes,
-        "steps": state.step,
-        "words": fitted.recipe.words,
     }
     fitted.training.let_go()
     del fitted

@@ -74,7 +74,7 @@ def test_no_project_is_told_without_a_traceback(tmp_path: Path) -> None:
     ended = tunesmith("run", cwd=tmp_path)
     assert ended.returncode == 2
     assert "no Tunesmith project here" in ended.stderr
-    assert "fix: tunesmith new" in ended.stderr
+    assert "fix: name its folder with --project DIR, or make one: tunesmith new DIR" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 

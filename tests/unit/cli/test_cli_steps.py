@@ -21,5 +21,5 @@ def test_where_nothing_is_written_over_each_step_is_told_once_and_then_now_and_t
             now += 1.0
             tell("asking", done, 30)
     said: Any = capsys.readouterr().err.splitlines()
-    assert said[:2] == ["writing …", "asking … 1 of 30 rows"]
-    assert said[2:] == ["asking … 11 of 30 rows, 17 s left", "asking … 21 of 30 rows, 8.6 s left"]
+    assert said[:2] == ["writing …", "asking … 1 of 30 rows, 29 s left"]
+    assert said[2:] == ["asking … 11 of 30 rows, 19 s left", "asking … 21 of 30 rows, 9.0 s left"]

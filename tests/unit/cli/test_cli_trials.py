@@ -101,12 +101,23 @@ def test_nothing_is_written_without_accept_and_nothing_that_is_not_shown(
     [
         (["--more-data", "--minutes", "0"], "bad_minutes"),
         (["--more-data", "--accept"], "nothing_to_accept"),
+        (["--minutes", "5"], "no_trial_asked"),
+        (["--accept"], "no_trial_asked"),
+        (["--use", "tuned", "--minutes", "5"], "no_trial_asked"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words: list[str], code: str, told: dict[str, Any], command: Any) -> None:
     ended = command("advise", *words)
     assert ended.code == 2
     assert f"[{code}]" in ended.err
+
+
+@pytest.mark.parametrize("other", [["--more-data"], ["--bases", "a,b"], ["--search", "rank"]])
+def test_a_set_up_is_not_chosen_beside_trainings(other: list[str], told: dict[str, Any], command: Any) -> None:
+    ended = command("advise", "--use", "tuned", *other)
+    assert ended.code == 2
+    assert "not allowed with argument" in ended.err
+    assert told == {}
 
 
 def test_settings_are_written_into_the_file_with_its_comments(tmp_path: Path) -> None:

@@ -135,10 +135,37 @@ def test_the_project_can_be_named_anywhere(project: Any, command: Command, words
     assert project.calls[0] == ("open", "there")
 
 
-def test_a_project_named_twice_is_refused(project: Any, command: Command) -> None:
-    ended = command("run", "here", "--project", "there")
+@pytest.mark.parametrize("verb", ["run", "status", *STAGES])
+def test_the_verbs_of_stages_take_the_projects_folder(project: Any, command: Command, verb: str) -> None:
+    project.error = InputError("told", "stop here")
+    command(verb, "there")
+    assert project.calls[0] == ("open", "there")
+
+
+@pytest.mark.parametrize("verb", ["run", "train", "improve"])
+def test_a_project_named_twice_is_refused(project: Any, command: Command, verb: str) -> None:
+    ended = command(verb, "here", "--project", "there")
     assert ended.code == 2
     assert "named twice" in ended.err
+    assert project.calls == []
+
+
+@pytest.mark.parametrize("words", [["run", "my shop"], ["--project", "my shop", "run"]])
+def test_what_is_next_works_from_where_the_user_is(
+    project: Any, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    project.result = result(tmp_path, made=["train", "test"])
+    inside = tmp_path / "my shop" / "data"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    out = command(*words).out
+    assert "next    tunesmith ask \"…\" --project 'my shop'      try it beside the base" in out
+    assert "        tunesmith show test --project 'my shop'    all scores" in out
+    monkeypatch.chdir(inside)
+    for here in ([], ["--project", ".."]):
+        out = command("run", *here).out
+        assert 'next    tunesmith ask "…"      try it beside the base' in out
+        assert "        tunesmith show test    all scores" in out
 
 
 @pytest.mark.parametrize(
@@ -367,7 +394,7 @@ def test_ask_says_which_set_up_is_in_use(project: Any, command: Command) -> None
 def test_advise_writes_the_chosen_set_up(project: Any, command: Command) -> None:
     out = command("advise", "--use", "examples").out
     assert project.calls[-1] == ("use", "examples")
-    assert "`tunesmith ask` uses the base with examples from now on" in out
+    assert "`tunesmith ask` and `tunesmith serve` use the base with examples from now on" in out
 
 
 def test_status_waits_for_no_stage_that_is_made_on_request(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -343,7 +343,7 @@ def test_a_server_killed_at_any_moment_of_a_deployment_goes_on_with_it(desks: Ca
     for number in range(1, 4):
         desk.start()
         record(desk.state, number)
-        rollout = desk.state.change(lambda one, id=version_id(number): rollouts.ask(one, "deploy", id))
+        rollout = desk.state.change(partial(rollouts.ask, kind="deploy", version=version_id(number)))
         time.sleep(rng.random() * 0.5)
         desk.stop()
         main = desk.state.look(versions.aliases)[MAIN]
@@ -383,4 +383,3 @@ def test_a_second_server_of_a_project_follows_the_first(desks: Callable[..., Des
         assert other.roll("deploy", version_id(2)).worked  # it leads now
     finally:
         other.stop()
-    os.stat(desk.state.path)

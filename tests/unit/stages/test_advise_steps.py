@@ -10,18 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.answering.cache import AnswerCache
 from tunesmith.answering.equipment import Equipment, Shelf
 from tunesmith.answering.setups import Setup
 from tunesmith.example import Message, Source, make_example
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import BaseModel, Criterion, GoalSheet, Rule
 from tunesmith.retrieval.index import Index, Knowledge
-from tunesmith.stages.advise.arms import names_for
+from tunesmith.stages.advise.arms import Asking, Seconds, measure, names_for
 from tunesmith.stages.advise.compare import compare, score_arm
 from tunesmith.stages.advise.costs import cost_of
 from tunesmith.stages.advise.instructions import candidates, form_hints
 from tunesmith.stages.advise.prompt_search import choose, rounds_for
 from tunesmith.stages.advise.settings import AdviseSettings
+from tunesmith.stages.context import Context
 
 TEXT = GoalSheet("text", "text", "Answer.")
 LABEL = GoalSheet("text", "label", "Which?", labels=("card_lost", "card_late"))
@@ -169,3 +171,28 @@ def test_each_arm_that_does_not_apply_says_why():
     assert names_for(fresh, None)[0] == ["tuned"]
     encoder = replace(everything, base=replace(BASE, kind="encoder"), goal=LABEL)
     assert names_for(encoder, None)[0] == ["bare", "prompt", "tuned"]  # no vectors, so no votes
+
+
+def test_no_model_is_trained_to_be_measured_when_no_time_is_left(tmp_path):
+    asking = Asking(
+        Equipment(Learner(), BASE, TEXT, None, 16),
+        AnswerCache(None),
+        Context("advise", tmp_path, tmp_path, tmp_path),
+        1.0,
+    )
+    asking.pause(-61)
+    found = measure(
+        asking,
+        [row(number) for number in range(5)],
+        [row(number) for number in range(5, 15)],
+        AdviseSettings(),
+        Seconds(),
+        no_tuned=None,
+        prepare_tuned=lambda: pytest.fail("a model was trained"),
+    )
+    assert found.arms == []
+    assert (
+        found.left_out["tuned"]
+        == found.left_out["bare"]
+        == "the time was up; with more advise.minutes it goes on from here"
+    )

@@ -84,6 +84,6 @@ class Trainings:
         wrong = np.where(own < 0.3, own / 0.3, hard) < self.error(trial)
         seconds = len(trial.rows) / 10
         self.now += seconds
-        outcome = Outcome(trial.id, len(trial.rows), 1.0 - wrong, seconds, seconds, 1_000_000, 10, "10 steps")
+        outcome = Outcome(trial.id, len(trial.rows), 1.0 - wrong, seconds, 1_000_000)
         self.made[trial.id] = outcome
         return outcome

@@ -86,7 +86,7 @@ def test_trainings_that_do_not_fit_into_the_time_are_left_out_and_told(tmp_path:
     found = more_data(prepared(tmp_path), budget=budget)
     assert 3 <= len(found.parts) < 13
     assert trainings.now <= 84
-    assert "did not fit into" in found.left_out
+    assert "did not fit into 1.4 min" in found.left_out
 
 
 def test_with_too_little_time_it_says_so_and_goes_on_from_there_later(tmp_path: Path, trainings: Trainings) -> None:

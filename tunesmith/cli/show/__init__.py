@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import STAGES, add_verb, open_project
+from tunesmith.cli.arguments import STAGES, add_verb, open_project, screen_for
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,11 +20,9 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tunesmith.cli.screen import Screen
-
     project = open_project(arguments)
+    screen = screen_for(arguments)
     if arguments.example is None:
-        screen = Screen()
         show_stage(arguments.stage, project.product(arguments.stage), screen)
         if arguments.stage == "train":
             from tunesmith.cli.show.train import show_hardest
@@ -39,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from tunesmith.cli.show.train import show_example
 
-    show_example(project, arguments.example, Screen())
+    show_example(project, arguments.example, screen)
     return 0
 
 

@@ -32,4 +32,5 @@ def show(advice: Advice, screen: Screen) -> None:
     screen.say()
     screen.say(f"page    {near_path(advice.markdown)}")
     if told["arm"]:
-        screen.say('next    tunesmith ask "…"      uses it; `tunesmith advise --use ARM` chooses another')
+        ask, use = screen.command('ask "…"'), screen.command("advise --use ARM")
+        screen.say(f"next    {ask}      uses it; `{use}` chooses another")

@@ -71,7 +71,8 @@ def _show_uneven(screen: Screen, survey: Survey) -> None:
         screen.say(f"      {_rule(one)}", "dim")
     codes = list(dict.fromkeys(one.code for one in survey.uneven if one.wanted))
     if codes:
-        screen.say(f"To write all of them in one way: tunesmith clean --fix {' '.join(codes)}")
+        fix = screen.command(f"clean --fix {' '.join(codes)}")
+        screen.say(f"To write all of them in one way: {fix}")
 
 
 def _rule(one: UnevenFormat) -> str:
@@ -106,7 +107,6 @@ def _show_way_back(screen: Screen, counts: Counter[tuple[str, str]]) -> None:
     codes = [code for (state, code), _ in counts.most_common() if state in ("set_aside", "merged")]
     if codes:
         screen.say()
-        screen.say(
-            f"To keep rows that were taken out: tunesmith clean --restore ID…, or by reason: --restore {codes[0]}"
-        )
-    screen.say("To decide row by row: tunesmith clean --review")
+        restore = screen.command("clean --restore ID…")
+        screen.say(f"To keep rows that were taken out: {restore}, or by reason: --restore {codes[0]}")
+    screen.say(f"To decide row by row: {screen.command('clean --review')}")

@@ -37,4 +37,4 @@ def show(dataset: Dataset, screen: Screen) -> None:
         for line in first[code]:
             screen.say(f"  {line.id}  {brief(line.evidence, 160)}")
     screen.say()
-    screen.say("See rows as the model does: tunesmith format --show 3")
+    screen.say(f"See rows as the model does: {screen.command('format --show 3')}")

@@ -39,8 +39,9 @@ def show(proposal: Proposal, screen: Screen, states: Mapping[str, str] | None = 
             _show_item(screen, item, known.get(item.id, "open"))
     screen.say()
     if any(item.accepted_by_itself for item in proposal.items):
-        screen.say("tunesmith improve --accept ITEM …   do these (all without an ITEM); --reject ITEM leaves them out")
-        screen.say("tunesmith improve --rows ITEM       the rows of an item")
+        accept, rows = screen.command("improve --accept ITEM …"), screen.command("improve --rows ITEM")
+        screen.say(f"{accept}   do these (all without an ITEM); --reject ITEM leaves them out")
+        screen.say(f"{rows:{len(accept)}}   the rows of an item")
 
 
 def _show_item(screen: Screen, item: ProposedItem, state: str) -> None:

@@ -93,7 +93,8 @@ def show_hardest(project: Project, screen: Screen) -> None:
     where = _where(project, {line.id for line in hardest})
     rows = [[f"{line.loss:.3f}", times(len(line.steps)), line.id, where[line.id]] for line in hardest]
     screen.say()
-    screen.say("Hardest at the end (look here for wrong answers; `tunesmith show train --example ID` tells more):")
+    more = screen.command("show train --example ID")
+    screen.say(f"Hardest at the end (look here for wrong answers; `{more}` tells more):")
     screen.table(["loss", "trained", "id", "example"], rows, right=(0,))
 
 

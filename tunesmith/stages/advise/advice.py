@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tunesmith.stages.advise.wording import ARMS, listed, metric_name, percent, points
+from tunesmith.stages.advise.wording import ARMS, metric_name, points
+from tunesmith.wording import listed, percent
 
 Answer = Literal["prompt", "examples", "retrieval", "tuned", "tuned_retrieval", "cannot_tell"]
 #: From the simplest to the most work; what each is an answer for.

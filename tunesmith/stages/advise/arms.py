@@ -59,6 +59,11 @@ class Asking:
     def seconds_left(self) -> float:
         return 60 * self.minutes - (time.monotonic() - self._began)
 
+    def check_time(self) -> None:
+        """Raise TimeIsUp where no time is left."""
+        if self.seconds_left < 0:
+            raise TimeIsUp
+
     def pause(self, seconds: float) -> None:
         """Do not count seconds that went into something else."""
         self._began += seconds
@@ -73,8 +78,7 @@ class Asking:
         answers: list[Prediction] = []
         for start in range(0, len(prompts), BLOCK):
             self.context.check()
-            if self.seconds_left < 0:
-                raise TimeIsUp
+            self.check_time()
             answers += self.cache.answer(who, given.prompts[start : start + BLOCK])
             self.done += len(given.prompts[start : start + BLOCK])
             self._tell()
@@ -162,13 +166,16 @@ def measure(
     for name in names:
         try:
             if name.startswith("tuned") and not any(arm.setup.model == "tuned" for arm in arms):
+                asking.check_time()
                 began = time.monotonic()
                 asking.equipment = prepare_tuned()
                 asking.pause(time.monotonic() - began)
             setup = search.setup(name)
             build = search.build(name, seconds)
-            if any(arm.setup == _renamed(setup, arm.setup.name) for arm in arms):
-                left_out[name] = "no better prompt was found than yours" if name == "prompt" else "as another arm"
+            same = [arm.setup.name for arm in arms if arm.setup == _renamed(setup, arm.setup.name)]
+            if same:
+                none_better = "no better prompt was found than yours"
+                left_out[name] = none_better if name == "prompt" else f"it is the same as {same[0]}"
                 continue
             arms.append(Arm(setup, asking.ask(setup, prompts), build))
         except TimeIsUp:

@@ -13,16 +13,15 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from tunesmith.events import Pace
+from tunesmith.events import Kind
 from tunesmith.products import Dataset, EncodedRow, Splits, TunedModel
 from tunesmith.stages.context import Context
 from tunesmith.threads import give_memory_back
+from tunesmith.training.batches import batches_by
+from tunesmith.training.drive import drive
 from tunesmith.training.loop import Run
-from tunesmith.training.preference_trees import preference_trees
 from tunesmith.training.ranks import ALONE
 from tunesmith.training.recipe import Recipe
-from tunesmith.training.row_batches import row_batches
-from tunesmith.training.tree_packing import trees
 
 FOLDER = "held_out"
 
@@ -57,18 +56,10 @@ def _train(inputs: Mapping[str, Any], learner: Any, context: Context) -> None:
     rows, validation = (_rows(inputs["format"], split.ids(part)) for part in ("train", "validation"))
     with ALONE.threads():
         model = learner.load.prepare(inputs["base"], inputs["goal"], asdict(recipe), rows)
-        packed = preference_trees if recipe.objective == "dpo" else trees
-        batches = partial(
-            packed if learner.batches == "tree" else row_batches,
-            budget=recipe.token_budget,
-            workers=ALONE.lanes(recipe.workers),
-        )
+        model.checkpoint_activations(recipe.activation_checkpointing)
+        batches = batches_by(learner.batches, recipe, ALONE)
         training = Run(model, rows, validation, batches, recipe, place / "checkpoints")
-        pace = Pace(recipe.steps)
-        for told in training:
-            if told.kind == "step" and pace.due():
-                step = told.data["step"]
-                context.progress(step, told.data["steps"], "steps", pace.seconds_left(step))
+        drive(training, partial(_tell, context), context.stopping)
         training.let_go()
         work = place / "model.tmp"
         shutil.rmtree(work, ignore_errors=True)
@@ -78,6 +69,12 @@ def _train(inputs: Mapping[str, Any], learner: Any, context: Context) -> None:
         shutil.rmtree(place / "checkpoints", ignore_errors=True)
         del model, training
     give_memory_back()
+
+
+def _tell(context: Context, kind: Kind, **data: Any) -> None:
+    """Tell how far it is; the curve is that of the training that it repeats."""
+    if kind != "metric":
+        context.emit(kind, **data)
 
 
 def _rows(dataset: Dataset, ids: list[str]) -> list[EncodedRow]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tunesmith.artifact import read_json
 from tunesmith.events import duration
-from tunesmith.stages.advise.wording import metric_name, percent, points
+from tunesmith.stages.advise.wording import metric_name, points
+from tunesmith.wording import percent
 
 HEADS = ("set-up", "score", "behind the best", "waits", "tokens in", "out", "1,000 requests", "memory", "to make")
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from tunesmith import plugins
 from tunesmith.answering.cache import AnswerCache
 from tunesmith.answering.equipment import Equipment, Shelf
+from tunesmith.answering.limit import limit_for
 from tunesmith.answering.setups import in_words
 from tunesmith.artifact import write_json, write_text
 from tunesmith.errors import InputError
@@ -22,25 +23,24 @@ from tunesmith.example_parquet import RowWriter
 from tunesmith.leak_certificate import check_certificate
 from tunesmith.learners.protocol import Prediction
 from tunesmith.products import BaseModel, CleanSet, Dataset, GoalSheet, Splits, TunedModel
-from tunesmith.retrieval.index import Knowledge, build_or_open
+from tunesmith.retrieval.index import FOLDER, Knowledge, build_or_open
 from tunesmith.scoring.paired import Difference
 from tunesmith.stages.advise.advice import ArmFacts, TaskFacts, advise
 from tunesmith.stages.advise.arms import Arm, Asking, Found, Seconds, measure
 from tunesmith.stages.advise.compare import Scored, compare, primary_metric, score_arm
 from tunesmith.stages.advise.costs import Cost, cost_of
-from tunesmith.stages.advise.held_out import clear, held_out, knows_validation
+from tunesmith.stages.advise.held_out import clear, held_out
 from tunesmith.stages.advise.page import HEADS, as_markdown
 from tunesmith.stages.advise.page import rows as table_rows
 from tunesmith.stages.advise.settings import AdviseSettings
 from tunesmith.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 #: Similar examples are chosen among so many training rows.
 MOST_EXAMPLES = 10_000
 #: Prompts are chosen on so many training rows.
 MOST_SEARCHED = 32
 RESAMPLES = 10_000
-SHORTEST_LIMIT = 16  # tokens
 NOT_TRAINED = "nothing is trained yet: `tunesmith train`, and ask again"
 _EXAMPLES = pa.schema([("id", pa.string()), ("vector", pa.binary())])
 _ANSWERS = pa.schema([(name, pa.string()) for name in ("id", "arm", "answer")])
@@ -89,7 +89,7 @@ def run(
     if tuned is not None:
         clear(context)
     arms = [_arm(arm, scored[arm.setup.name], facts, pairs, costs) for arm in found.arms]
-    told = _facts(inputs, settings, goal, found, training, equipment)
+    told = _facts(goal, found, tuned)
     write_json(
         context.folder / "advise.json",
         {
@@ -153,23 +153,17 @@ def _equip(
         knowledge = build_or_open(
             place,
             settings.chunk_words,
-            context.facts.get("knowledge") or context.folder / "knowledge",
+            context.facts.get("knowledge") or context.folder / FOLDER,
             encoder=encoder,
             encoder_sha256=given.get("sha256"),
             on_progress=lambda done, total: context.progress(done, total, "pieces"),
         )
     tuned: TunedModel | None = inputs.get("train")
-    limit = _answer_limit(inputs["format"], inputs["split"], base)
+    seen = {id for part in ("train", "validation") for id in inputs["split"].ids(part)}
+    limit = limit_for(inputs["format"].rows(seen), base.context // 2)  # examples and documents need the other half
     equipment = Equipment(learner, base, goal, tuned, limit, shelf, knowledge)
     trained = float(tuned.facts.get("seconds", 0.0)) if tuned else 0.0
     return equipment, Seconds(shelved, knowledge.seconds if knowledge else 0.0, trained)
-
-
-def _answer_limit(dataset: Dataset, split: Splits, base: BaseModel) -> int:
-    """The longest answer in tokens: half as long again as the longest that was trained on."""
-    seen = {*split.ids("train"), *split.ids("validation")}
-    longest = max((len(row.tokens) - row.prompt_tokens for row in dataset.rows(seen)), default=0)
-    return min(max(SHORTEST_LIMIT, 3 * longest // 2), max(1, base.context // 2))
 
 
 def _task(
@@ -209,29 +203,11 @@ def _arm(
     }
 
 
-def _facts(
-    inputs: Mapping[str, Any],
-    settings: AdviseSettings,
-    goal: GoalSheet,
-    found: Found,
-    training: Sequence[Example],
-    equipment: Equipment,
-) -> dict[str, Any]:
-    tuned: TunedModel | None = inputs.get("train")
-    encoder = equipment.shelf.index.encoder if equipment.shelf else None
+def _facts(goal: GoalSheet, found: Found, tuned: TunedModel | None) -> dict[str, Any]:
     return {
         "metric": primary_metric(goal),
-        "criteria": [asdict(criterion) for criterion in goal.success],
         "rows": found.rows,
-        "training_rows": len(training),
-        "margin": settings.margin,
         "trained": tuned is not None,
-        "trained_again_without_validation": bool(tuned and knows_validation(tuned)),
-        "knowledge": settings.knowledge,
-        "pieces": len(equipment.knowledge.chunks) if equipment.knowledge else 0,
-        "chunk_words": settings.chunk_words,
-        "by_meaning": encoder is not None,
-        "max_new_tokens": equipment.max_new_tokens,
         "tried": [{**asdict(one), "setup": one.setup.as_json(), "words": in_words(one.setup)} for one in found.tried],
     }
 

@@ -14,7 +14,7 @@ class AdviseSettings(Settings):
 
     use: Literal["auto", "bare", "prompt", "examples", "retrieval", "tuned", "tuned_retrieval"] = Field(
         "auto",
-        description="The set-up that `ask` and `deploy` use. auto: the one that was advised, where there was advice; "
+        description="The set-up that `ask` and `serve` use. auto: the one that was advised, where there was advice; "
         "`tunesmith advise --use examples` writes one here.",
     )
     knowledge: str | None = Field(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 #: Each arm by its word, in the user's words; from the simplest to the most work.
 ARMS = {
     "bare": "your prompt alone",
@@ -21,14 +19,6 @@ def metric_name(metric: str) -> str:
     return _METRICS.get(metric, metric.replace("field_f1", "field F1").replace("_", " "))
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
-
-
 def points(value: float) -> str:
     """A difference in percentage points, without a sign."""
     return f"{100 * abs(value):.1f}"
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

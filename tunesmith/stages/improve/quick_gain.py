@@ -65,6 +65,8 @@ class QuickClassifier:
         labels = [relabelled.get(row.id, row.answer or "") for row in kept]
         if [row.id for row in kept] == [row.id for row in self.train] and labels == [row.answer for row in kept]:
             return None, "not known: the rows are not among those to train on"
+        if len(set(labels)) < 2:
+            return None, "not known: fewer than two labels would be left"
         after = self._right([row.id for row in kept], labels, asked)
         before = self._before(asked)
         found = difference("accuracy", ("with", Mean(after)), ("without", Mean(before)), resamples=RESAMPLES)
@@ -75,7 +77,9 @@ class QuickClassifier:
             return "rows were not looked at by their meaning (clean.encoder)"
         if asked < FEWEST:
             return f"{asked:,} validation rows are too few"
-        if len(self.train) * len(self._names) > MOST_CELLS or len(self._names) < 2:
+        if len(self._names) < 2:
+            return "the training rows have fewer than two labels"
+        if len(self.train) * len(self._names) > MOST_CELLS:
             return "there are too many rows and labels for a quick classifier"
         return ""
 

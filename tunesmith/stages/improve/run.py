@@ -61,7 +61,7 @@ def run(
     tested_inputs = frozenset(normalise(row["input"]) for row in tested)
     made = [
         *to_relabel(rows, clean, tuned, goal, context.decisions, settings.hardest, ask, quick),
-        *to_remove(rows, clean, context.decisions, quick),
+        *to_remove(rows, clean, goal, context.decisions, quick),
         *to_add(context.facts.get("corrections", ()), rows, frozenset(row["id"] for row in tested), tested_inputs),
     ]
     pool = Pool([])

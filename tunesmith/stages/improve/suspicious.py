@@ -97,7 +97,9 @@ def _named(evidence: str, goal: GoalSheet) -> str | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def to_remove(rows: Mapping[str, Example], clean: CleanSet, decisions: Decisions, quick: QuickClassifier) -> list[Made]:
+def to_remove(
+    rows: Mapping[str, Example], clean: CleanSet, goal: GoalSheet, decisions: Decisions, quick: QuickClassifier
+) -> list[Made]:
     """What `clean` flagged to be looked at and nobody has decided on, an item for each reason."""
     by_code: dict[str, list[ProposedRow]] = {}
     for line in clean.ledger():
@@ -107,7 +109,9 @@ def to_remove(rows: Mapping[str, Example], clean: CleanSet, decisions: Decisions
     for code, found in sorted(by_code.items(), key=lambda item: -len(item[1])):
         if code in decisions.rules:
             continue
-        gain, how = quick.gain({}, {row.id for row in found})
+        gain, how = None, "not known: only what labels bring is measured by a quick classifier"
+        if goal.output == "label":
+            gain, how = quick.gain({}, {row.id for row in found})
         what = f"Remove {counted(len(found), 'row')}: {FLAGS[code]}"
         evidence = (f"`clean` flagged them as {code}; `tunesmith clean --review` shows them one by one.",)
         item = ProposedItem(f"remove-{code}", "remove", what, evidence, gain, how, len(found))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tunesmith.answering.answerer import of_model
 from tunesmith.answering.cache import AnswerCache
 from tunesmith.answering.confidence import sure_of_choices
+from tunesmith.answering.limit import limit_for
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.learners.protocol import Prediction
@@ -18,7 +19,6 @@ from tunesmith.stages.context import Context
 BASE = "base"
 TUNED = "tuned"
 ENFORCED = ", schema enforced"
-SHORTEST_LIMIT = 16  # tokens
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,9 @@ def answer_limit(dataset: Dataset, split: Splits, base: BaseModel, wanted: int |
 
     Never more than the context holds behind the longest test prompt.
     """
-    test = set(split.ids("test"))
     seen = {*split.ids("train"), *split.ids("validation")}
-    longest_answer = longest_prompt = 0
-    for row in dataset.rows():
-        if row.id in seen:
-            longest_answer = max(longest_answer, len(row.tokens) - row.prompt_tokens)
-        elif row.id in test:
-            longest_prompt = max(longest_prompt, row.prompt_tokens)
-    limit = wanted or max(SHORTEST_LIMIT, 3 * longest_answer // 2)
-    return max(1, min(limit, base.context - longest_prompt))
+    longest_prompt = max((row.prompt_tokens for row in dataset.rows(set(split.ids("test")))), default=0)
+    return limit_for(dataset.rows(seen), base.context - longest_prompt, wanted)
 
 
 def answer_all(

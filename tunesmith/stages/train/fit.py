@@ -17,19 +17,16 @@ from tunesmith.events import duration
 from tunesmith.plugins import Learner, learner_for
 from tunesmith.products import BaseModel, EncodedRow, Forgetting, GoalSheet
 from tunesmith.stages.context import Context
-from tunesmith.stages.train.drive import drive
 from tunesmith.stages.train.forgetting import General
 from tunesmith.stages.train.forgetting import judge as judge_forgetting
 from tunesmith.stages.train.recipe_file import keep
 from tunesmith.threads import give_memory_back
+from tunesmith.training.batches import batches_by
+from tunesmith.training.drive import drive
 from tunesmith.training.estimate import estimate, fit_to_memory
 from tunesmith.training.loop import BatchMaker, Run
-from tunesmith.training.preference_trees import preference_trees
-from tunesmith.training.ranks import Ranks
 from tunesmith.training.recipe import Recipe
-from tunesmith.training.row_batches import row_batches
 from tunesmith.training.sampler import steps_in_epoch
-from tunesmith.training.tree_packing import trees
 from tunesmith.training.verdict import Verdict, judge_accuracy, judge_loss
 
 CHECKPOINTS = "checkpoints"
@@ -107,7 +104,7 @@ def fit(
         before = general.outcomes(model, recipe)  # freshly loaded it is the base, in a run that goes on too
         expected = _expected(model, rows, recipe, maker(recipe), context) if foretell else {}
         training = kept = Run(model, rows.train, rows.validation, maker(recipe), recipe, work, ranks)
-        drive(training, context)
+        drive(training, context.emit, context.stopping)
         verdict = _judge(training, rows) if rows.validation else NOT_JUDGED
         context.note(verdict.words)
         if recipe.refit:
@@ -118,16 +115,9 @@ def fit(
             give_memory_back()
             model = learner.load.prepare(base, goal, asdict(again), rows.both)
             kept = Run(model, rows.both, [], maker(again), again, work / "refit", ranks)
-            drive(kept, context)
+            drive(kept, context.emit, context.stopping)
         forgot = judge_forgetting(before, general.outcomes(model, recipe), general.why_not, context.seed)
         return Fitted(training, verdict, kept, expected, peak.look(), forgot)
-
-
-def batches_by(kind: str, recipe: Recipe, ranks: Ranks) -> BatchMaker:
-    """What makes the batches of a step, of this kind (tree or rows), for all ranks together."""
-    packed = preference_trees if recipe.objective == "dpo" else trees
-    lanes = ranks.lanes(recipe.workers)
-    return partial(packed if kind == "tree" else row_batches, budget=recipe.token_budget, workers=lanes)
 
 
 def _fitted_to_memory(

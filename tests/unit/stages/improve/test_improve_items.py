@@ -73,14 +73,14 @@ def test_a_row_that_somebody_decided_on_or_that_the_model_doubts_is_left_alone()
     decided = Decisions.of({IDS[0]: "keep"})
     ledger = clean(wrong(IDS[0], "delivery"), flagged(IDS[0], "truncated"))
     assert to_relabel(ROWS, ledger, tuned(IDS[2]), GOAL, decided, 10, says("delivery", 0.4), NO_VECTORS) == []
-    assert to_remove(ROWS, ledger, decided, NO_VECTORS) == []
+    assert to_remove(ROWS, ledger, GOAL, decided, NO_VECTORS) == []
 
 
 def test_flagged_rows_of_training_alone_are_to_be_removed_by_reason() -> None:
     ledger = clean(flagged(IDS[0], "truncated"), flagged(IDS[1], "truncated"), flagged("a test row", "far"))
-    [made] = to_remove(ROWS, ledger, Decisions(), NO_VECTORS)
+    [made] = to_remove(ROWS, ledger, GOAL, Decisions(), NO_VECTORS)
     assert (made.item.id, made.item.rows, [one.id for one in made.rows]) == ("remove-truncated", 2, IDS[:2])
-    assert to_remove(ROWS, ledger, Decisions(rules={"truncated": "keep"}), NO_VECTORS) == []
+    assert to_remove(ROWS, ledger, GOAL, Decisions(rules={"truncated": "keep"}), NO_VECTORS) == []
 
 
 def test_corrections_of_test_rows_never_become_examples() -> None:
@@ -209,3 +209,26 @@ def test_the_gain_is_measured_on_validation_rows_that_are_not_in_question() -> N
     assert "measured on 59 validation rows" in how
     assert quick.gain({}, ())[0] is None
     assert "too few" in QuickClassifier(quick.train, quick.validation[:9], vectors).gain(mended, ())[1]
+
+
+def test_where_fewer_than_two_labels_would_be_left_the_gain_is_not_known() -> None:
+    rows = [row(number, LABELS[number % 2]) for number in range(80)]
+    quick = QuickClassifier(tuple(rows[:40]), tuple(rows[40:]), {one.id: np.ones(2, np.float32) for one in rows})
+    one_label = {one.id for one in rows[:40] if one.answer == "billing"}
+    for removed in (one_label, {one.id for one in rows[:40]}):
+        assert quick.gain({}, removed) == (None, "not known: fewer than two labels would be left")
+
+
+def test_the_gain_of_leaving_rows_out_is_known_of_labels_alone() -> None:
+    rows = {one.id: one for one in (row(number, LABELS[number % 2]) for number in range(80))}
+    ids = list(rows)
+    random = np.random.default_rng(0)
+    vectors = {id: random.normal(0, 1, 2).astype(np.float32) for id in ids}
+    quick = QuickClassifier(tuple(rows[id] for id in ids[:40]), tuple(rows[id] for id in ids[40:]), vectors)
+    ledger = clean(flagged(ids[0], "truncated"))
+    [of_labels] = to_remove(rows, ledger, GOAL, Decisions(), quick)
+    assert of_labels.item.gain is not None
+    for output in ("json", "text"):
+        [made] = to_remove(rows, ledger, GoalSheet("text", output, "Which?"), Decisions(), quick)
+        assert made.item.gain is None
+        assert made.item.how.startswith("not known: only what labels bring")

@@ -8,6 +8,7 @@ from tunesmith.scoring.intervals import wilson
 from tunesmith.stages.test.raccoon.family import Nature
 from tunesmith.stages.test.raccoon.table import Check, Line, What, rows_to_show_a_break
 from tunesmith.stages.test.wording import in_sentence, number, p_value, plural, points
+from tunesmith.wording import listed
 
 #: What "right" is called by what should become of the answer.
 NATURES: Mapping[Nature, str] = {
@@ -64,7 +65,7 @@ def _given_away(lines: Sequence[Line]) -> list[str]:
             for family, count in counts.items()
             for n in [asked[family.name]]
         ]
-        words.append(f"{begun}: in {_joined(named)}.")
+        words.append(f"{begun}: in {listed(named)}.")
     return words
 
 
@@ -119,9 +120,7 @@ def _corrected(check: Check) -> str:
 
 def _held(lines: Sequence[Line]) -> list[str]:
     held = [line.family.title for line in lines if _is(line, "right", "holds")]
-    return (
-        [f"A drop of ten points or more is ruled out, each by its own 95% bound, on {_joined(held)}."] if held else []
-    )
+    return [f"A drop of ten points or more is ruled out, each by its own 95% bound, on {listed(held)}."] if held else []
 
 
 def _told_apart(lines: Sequence[Line]) -> list[str]:
@@ -137,9 +136,7 @@ def _told_apart(lines: Sequence[Line]) -> list[str]:
         f"({_share(off, asked)}){beside}."
     )
     shown = (
-        f"Shown to be more than of the rows for {_joined(apart)}."
-        if apart
-        else "Not shown to be more than of the rows."
+        f"Shown to be more than of the rows for {listed(apart)}." if apart else "Not shown to be more than of the rows."
     )
     return [f"{words} {shown}"]
 
@@ -162,7 +159,7 @@ def _too_few(lines: Sequence[Line]) -> list[str]:
 def _left_out(left_out: Sequence[str]) -> list[str]:
     if not left_out:
         return []
-    names = _joined([name.replace("_", " ") for name in left_out])
+    names = listed([name.replace("_", " ") for name in left_out])
     return [f"No time was left for {names}: `tunesmith test --raccoon`."]
 
 
@@ -173,7 +170,3 @@ def _share(count: int, n: int) -> str:
 
 def _interval(check: Check) -> str:
     return f"{number('', check.value)}, 95% interval {number('', check.low)} to {number('', check.high)}"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
