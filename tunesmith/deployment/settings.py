@@ -14,4 +14,4 @@ class ServeSettings(Settings):
     queue: int = Field(
         64, ge=0, description="Requests that may wait for a turn at the model; what comes beyond gets 429 at once."
     )
-    deploy: DeploySettings = Field(DeploySettings(), description="How versions follow each other.")
+    deploy: DeploySettings = Field(default_factory=DeploySettings, description="How versions follow each other.")  # type: ignore[arg-type]

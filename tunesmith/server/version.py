@@ -26,10 +26,10 @@ IN_USE = "in_use.json"
 class Version:
     """One model, never changed: ``name`` is the project's, ``id`` that of the training, or of how the model is asked.
 
-    ``shown``: the beginning of the id that it goes by, "" for as much as usual. ``artifacts``: what it is made of, their
-    ids by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer
-    that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is
-    asked, None for the goal's prompt alone.
+    ``shown``: the beginning of the id that it goes by, "" for as much as usual. ``artifacts``: the ids of what it is
+    made of, by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest
+    answer that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how
+    it is asked, None for the goal's prompt alone.
     """
 
     name: str

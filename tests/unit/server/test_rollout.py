@@ -93,6 +93,15 @@ class Desk:
             rollout = self.now(rollout)
         return rollout
 
+    @property
+    def main(self) -> str:
+        """The version at work, as it is shown."""
+        return self.shown(self.state.look(versions.aliases)[MAIN])
+
+    def fresh(self, **made_of: Any) -> str:
+        """Record another version."""
+        return record(self.state, len(self.state.look(versions.everything)), **made_of)
+
     def last(self) -> Rollout:
         return self.state.look(rollouts.everything)[-1]
 
@@ -106,23 +115,41 @@ class Desk:
             time.sleep(0.02)
 
 
+def desk_in(folder: Path, **more: Any) -> Desk:
+    desk = Desk(folder, open_state(folder), **more)
+    first = record(desk.state, 0)
+    desk.state.change(lambda one: rollouts.record_first(one, first))
+    return desk
+
+
+def end(desk: Desk) -> None:
+    if desk.process is not None:
+        desk.process.kill()
+        desk.process.communicate()
+    desk.state.close()
+
+
 @pytest.fixture
 def desks(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
     made: list[Desk] = []
 
     def make(**more: Any) -> Desk:
-        desk = Desk(tmp_path, open_state(tmp_path), **more)
-        first = record(desk.state, 0)
-        desk.state.change(lambda one: rollouts.record_first(one, first))
-        made.append(desk)
-        return desk
+        made.append(desk_in(tmp_path, **more))
+        return made[-1]
 
     yield make
     for desk in made:
-        if desk.process is not None:
-            desk.process.kill()
-            desk.process.communicate()
-        desk.state.close()
+        end(desk)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A server that goes on from test to test, soon to judge."""
+    found = desk_in(tmp_path_factory.mktemp("desk"), settings={"least_requests": 10})
+    found.start()
+    yield found
+    assert found.stop(signal.SIGTERM) == 0
+    end(found)
 
 
 @dataclass
@@ -176,9 +203,8 @@ def load_on(desk: Desk) -> Iterator[Load]:
 
 def deploy_again_and_again(desk: Desk, count: int) -> Load:
     """Deployments and rollbacks in turn, under load; what each client may have been told is known at each moment."""
-    shown = desk.shown(version_id(0))
-    moments = [(0.0, shown, shown)]  # from then on: what may answer, before the next
-    history = [version_id(0)]
+    history = [desk.state.look(versions.aliases)[MAIN]]
+    moments = [(0.0, desk.main, "ended")]
     with load_on(desk) as load:
         for number in range(count):
             began = time.monotonic()
@@ -186,7 +212,7 @@ def deploy_again_and_again(desk: Desk, count: int) -> Load:
                 history.pop()
                 rollout = desk.done(desk.state.change(rollouts.ask_back))
             else:
-                history.append(record(desk.state, number + 1))
+                history.append(desk.fresh())
                 rollout = desk.roll("deploy", history[-1])
             assert rollout.worked, rollout
             assert rollout.version == history[-1]
@@ -201,7 +227,7 @@ def deploy_again_and_again(desk: Desk, count: int) -> Load:
 def assert_no_wrong_version(moments: list[tuple[float, str, str]], load: Load) -> None:
     """An answer is of the version that was at work when its request came, or of one that was taking over until it
     ended."""
-    ended = [(at, shown) for at, shown, what in moments if what != "begins"]
+    ended = [(at, shown) for at, shown, what in moments if what == "ended"]
     begun = [(at, shown) for at, shown, what in moments if what == "begins"]
     assert len(load.answers) > len(begun)
     for came, went, told in load.answers:
@@ -211,38 +237,31 @@ def assert_no_wrong_version(moments: list[tuple[float, str, str]], load: Load) -
         assert told in allowed
 
 
-def test_deployments_and_rollbacks_under_load_fail_no_request(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
-    load = deploy_again_and_again(desk, 6)
-    assert len({shown for _, _, shown in load.answers}) >= 5
-    assert desk.stop(signal.SIGTERM) == 0
+def test_deployments_and_rollbacks_under_load_fail_no_request(desk: Desk) -> None:
+    load = deploy_again_and_again(desk, 5)
+    assert len({shown for _, _, shown in load.answers}) >= 4
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_a_hundred_deployments_and_rollbacks_under_load_fail_no_request(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
+def test_a_hundred_deployments_and_rollbacks_under_load_fail_no_request(desk: Desk) -> None:
     load = deploy_again_and_again(desk, 100)
     print(f"100 deployments and rollbacks, {len(load.answers):,} requests, {len(load.faults)} failed")  # noqa: T201
     assert len({shown for _, _, shown in load.answers}) >= 50
-    assert desk.stop(signal.SIGTERM) == 0
 
 
-def test_a_canary_answers_its_share_and_a_user_always_gets_the_same_version(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
-    old, new = desk.shown(version_id(0)), desk.shown(record(desk.state, 1))
-    assert desk.roll("canary", version_id(1), share=0.3).stage == "active"
-    told = Counter(desk.said() for _ in range(200))
+def test_a_canary_answers_its_share_and_a_user_always_gets_the_same_version(desk: Desk) -> None:
+    old, id = desk.main, desk.fresh()
+    new = desk.shown(id)
+    assert desk.roll("canary", id, share=0.3).stage == "active"
+    told = Counter(desk.said() for _ in range(100))
     assert set(told) == {old, new}
-    assert 30 <= told[new] <= 95  # 60 are expected; beyond this once in a million
-    users = {user: desk.said(user=user) for user in map(str, range(40))}
+    assert 10 <= told[new] <= 53  # 30 are expected; beyond this once in a million
+    users = {user: desk.said(user=user) for user in map(str, range(20))}
     assert set(users.values()) == {old, new}
     assert all(desk.said(user=user) == shown for user, shown in users.items())
     assert (desk.said(model=f"{NAME}:canary"), desk.said(model=f"{NAME}@{new}")) == (new, new)
-    assert desk.roll("canary", version_id(1), share=0.6).stage == "active"
+    assert desk.roll("canary", id, share=0.6).stage == "active"
     assert all(desk.said(user=user) == new for user, shown in users.items() if shown == new)
     assert desk.done(desk.state.change(rollouts.ask_promotion)).stage == "active"
     assert {desk.said() for _ in range(20)} == {new}
@@ -253,11 +272,8 @@ def test_a_canary_answers_its_share_and_a_user_always_gets_the_same_version(desk
         desk.ask(model=f"{NAME}@{old}")
 
 
-def test_a_canary_that_breaks_down_is_taken_back_by_itself(desks: Callable[..., Desk]) -> None:
-    desk = desks(settings={"least_requests": 10})
-    desk.start()
-    record(desk.state, 1, fails=True)
-    rollout = desk.roll("canary", version_id(1), share=0.5)
+def fail_until_taken_back(desk: Desk, rollout: Rollout) -> Rollout:
+    """Ask a version that breaks down until it is taken back; then the one before answers."""
     failed = 0
     while desk.now(rollout).stage == "active":
         try:
@@ -265,49 +281,35 @@ def test_a_canary_that_breaks_down_is_taken_back_by_itself(desks: Callable[..., 
         except openai.InternalServerError:
             failed += 1
         assert failed < 200
-    told = desk.now(rollout)
+    assert desk.done(desk.last()).automatic
+    return desk.now(rollout)
+
+
+def test_a_canary_that_breaks_down_is_taken_back_by_itself(desk: Desk) -> None:
+    old = desk.main
+    told = fail_until_taken_back(desk, desk.roll("canary", desk.fresh(fails=True), share=0.5))
     assert (told.stage, told.why.startswith("errors: 100.0%, before 0.0%")) == ("rolled_back", True)
-    assert desk.done(desk.last()).automatic
-    assert {desk.said() for _ in range(20)} == {desk.shown(version_id(0))}
-    assert desk.said(model=f"{NAME}:canary") == desk.shown(version_id(0))
+    assert {desk.said() for _ in range(10)} == {old} == {desk.said(model=f"{NAME}:canary")}
 
 
-def test_a_version_that_is_worse_after_the_switch_gives_way_to_the_one_before(desks: Callable[..., Desk]) -> None:
-    desk = desks(settings={"least_requests": 10})
-    desk.start()
-    for _ in range(30):
-        desk.ask()
-    record(desk.state, 1, fails=True)
-    rollout = desk.roll("deploy", version_id(1))
-    failed = 0
-    while desk.now(rollout).stage == "active":
-        try:
-            desk.ask()
-        except openai.InternalServerError:
-            failed += 1
-        assert failed < 200
-    assert desk.now(rollout).stage == "rolled_back"
-    assert desk.done(desk.last()).automatic
-    assert desk.said() == desk.shown(version_id(0))
+def test_a_version_that_is_worse_after_the_switch_gives_way_to_the_one_before(desk: Desk) -> None:
+    old = desk.main
+    assert {desk.said() for _ in range(20)} == {old}
+    assert fail_until_taken_back(desk, desk.roll("deploy", desk.fresh(fails=True))).stage == "rolled_back"
+    assert desk.said() == old
 
 
-def test_a_version_that_misses_its_check_never_answers(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
-    record(desk.state, 1, wrong=True)
+def test_a_version_that_misses_its_check_never_answers(desk: Desk) -> None:
     with load_on(desk) as load:
-        told = desk.roll("deploy", version_id(1))
+        told = desk.roll("deploy", desk.fresh(wrong=True))
     assert (told.stage, "certificate" in told.why) == ("failed", True)
     assert load.faults == []
-    assert {shown for _, _, shown in load.answers} == {desk.shown(version_id(0))}
+    assert {shown for _, _, shown in load.answers} == {desk.main}
 
 
-def test_a_version_in_the_shadow_is_compared_and_answers_nobody(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
-    record(desk.state, 1)
-    rollout = desk.roll("shadow", version_id(1))
-    old = desk.shown(version_id(0))
+def test_a_version_in_the_shadow_is_compared_and_answers_nobody(desk: Desk) -> None:
+    old, id = desk.main, desk.fresh()
+    rollout = desk.roll("shadow", id)
     assert {desk.said(temperature=more) for more in (0, None, 1.0) for _ in range(3)} == {old}
     found: list[Any] = []
 
@@ -319,67 +321,62 @@ def test_a_version_in_the_shadow_is_compared_and_answers_nobody(desks: Callable[
     assert [one.equal for one in found] == [False] * 6  # the double says its own name
     assert all(one.seconds and one.seconds_before and one.request.startswith("req-") for one in found)
     with pytest.raises(openai.NotFoundError):
-        desk.ask(model=f"{NAME}@{desk.shown(version_id(1))}")
+        desk.ask(model=f"{NAME}@{desk.shown(id)}")
+    assert desk.done(desk.state.change(rollouts.ask_back)).worked
 
 
-def test_a_name_of_ones_own_leads_to_its_version_whatever_is_deployed(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.start()
-    for number in (1, 2):
-        record(desk.state, number)
-    assert desk.roll("alias", version_id(1), name="stable").stage == "done"
-    assert desk.roll("deploy", version_id(2)).worked
-    assert desk.said(model=f"{NAME}:stable") == desk.shown(version_id(1))
-    assert desk.said() == desk.shown(version_id(2))
+def test_a_name_of_ones_own_leads_to_its_version_whatever_is_deployed(desk: Desk) -> None:
+    stable, next_one = desk.fresh(), desk.fresh()
+    assert desk.roll("alias", stable, name="stable").stage == "done"
+    assert desk.roll("deploy", next_one).worked
+    assert desk.said(model=f"{NAME}:stable") == desk.shown(stable)
+    assert desk.said() == desk.shown(next_one)
     desk.state.change(lambda one: versions.drop(one, "stable"))
-    desk.until(lambda: [one.id for one in desk.client.models.list().data] == [NAME, f"{NAME}@{desk.said()}"])
+    desk.until(lambda: f"{NAME}:stable" not in [one.id for one in desk.client.models.list().data])
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_server_killed_at_any_moment_of_a_deployment_goes_on_with_it(desks: Callable[..., Desk], seed: int) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+def test_a_server_killed_at_any_moment_of_a_deployment_goes_on_with_it(desks: Callable[..., Desk], kills: int) -> None:
     desk = desks(seconds=0.1)
-    rng = random.Random(seed)
+    rng = random.Random(kills)
     expected = version_id(0)
-    for number in range(1, 4):
-        desk.start()
+    desk.start()
+    for number in range(1, kills + 1):
         record(desk.state, number)
         rollout = desk.state.change(partial(rollouts.ask, kind="deploy", version=version_id(number)))
         time.sleep(rng.random() * 0.5)
         desk.stop()
-        main = desk.state.look(versions.aliases)[MAIN]
-        assert main in (expected, version_id(number))
+        assert desk.state.look(versions.aliases)[MAIN] in (expected, version_id(number))
         desk.start()
         assert desk.done(rollout).worked
         expected = version_id(number)
         assert desk.said() == desk.shown(expected)
-        desk.stop()
 
 
 def test_a_version_that_ends_the_server_is_given_up(desks: Callable[..., Desk]) -> None:
     desk = desks()
     record(desk.state, 1, dies=True)
-    desk.start()
-    rollout = desk.state.change(lambda one: rollouts.ask(one, "deploy", version_id(1)))
+    rollout = desk.state.change(partial(rollouts.ask, kind="deploy", version=version_id(1)))
     for _ in range(rollouts.MOST_ATTEMPTS):
+        desk.start()
         desk.process.wait(30)
         desk.process.communicate()
-        desk.start()
+    desk.start()
     told = desk.done(rollout)
     assert (told.stage, "ended 2 times" in told.why) == ("failed", True)
     assert desk.said() == desk.shown(version_id(0))
 
 
-def test_a_second_server_of_a_project_follows_the_first(desks: Callable[..., Desk], tmp_path: Path) -> None:
-    desk = desks()
-    desk.start()
-    other = Desk(tmp_path, desk.state)
+def test_a_second_server_of_a_project_follows_the_first_and_takes_over(desk: Desk, tmp_path: Path) -> None:
+    other = Desk(desk.folder, desk.state)
     other.start()
     try:
-        record(desk.state, 1)
-        assert desk.roll("deploy", version_id(1)).worked
-        other.until(lambda: other.said() == desk.shown(version_id(1)))
-        desk.stop()
-        record(desk.state, 2)
-        assert other.roll("deploy", version_id(2)).worked  # it leads now
+        id = desk.fresh()
+        assert desk.roll("deploy", id).worked
+        other.until(lambda: other.said() == desk.shown(id))
+        assert desk.stop(signal.SIGTERM) == 0
+        assert other.roll("deploy", desk.fresh()).worked
+        assert other.said() == desk.main
     finally:
         other.stop()
+        desk.start()
