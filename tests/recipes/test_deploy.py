@@ -49,6 +49,7 @@ def test_a_server_goes_from_version_to_version_and_back(
     folder = write_tiny_project(tmp_path / "text", kind, write_base(tmp_path / "base", kind))
     project = Project.open(folder)
     project.run(to="train")
+    assert command(folder, capsys, "deploy", "--engine", "torch")["stage"] == "wanted"  # no server runs
     with serving([folder], bases_cache, "--engine", "torch") as client:
         first, said = answered(client, "tiny")
         train_otherwise(project)
@@ -68,7 +69,7 @@ def test_a_server_goes_from_version_to_version_and_back(
         status = command(folder, capsys, "deploy", "--status")
         assert status["server_runs"]
         assert status["names"] == {"tiny": second, "tiny:canary": second, "tiny:stable": first}
-        done = ["first", "deploy", "rollback", "canary", "promote", "alias"]
+        done = ["deploy", "deploy", "rollback", "canary", "promote", "alias"]
         assert [one["kind"] for one in status["history"]] == done
     assert main(["deploy", "--status", "--project", str(folder)]) == 0
     assert "tiny:stable" in capsys.readouterr().out

@@ -103,7 +103,9 @@ class Roller:
                 await self._work_task
         await self._shadowing.close()
         await self._outcomes.flush(self._state)
-        await asyncio.gather(*(one.served.engine.close() for one in self._engines.values()), *self._tasks)
+        await asyncio.gather(
+            *(one.served.engine.close() for one in self._engines.values()), *self._tasks, return_exceptions=True
+        )
         self._engines.clear()
         self._lead.let_go()
 

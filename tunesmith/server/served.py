@@ -114,6 +114,9 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     if module.GIVES == "labels":
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
         return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
+    if gguf is None and wanted.engine == "llamacpp":
+        what = f"{version.full_name} was recorded without an export, to be served by torch"
+        raise InputError("engine_cannot", what, "--engine", "`tunesmith deploy --engine llamacpp` exports it")
     if gguf is not None and wanted.engine != "torch":
         return _by_llamacpp(project, site, version, module, wanted, gguf)
     writer = module.open_model(version.base, _asked_goal(version), version.tuned)

@@ -380,3 +380,4 @@ def test_a_second_server_of_a_project_follows_the_first_and_takes_over(desk: Des
     finally:
         other.stop()
         desk.start()
+        desk.said()  # from here on it ends as a server does
