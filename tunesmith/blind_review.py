@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Columns of the predictions that are no candidate.
 _PLAIN = frozenset({"id", "input", "reference"})
-#: Where answers to validation rows lie: whoever asked for them, by the stage that did.
-_PREDICTIONS = {"test": ("test", "predictions.parquet"), "validation": ("advise", "predictions.parquet")}
+#: The part whose rows are reviewed, as the lines of the file name it.
+_PART = "test"
 LONGEST_NAME = 80
 
 
@@ -53,7 +53,7 @@ class _State:
 
 @dataclass(frozen=True)
 class Answers:
-    """Where the answers of a part lie, and what each candidate said: ``texts[id][candidate]``."""
+    """Where the answers of the last test lie, and what each candidate said: ``texts[id][candidate]``."""
 
     folder: Path
     candidates: tuple[str, ...]
@@ -73,14 +73,13 @@ class BlindReview:
 
     project: Project
     reviewer: str
-    part: str
     pair: tuple[str, str]
     folder: Path
     cases: list[Case]
     alike: int
     at: int = -1
     _states: dict[str, _State] = field(default_factory=dict)
-    _undo: list[tuple[int, Choice | None]] = field(default_factory=list)
+    _undo: list[int] = field(default_factory=list)
     _steps: RowSteps | None = None
 
     @property
@@ -109,24 +108,23 @@ class BlindReview:
 
     def skip(self) -> None:
         """Leave the case for another time."""
-        self._undo.append((self.at, None))
+        self._undo.append(self.at)
         self.next()
 
     def back(self) -> bool:
         """Go back to the case before, and withdraw the choice that was made there. False at the first one."""
         if not self._undo:
             return False
-        at, before = self._undo.pop()
-        self.at = at
+        self.at = self._undo.pop()
         if self.state.choice is not None:
             self._write(ratings.rating_line(self._rating(None)))
-            self.state.choice = before
+            self.state.choice = None
         return True
 
     def choose(self, choice: Choice) -> None:
         """Record which answer is better, and go to the next case."""
         self._write(ratings.rating_line(self._rating(choice)))
-        self._undo.append((self.at, self.state.choice))
+        self._undo.append(self.at)
         self.state.choice = choice
         self.next()
 
@@ -150,12 +148,12 @@ class BlindReview:
     def correct(self, answer: str | None) -> None:
         """Record a better answer as it was given (see `checked`); None takes it back."""
         case = self._here()
-        self._write(ratings.correction_line(case.id, self.reviewer, self.part, case.input, answer))
+        self._write(ratings.correction_line(case.id, self.reviewer, _PART, case.input, answer))
         self.state.correction = answer
 
     def results(self) -> People | None:
         """What this reviewer and all others said of the two candidates: their names are known from here on."""
-        return results(self.project, candidates=self.pair, part=self.part)
+        return results(self.project, candidates=self.pair)
 
     def _here(self) -> Case:
         case = self.case
@@ -166,7 +164,7 @@ class BlindReview:
     def _rating(self, choice: Choice | None) -> Rating:
         case = self._here()
         hashes = (hash_of(case.answers[0]), hash_of(case.answers[1]))
-        return Rating(case.id, self.reviewer, self.part, case.shown, hashes, choice)
+        return Rating(case.id, self.reviewer, _PART, case.shown, hashes, choice)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         ratings.append(self.project.root / ratings.FILE, [line], source=self.folder)
@@ -178,14 +176,13 @@ def blind_review(
     reviewer: str | None = None,
     candidates: Sequence[str] | None = None,
     rows: int | None = None,
-    part: str = "test",
 ) -> BlindReview:
     """Open the rows for one reviewer, those that are rated marked so. ``rows``: no more than so many.
 
-    Raises InputError when there are no answers of the part, or a candidate is not among them.
+    Raises InputError when nothing was tested yet, or a candidate is not among the last test's.
     """
     name = name_of(reviewer)
-    found = answers(project, part)
+    found = answers(project)
     pair = pair_of(project, found, candidates)
     texts = found.texts
     order = sorted(found.rows, key=lambda row: hash_of([project.settings.seed, row["id"]]))
@@ -198,7 +195,7 @@ def blind_review(
             f"name two others with --candidates: {', '.join(found.candidates)}",
         )
     cases = [_case(row, name, pair, project.settings.seed) for row in differing[:rows]]
-    review = BlindReview(project, name, part, pair, found.folder, cases, len(order) - len(differing))
+    review = BlindReview(project, name, pair, found.folder, cases, len(order) - len(differing))
     review._states.update(_known(project.ratings(), review, texts))
     review.next()
     return review
@@ -214,7 +211,7 @@ def _case(row: Mapping[str, Any], reviewer: str, pair: tuple[str, str], seed: in
 
 def _known(known: Ratings, review: BlindReview, texts: Mapping[str, Mapping[str, str]]) -> dict[str, _State]:
     states: dict[str, _State] = {}
-    for rating in known.of_answers(texts, review.pair):
+    for rating in known.of_answers(texts, review.pair, only_commented=True):
         if rating.reviewer == review.reviewer:
             states[rating.id] = _State(rating.choice, rating.comment)
     for one in known.corrections:
@@ -234,20 +231,12 @@ def name_of(reviewer: str | None) -> str:
     return name
 
 
-def answers(project: Project, part: str) -> Answers:
-    """The answers that candidates gave to the rows of a part. Raises InputError ``no_answers`` or ``not_made``."""
-    stage, file = _PREDICTIONS[part]
-    artifact = project.store.latest(stage)
-    path = artifact.path / file if artifact else None
+def answers(project: Project) -> Answers:
+    """The answers that candidates gave to the test's rows. Raises InputError ``not_made``."""
+    artifact = project.store.latest("test")
+    path = artifact.path / "predictions.parquet" if artifact else None
     if path is None or not path.exists():
-        if part == "test":
-            raise InputError("not_made", "nothing was tested yet", "review", "`tunesmith test` makes the answers")
-        raise InputError(
-            "no_answers",
-            f"no candidate has answered the {part} rows",
-            "--part",
-            "leave --part out: the rows of the test are reviewed then",
-        )
+        raise InputError("not_made", "nothing was tested yet", "review", "`tunesmith test` makes the answers")
     rows = list(read_rows(path))
     names = tuple(name for name in (rows[0] if rows else {}) if name not in _PLAIN)
     return Answers(path.parent, names, rows)
@@ -269,9 +258,8 @@ def pair_of(project: Project, found: Answers, wanted: Sequence[str] | None) -> t
     return wanted[0], wanted[1]
 
 
-def results(project: Project, *, candidates: Sequence[str] | None = None, part: str = "test") -> People | None:
+def results(project: Project, *, candidates: Sequence[str] | None = None) -> People | None:
     """What all reviewers said of two candidates' present answers; None where nothing was rated."""
-    found = answers(project, part)
+    found = answers(project)
     pair = pair_of(project, found, candidates)
-    rated = [one for one in project.ratings().of_answers(found.texts, pair) if one.part == part]
-    return people(rated, *pair, seed=project.settings.seed)
+    return people(project.ratings().of_answers(found.texts, pair), *pair, seed=project.settings.seed)

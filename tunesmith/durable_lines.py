@@ -6,9 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tunesmith.artifact import fsync
+
+#: Bytes that are read at once to find the last line.
+_BLOCK = 1 << 16
 
 
 def whole_lines(path: Path) -> list[str]:
@@ -42,12 +45,21 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines).encode()
     fresh = not path.exists()
     with path.open("ab+") as file:
-        file.seek(0)
-        data = file.read()
-        whole = _whole(data)
-        file.truncate(len(whole))
+        start, tail = _tail(file)
+        whole = _whole(tail)
+        file.truncate(start + len(whole))
         file.write(text if whole.endswith(b"\n") or not whole else b"\n" + text)
         file.flush()
         os.fsync(file.fileno())
     if fresh:
         fsync(path.parent)
+
+
+def _tail(file: BinaryIO) -> tuple[int, bytes]:
+    """The end of the file from before its last line end, or all of it where there is none; and where that begins."""
+    start, tail = file.seek(0, os.SEEK_END), b""
+    while start and b"\n" not in tail:
+        size = min(_BLOCK, start)
+        start = file.seek(start - size)
+        tail = file.read(size) + tail
+    return start, tail

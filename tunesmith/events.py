@@ -103,7 +103,9 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """A time of any length: 0.4 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    """A time of any length: 3 ms, 0.4 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    if 0 < seconds < 0.0995:
+        return f"{1000 * seconds:.1g} ms" if seconds < 0.00095 else f"{1000 * seconds:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -129,15 +129,20 @@ class Example:
         """What the user said, all turns before the answer, for comparing rows with each other; a document's text."""
         if self.is_document:
             return self.messages[0].text
-        prompt = [message for message in self.prompt if message.role != "system"]
-        if len(prompt) == 1:
-            return prompt[0].text
-        return "\n".join(f"{message.role}: {message.text}" for message in prompt)
+        return input_of(self.prompt)
 
     def with_answer(self, answer: str) -> Example:
         """The same row with another target; ``id`` stays, since it names the row that came in."""
         messages = (*self.prompt, Message.of("assistant", answer))
         return replace(self, messages=messages, content_id=content_hash(messages, self.rejected))
+
+
+def input_of(prompt: Sequence[Message]) -> str:
+    """What is said in a prompt, as one text: the user's words, or all turns with who says them; no system prompt."""
+    said = [message for message in prompt if message.role != "system"]
+    if len(said) == 1:
+        return said[0].text
+    return "\n".join(f"{message.role}: {message.text}" for message in said)
 
 
 def digest(*parts: str) -> str:

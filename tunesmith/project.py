@@ -236,7 +236,6 @@ class Project:
         reviewer: str | None = None,
         candidates: Sequence[str] | None = None,
         rows: int | None = None,
-        part: str = "test",
     ) -> BlindReview:
         """Rows of the last test with two candidates' answers side by side, without their names, to say which is better.
 
@@ -244,7 +243,7 @@ class Project:
         """
         from tunesmith.blind_review import blind_review
 
-        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows, part=part)
+        return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows)
 
     def ratings(self) -> Ratings:
         """What people said of answers, and the better answers that they wrote."""

@@ -57,11 +57,6 @@ class Rating:
         """The candidate that was found better, None where neither was."""
         return {"A": self.shown[0], "B": self.shown[1]}.get(self.choice or "")
 
-    @property
-    def outcome(self) -> str:
-        """The preferred candidate, or same or neither: what two reviewers may agree on."""
-        return f"better: {self.preferred}" if self.preferred else str(self.choice)
-
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -78,10 +73,6 @@ class Correction:
     at: str
     part: str = "test"
 
-    @property
-    def may_be_trained_on(self) -> bool:
-        return self.part != "test"
-
 
 @dataclass(frozen=True)
 class Ratings:
@@ -90,12 +81,17 @@ class Ratings:
     rated: tuple[Rating, ...] = ()
     corrections: tuple[Correction, ...] = ()
 
-    def of_answers(self, texts: Mapping[str, Mapping[str, str]], pair: Sequence[str]) -> list[Rating]:
-        """Those of these two candidates, whose answers are the given ones: ``texts[id][candidate]``."""
+    def of_answers(
+        self, texts: Mapping[str, Mapping[str, str]], pair: Sequence[str], *, only_commented: bool = False
+    ) -> list[Rating]:
+        """Those of these two candidates, whose answers are the given ones: ``texts[id][candidate]``.
+
+        ``only_commented``: also those with a comment and no choice, or none yet.
+        """
         return [
             one
             for one in self.rated
-            if one.choice is not None
+            if (only_commented or one.choice is not None)
             and set(one.shown) == set(pair)
             and one.id in texts
             and all(hash_of(texts[one.id].get(name)) == told for name, told in zip(one.shown, one.answers, strict=True))

@@ -17,7 +17,7 @@ from tests.repo.modules import PACKAGE, ROOT, Import, Module, modules
 LAYERS = (
     ("launch",),
     ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "wording", "workers"),
-    ("artifact", "example", "generation", "json_schema", "processes"),
+    ("artifact", "example", "generation", "json_schema", "pip_download", "processes"),
     ("durable_lines",),
     ("allowed_code", "example_parquet", "decisions", "ratings"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),

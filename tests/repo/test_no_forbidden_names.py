@@ -10,7 +10,12 @@ from tests.repo.modules import ROOT, Module, modules
 MODULES = modules()
 VAGUE = {"util", "common", "core", "helper", "base", "manager", "misc", "tool", "shared", "lib", "stuff"}
 #: `base` is the user's word for the model to start from.
-THE_USERS_WORD = {"tunesmith/stages/base", "tunesmith/cli/base.py", "tunesmith/cli/show/base.py"}
+THE_USERS_WORD = {
+    "tunesmith/stages/base",
+    "tunesmith/cli/base.py",
+    "tunesmith/cli/show/base.py",
+    "tunesmith/products/base.py",
+}
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 LOADS_PICKLES = {"torch.load", "numpy.load", "np.load", "pandas.read_pickle", "yaml.load", "eval", "exec"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,16 @@ def test_a_rating_holds_for_the_two_answers_that_were_rated_and_for_no_others(tm
     assert found.of_answers({"r2": SAID}, PAIR) == []
 
 
+def test_a_comment_without_a_choice_is_kept_and_is_no_rating(tmp_path: Path) -> None:
+    path = tmp_path / ratings.FILE
+    said = replace(rating("r1", None), comment="both are rude")
+    ratings.append(path, [ratings.comment_line(said)], source=tmp_path)
+    found = read(path)
+    assert found.of_answers({"r1": SAID}, PAIR) == []
+    [one] = found.of_answers({"r1": SAID}, PAIR, only_commented=True)
+    assert (one.choice, one.comment) == (None, "both are rude")
+
+
 def test_corrections_are_proposed_examples_and_one_of_a_test_row_may_not_be_trained_on(tmp_path: Path) -> None:
     path = tmp_path / ratings.FILE
     lines = [
@@ -62,7 +72,7 @@ def test_corrections_are_proposed_examples_and_one_of_a_test_row_may_not_be_trai
         ("r1", "how?", "like so", "ana"),
         ("r2", "why?", "thus", "ana"),
     ]
-    assert [one.may_be_trained_on for one in found] == [False, True]
+    assert [one.part for one in found] == ["test", "validation"]
     assert all(one.at for one in found)
 
 

@@ -1,20 +1,20 @@
 """Answers that were given once are not asked for again: a file for each answerer, a line for each prompt.
 
 So a test that was killed goes on where it was, and a row that stays is asked once in all rounds. An answer counts
-when its line is whole; the file only grows.
+when its line is whole; the file only grows, and is read once.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tunesmith import durable_lines
 from tunesmith.answering.answerer import Answerer, Prompt, key_of
-from tunesmith.artifact import fsync, make_folder
+from tunesmith.artifact import make_folder
 from tunesmith.errors import TunesmithError
 from tunesmith.learners.protocol import Prediction, Progress
 
@@ -29,6 +29,7 @@ class AnswerCache:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        self._known: dict[str, dict[str, Prediction]] = {}
 
     def answer(
         self, answerer: Answerer, prompts: Sequence[Prompt], on_progress: Progress = lambda done, total: None
@@ -41,7 +42,9 @@ class AnswerCache:
             return _asked(answerer, prompts, on_progress)
         make_folder(self.folder)
         path = self.folder / f"{answerer.identity}.jsonl"
-        known = _read(path)
+        if answerer.identity not in self._known:
+            self._known[answerer.identity] = _read(path)
+        known = self._known[answerer.identity]
         keys = [key_of(prompt) for prompt in prompts]
         new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in known}
         waiting = list(new)
@@ -54,7 +57,7 @@ class AnswerCache:
 
             given = _asked(answerer, [new[key] for key in block], tell)
             known.update(zip(block, given, strict=True))
-            _append(path, {key: known[key] for key in block})
+            durable_lines.append(path, ({"prompt": key, **asdict(known[key])} for key in block))
         on_progress(len(keys), len(keys))
         return [known[key] for key in keys]
 
@@ -69,13 +72,9 @@ def _asked(answerer: Answerer, prompts: Sequence[Prompt], on_progress: Progress)
 
 
 def _read(path: Path) -> dict[str, Prediction]:
-    """What is known; a line that a kill cut off is not."""
+    """What is known; a line that is no answer of ours is not."""
     found: dict[str, Prediction] = {}
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return found
-    for line in data.splitlines():
+    for line in durable_lines.whole_lines(path):
         try:
             told: dict[str, Any] = json.loads(line)
             key = told.pop("prompt")
@@ -83,18 +82,3 @@ def _read(path: Path) -> dict[str, Prediction]:
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return found
-
-
-def _append(path: Path, answers: dict[str, Prediction]) -> None:
-    fresh = not path.exists()
-    text = "".join(json.dumps({"prompt": key, **asdict(answer)}) + "\n" for key, answer in answers.items())
-    with path.open("ab+") as file:
-        file.seek(0, os.SEEK_END)
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            text = text if file.read(1) == b"\n" else "\n" + text
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    if fresh:
-        fsync(path.parent)

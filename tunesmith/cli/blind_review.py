@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.blind_review import BlindReview
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from tunesmith.ratings import Choice
     from tunesmith.scoring.preferences import People
 
-#: Characters of a text that are shown; the editor shows all.
-SHOWN = 2000
 CHOICES: dict[str, Choice] = {"a": "A", "b": "B", "s": "same", "n": "neither"}
 WORDS = {"A": "A is better", "B": "B is better", "same": "the same", "neither": "neither is good"}
 MENU = (
@@ -38,9 +35,6 @@ def add_parser(verbs: Any) -> None:
         help="the two candidates of the last test to compare (default: tuned, and what it is to beat)",
     )
     parser.add_argument("--rows", metavar="N", type=_count, help="no more rows than this; the same for all reviewers")
-    parser.add_argument(
-        "--part", choices=["test", "validation"], default="test", help="review validation rows, where they are answered"
-    )
     parser.add_argument("--reference", action="store_true", help="show the reference answer as well")
     parser.add_argument("--results", action="store_true", help="what all reviewers said, and how far they agree")
 
@@ -55,22 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     from tunesmith.cli.screen import Screen
 
     screen = Screen()
-    pair = [name.strip() for name in arguments.candidates.split(",")] if arguments.candidates else None
-    if arguments.candidates and ", schema enforced" in arguments.candidates:
-        pair = _with_commas(arguments.candidates)
+    pair = _names(arguments.candidates) if arguments.candidates else None
     if arguments.results:
         return _results(arguments, screen, pair)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            "not_a_terminal",
-            "review asks for one key after the other, and this is not a terminal",
-            "review",
-            "run it in a terminal; `tunesmith review --results` shows what was said so far",
-        )
-    from tunesmith.cli.keys import keys_at_once
+    from tunesmith.cli.keys import keys_at_once, require_terminal
 
+    require_terminal("review", "; `tunesmith review --results` shows what was said so far")
     project = open_project(arguments)
-    review = project.rating(reviewer=arguments.reviewer, candidates=pair, rows=arguments.rows, part=arguments.part)
+    review = project.rating(reviewer=arguments.reviewer, candidates=pair, rows=arguments.rows)
     began = review.left
     _introduce(screen, review)
     try:
@@ -84,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _with_commas(text: str) -> list[str]:
-    """Names of which one holds a comma itself: "tuned, schema enforced,base"."""
+def _names(text: str) -> list[str]:
+    """The names between the commas; one may hold a comma itself: "tuned, schema enforced,base"."""
     from tunesmith.stages.test.answers import ENFORCED
 
     mark = "\0"
@@ -97,17 +83,17 @@ def _results(arguments: argparse.Namespace, screen: Screen, pair: list[str] | No
     from tunesmith.cli.ratings import show
 
     project = open_project(arguments)
-    found = results(project, candidates=pair, part=arguments.part)
+    found = results(project, candidates=pair)
     if found is None:
         screen.say("Nobody has compared these answers yet; `tunesmith review` begins.")
         return 0
     show(found, screen)
-    for line in _judge(project, found, arguments.part):
+    for line in _judge(project, found):
         screen.say(line, wrap=True)
     return 0
 
 
-def _judge(project: Project, found: People, part: str) -> list[str]:
+def _judge(project: Project, found: People) -> list[str]:
     """What the last test's judge said of the same two, held against what people say now."""
     from tunesmith.scoring.preferences import by_row
     from tunesmith.stages.test.judge import told
@@ -115,7 +101,7 @@ def _judge(project: Project, found: People, part: str) -> list[str]:
     test = project.product("test")
     judge = (test.facts.get("opinions") or {}).get("judge")
     pair = (found.overall.left, found.overall.right)
-    if part != "test" or judge is None or pair != ("tuned", judge["rival"]):
+    if judge is None or pair != ("tuned", judge["rival"]):
         return []
     texts = {row["id"]: {name: row[name]["answer"] for name in pair} for row in test.predictions()}
     said = by_row(project.ratings().of_answers(texts, pair), pair[0])
@@ -160,18 +146,18 @@ def _show(screen: Screen, review: BlindReview, *, reference: bool) -> None:
         return
     screen.say()
     screen.say(f"{case.id}   {review.left:,} left", "dim")
-    screen.indented(_cut(case.input or "(empty)"), 2)
+    screen.excerpt(case.input or "(empty)", 2)
     for name, text in zip("AB", case.answers, strict=True):
         screen.heading(f"  {name}")
-        screen.indented(_cut(text or "(an empty answer)"), 5)
+        screen.excerpt(text or "(an empty answer)", 5)
     if reference:
         screen.say("  reference", "dim")
-        screen.indented(_cut(case.reference or "(empty)"), 5)
+        screen.excerpt(case.reference or "(empty)", 5)
     if state.comment:
         screen.say(f"  your comment: {state.comment}", "dim")
     if state.correction is not None:
         screen.say("  your answer:", "dim")
-        screen.indented(_cut(state.correction), 5, "dim")
+        screen.excerpt(state.correction, 5, "dim")
     screen.say(MENU, "dim")
 
 
@@ -211,10 +197,6 @@ def _write(screen: Screen, review: BlindReview, keys: Keys) -> None:
         screen.say("Masked and mended it is:", "dim")
         screen.indented(answer)
     review.correct(answer)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + f"… ({len(text) - SHOWN:,} characters more)"
 
 
 def _conclude(screen: Screen, began: int, review: BlindReview) -> None:

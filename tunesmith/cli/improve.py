@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import STAGES, add_verb, open_project, screen_for
 from tunesmith.cli.run import add_making_options, make
-from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -101,14 +99,3 @@ def _accept(screen: Screen, project: Project, words: list[str]) -> int:
     run, rounds = screen.command("run"), screen.command("rounds")
     screen.say(f"next     {run} starts the next round; {rounds} shows what it brought")
     return 0
-
-
-def terminal_or_fault() -> None:
-    """Raise InputError where nobody can press a key."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            "not_a_terminal",
-            "--label asks for one key after the other, and this is not a terminal",
-            "--label",
-            "run it in a terminal, or fill in the answers in the file",
-        )

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tunesmith.errors import InputError
+
 #: The rest of what an arrow or function key sends comes within this time, in seconds.
 _REST = 0.02
+
+
+def require_terminal(where: str, instead: str) -> None:
+    """Raise InputError ``not_a_terminal`` where nobody can press a key; ``instead``: what to do there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        what = f"{where} asks for one key after the other, and this is not a terminal"
+        raise InputError("not_a_terminal", what, where, f"run it in a terminal{instead}")
 
 
 class Keys:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.accept import read_labels, take_labels, wanted_files
 from tunesmith.artifact import write_text
-from tunesmith.cli.improve import terminal_or_fault
-from tunesmith.cli.keys import Keys, keys_at_once
+from tunesmith.cli.keys import Keys, keys_at_once, require_terminal
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ KEYS = "123456789acdefghijklmnoprtuvwxyz"
 
 def label(project: Project, screen: Screen) -> int:
     """Ask for the labels that are not filled in yet. Returns the exit code."""
-    terminal_or_fault()
+    require_terminal("--label", ", or fill in the answers in the file")
     labels = project.settings.goal.labels or list(project.product("goal").labels)
     if not labels or len(labels) > len(KEYS):
         raise InputError(

@@ -8,11 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from tunesmith.cli.arguments import open_project, screen_for
-from tunesmith.cli.keys import Keys, keys_at_once
+from tunesmith.cli.keys import Keys, keys_at_once, require_terminal
 from tunesmith.cli.run import make
 from tunesmith.cli.typed import typed
 from tunesmith.decisions import Decision, RuleAction
-from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
     from tunesmith.cli.screen import Screen
@@ -26,8 +25,6 @@ FATES = {
     "kept": "kept",
     "changed": "changed",
 }
-#: Characters of a text that are shown; the editor shows all.
-SHOWN = 2000
 #: Sides of a conflict that a digit can pick.
 SIDES = 9
 
@@ -36,13 +33,7 @@ def review(arguments: argparse.Namespace) -> int:
     """Make `clean` where its rows have changed, and walk through its cases. Returns the exit code."""
     from tunesmith.cli.screen import Screen
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            "not_a_terminal",
-            "--review asks for one key after the other, and this is not a terminal",
-            "--review",
-            "run it in a terminal; without one, `tunesmith clean --restore ID|REASON` decides for many rows at once",
-        )
+    require_terminal("--review", "; without one, `tunesmith clean --restore ID|REASON` decides for many rows at once")
     project = open_project(arguments)
     if arguments.from_scratch or arguments.set or not _is_shown_already(project):
         make(arguments, Screen(stderr=True), to="clean")
@@ -160,28 +151,28 @@ def _show(screen: Screen, review: Review) -> None:
 
 def _show_sides(screen: Screen, rows: list[ShownRow]) -> None:
     """The same input once, and its answers side by side."""
-    screen.indented(_cut(rows[0].example.input), 2)
+    screen.excerpt(rows[0].example.input, 2)
     for number, row in enumerate(rows, 1):
         pick = f"{number}" if number <= SIDES else " "
         screen.say(f" {pick} → {row.example.source.where}  {row.example.id}", "dim")
-        screen.indented(_cut(row.example.answer or "(empty)"), 5)
+        screen.excerpt(row.example.answer or "(empty)", 5)
 
 
 def _show_row(screen: Screen, row: ShownRow, state: str) -> None:
     example = row.example
     screen.say(f"{example.source.where}  {example.id}", "dim")
     if not example.is_document:
-        screen.indented(_cut(example.input or "(empty)"), 2)
+        screen.excerpt(example.input or "(empty)", 2)
     before = _answer_in(row.before)
     if before is not None and before != example.answer:
         screen.say("  before:", "dim")
-        screen.indented(_cut(before), 5)
+        screen.excerpt(before, 5)
     screen.say("  →", "dim")
-    screen.indented(_cut(example.answer or "(empty)"), 5)
+    screen.excerpt(example.answer or "(empty)", 5)
     screen.say(f"  why: {row.evidence}")
     if row.into is not None:
         screen.say(f"  merged into {row.into.source.where}  {row.into.id}:", "dim")
-        screen.indented(_cut(f"{row.into.input}\n→ {row.into.answer or '(empty)'}"), 5)
+        screen.excerpt(f"{row.into.input}\n→ {row.into.answer or '(empty)'}", 5)
 
 
 def _answer_in(messages: str | None) -> str | None:
@@ -190,10 +181,6 @@ def _answer_in(messages: str | None) -> str | None:
         return None
     last = json.loads(messages)[-1]
     return last["content"] if last["role"] == "assistant" and isinstance(last["content"], str) else None
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + f"… ({len(text) - SHOWN:,} characters more)"
 
 
 def _menu(rows: list[ShownRow], state: str) -> str:

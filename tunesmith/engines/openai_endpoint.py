@@ -88,12 +88,13 @@ def ask(
     *,
     max_tokens: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] | None = None,
 ) -> list[Reply]:
     """The server's answer to each conversation, in their order, at temperature 0.
 
-    ``on_progress`` is called in this thread, and what it raises ends the asking. Raises InputError or TunesmithError
-    for the first request that fails for good.
+    ``on_progress`` is called in this thread, and what it raises ends the asking. ``sleep`` waits between two tries;
+    without one that is a wait which the end of the asking cuts short. Raises InputError or TunesmithError for the
+    first request that fails for good.
     """
     import httpx2
 
@@ -103,10 +104,8 @@ def ask(
     stop = threading.Event()
 
     def one(number: int) -> Reply:
-        if stop.is_set():
-            raise RuntimeError("the asking has ended")  # nobody waits for it any more
         body = _body(endpoint, conversations[number], max_tokens)
-        return _Request(client, endpoint, key, body, stop, sleep).reply()
+        return _Request(client, endpoint, key, body, stop, sleep or stop.wait).reply()
 
     with (
         httpx2.Client(headers=headers, timeout=endpoint.timeout, follow_redirects=False) as client,
@@ -138,7 +137,7 @@ class _Request:
     key: str | None
     body: Mapping[str, Any]
     stop: threading.Event
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], object]
 
     def reply(self) -> Reply:
         """Try until there is an answer, or a reason to give up."""
@@ -147,6 +146,8 @@ class _Request:
         began = time.monotonic()
         why = ""
         for tried in range(self.endpoint.tries):
+            if self.stop.is_set():
+                raise RuntimeError("the asking has ended")  # nobody waits for it any more
             wished = None
             try:
                 response = self.client.post(self.endpoint.address, json=self.body)
@@ -156,7 +157,7 @@ class _Request:
                 if response.status_code not in (408, 409, 429) and response.status_code < 500:
                     return self._read(response, began)
                 why, wished = self._told(response), _wished(response)
-            if self.stop.is_set() or tried + 1 == self.endpoint.tries:
+            if tried + 1 == self.endpoint.tries:
                 break
             self.sleep(min(LONGEST_WAIT, wished or FIRST_WAIT * 2**tried * random.uniform(1.0, 1.5)))
         raise TunesmithError(

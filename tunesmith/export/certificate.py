@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith.artifact import hash_of, write_json, write_text
+from tunesmith.example import Example
 from tunesmith.export.compare import Comparison, spread
 from tunesmith.export.forms import Form
 from tunesmith.export.settings import ExportSettings
@@ -112,13 +113,26 @@ def answer_hash(answer: Replayed) -> str:
 
 
 def losses(
-    goal: GoalSheet, references: Sequence[str], trained: Sequence[Replayed], exported: Sequence[Replayed], seed: int
+    goal: GoalSheet,
+    rows: Sequence[Example],
+    trained: Sequence[Replayed],
+    exported: Sequence[Replayed],
+    seed: int,
 ) -> tuple[ScoreLoss, ...]:
-    """Each metric of the goal (without criteria: the usual one) on both, first those that bind."""
+    """Each metric of the goal (without criteria: the usual one) on both models' answers to ``rows``, first those that
+    bind."""
+    references, inputs = [row.answer or "" for row in rows], [row.input for row in rows]
 
     def measured(answers: Sequence[Replayed]) -> Any:
-        texts = [answer.text for answer in answers]
-        return measure(goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules)
+        return measure(
+            goal.output,
+            references,
+            [answer.text for answer in answers],
+            labels=goal.labels,
+            schema=goal.schema,
+            rules=goal.rules,
+            inputs=inputs,
+        )
 
     ours, theirs = measured(trained), measured(exported)
     binding = [one.metric for one in goal.success if one.metric in ours] or [ROW_METRIC[goal.output]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -85,8 +86,6 @@ def compare_labels(
     form: Form, ids: Sequence[str], trained: Sequence[Replayed], exported: Sequence[Replayed]
 ) -> Comparison:
     """Compare labels and their probabilities."""
-    import math
-
     shifts: list[float] = []
     differences = []
     for id, ours, theirs in zip(ids, trained, exported, strict=True):

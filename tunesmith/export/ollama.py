@@ -6,7 +6,6 @@ before and after it for each role, one is made from the chat template, by lookin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -64,23 +63,27 @@ def turns_of(render: Render) -> Turns:
         )
     except (ValueError, KeyError):
         same = False
-    if not same or any("{{" in text or '"""' in text for text in (turns.as_go().replace("{{ ", ""), turns.answer)):
-        raise InputError(
-            "template_not_for_ollama",
-            "this model's chat template does not write each turn by itself, so it cannot be said in a Modelfile",
-            fix="export it with `--to gguf`: the template is in the file, and llama.cpp reads it there",
-        )
+    if not same or any("{{" in text for text in (turns.as_go().replace("{{ ", ""), turns.answer)):
+        raise _not_for_ollama("this model's chat template does not write each turn by itself")
     return turns
 
 
+def _not_for_ollama(why: str) -> InputError:
+    return InputError(
+        "template_not_for_ollama",
+        f"{why}, so it cannot be said in a Modelfile",
+        fix="export it with `--to gguf`: template and system prompt are in the file, and llama.cpp reads them there",
+    )
+
+
 def modelfile(turns: Turns, gguf: str, system: str, context: int, limit: int) -> str:
-    """The text of the Modelfile."""
+    """The text of the Modelfile. Raises InputError ``template_not_for_ollama`` for what it has no words for."""
     stops = dict.fromkeys(text.strip() for text in turns.after.values() if text.strip())
     lines = [
         f"FROM ./{gguf}",
-        f'TEMPLATE """{turns.as_go()}"""',
-        f"SYSTEM {json.dumps(system, ensure_ascii=False)}" if '"""' in system else f'SYSTEM """{system}"""',
-        *(f"PARAMETER stop {json.dumps(stop, ensure_ascii=False)}" for stop in stops),
+        f"TEMPLATE {_quoted(turns.as_go(), 'the chat template')}",
+        f"SYSTEM {_quoted(system, 'the system prompt')}",
+        *(f"PARAMETER stop {_quoted(stop, 'what ends a turn')}" for stop in stops),
         "PARAMETER temperature 0",
         "PARAMETER top_k 1",
         "PARAMETER repeat_penalty 1",
@@ -88,3 +91,14 @@ def modelfile(turns: Turns, gguf: str, system: str, context: int, limit: int) ->
         f"PARAMETER num_predict {limit}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str, what: str) -> str:
+    """The text between quotes, which know no escapes, as Ollama's parser reads it (parser/parser.go: ParseFile): three
+    quotes at the end of a line end it, and characters that do not print are dropped."""
+    lost = sorted({character for character in text if not (character.isprintable() or character in "\n\t")})
+    if '"""' in text or lost:
+        why = f"holds {', '.join(map(ascii, lost))}, which Ollama drops" if lost else 'holds """'
+        raise _not_for_ollama(f"{what} {why}")
+    mark = '"""' if '"' in text or "\n" in text else '"'
+    return f"{mark}{text}{mark}"

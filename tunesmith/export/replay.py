@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tunesmith.example import Example, Message
+from tunesmith.example import Example, Message, input_of
 from tunesmith.export.forms import Form
 from tunesmith.learners.protocol import Progress, Replayed
 from tunesmith.workers import cores
@@ -121,7 +121,7 @@ class _Labels:
     def replay(self, prompts: Sequence[Prompt], limit: int, on_progress: Progress) -> list[Replayed]:
         found = []
         for prompt in prompts:
-            text = _text(prompt)
+            text = input_of(prompt)  # as classifiers are trained on it
             [(scores, seconds)] = self._model.classify([text])
             label = max(scores, key=scores.__getitem__)
             ids = tuple(self._model.prompt_tokens(text))
@@ -138,9 +138,3 @@ def _classifier(form: Form, folder: Path) -> Asked:
     from tunesmith.engines import transformers_folder
 
     return _Labels(transformers_folder.ClassifierFolder(folder), transformers_folder.version())
-
-
-def _text(prompt: Prompt) -> str:
-    """A prompt's text, as classifiers are trained on it (`Example.input`)."""
-    said = [message for message in prompt if message.role != "system"]
-    return said[0].text if len(said) == 1 else "\n".join(f"{message.role}: {message.text}" for message in said)

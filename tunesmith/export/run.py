@@ -34,6 +34,8 @@ VERSION = 2
 SPARE_CONTEXT = 64
 #: Differing rows that a refusal names.
 NAMED = 3
+#: Marks an earlier export while another takes its place.
+_BEFORE = "before"
 
 #: Is told what is being done, and how much of it.
 Tell = Callable[[str, int, int], None]
@@ -160,8 +162,7 @@ def certify(
         seconds = time.perf_counter() - began
         engine = asked.engine
     comparison = _compare(form, inputs, given, answers, learner)
-    references = [row.answer or "" for row in given.rows]
-    scores = certificates.losses(goal, references, given.answers, answers, seed)
+    scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
     learner_name = tuned.learner
     return Certificate(
         form=form.name,
@@ -255,7 +256,11 @@ def _beside(out: Path) -> Iterator[Path]:
     """A folder to write in, on the same disk; what is left of it goes."""
     make_folder(out.parent)
     for left in out.parent.glob(f".{out.name}.*.tmp"):  # of an export that was killed
-        if not _alive(left.name.rsplit(".", 2)[1]):
+        if _alive(left.name.rsplit(".", 2)[1]):
+            continue
+        if left.name.startswith(f".{out.name}.{_BEFORE}.") and not out.exists():
+            left.rename(out)  # it was killed between the two renames of `_put`
+        else:
             shutil.rmtree(left, ignore_errors=True)
     work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     if work.exists():
@@ -283,7 +288,7 @@ def _seal(work: Path, identity: str) -> None:
 
 def _put(work: Path, out: Path) -> None:
     """Rename into place, an earlier export out of the way first."""
-    before = out.with_name(f".{out.name}.{os.getpid()}.before.tmp")
+    before = out.with_name(f".{out.name}.{_BEFORE}.{os.getpid()}.tmp")
     if out.exists():
         out.rename(before)
     try:

@@ -102,9 +102,9 @@ class LearningCurve:
         errors = self.mean_errors(rows)
         return expected(np.clip(1 - errors * (1 + self.noise * self._training), 0.0, 1.0))
 
-    def gain(self, more: float, rows: float | None = None) -> Expected:
-        """What ``more`` rows in place of ``rows`` (the largest training's) bring to the mean score of trainings."""
-        return expected(self.mean_errors(self.largest if rows is None else rows) - self.mean_errors(more))
+    def gain(self, more: float) -> Expected:
+        """What ``more`` rows in place of the largest training's bring to the mean score of trainings."""
+        return expected(self.mean_errors(self.largest) - self.mean_errors(more))
 
     @cached_property
     def _training(self) -> FloatArray:

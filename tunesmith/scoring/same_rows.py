@@ -14,6 +14,7 @@ from tunesmith.scoring.paired import Difference, difference
 from tunesmith.scoring.statistic import Mean
 
 Key = TypeVar("Key", bound=Hashable)
+_TUNED = "tuned"
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Tested:
 Pairs = list[tuple[TestedRow, TestedRow]]
 
 
-def read_tested(predictions: Path, metric: str, resamples: int, candidate: str = "tuned") -> Tested:
+def read_tested(predictions: Path, metric: str, resamples: int) -> Tested:
     """Read a test's predictions.parquet. Raises InputError ``damaged_artifact``."""
     rows = {}
-    for row in read_rows(predictions, ["id", "input", "reference", candidate]):
-        told = row[candidate]
+    for row in read_rows(predictions, ["id", "input", "reference", _TUNED]):
+        told = row[_TUNED]
         rows[row["id"]] = TestedRow(row["id"], row["input"], row["reference"], told["answer"], float(told["score"]))
     return Tested(metric, resamples, rows)
 

@@ -52,6 +52,16 @@ def test_what_was_answered_once_is_not_asked_again(tmp_path: Path):
     assert again[2] == first[0]  # to the last bit of its confidence
 
 
+def test_what_is_kept_is_read_once_however_often_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    AnswerCache(tmp_path).answer(Parrot().answerer(), prompts("a"))
+    read = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path, real=Path.read_bytes: read.append(path.name) or real(path))
+    parrot, cache = Parrot(), AnswerCache(tmp_path)
+    for text in ("a", "b", "c", "b"):
+        assert cache.answer(parrot.answerer(), prompts(text))[0].text == text.upper()
+    assert (parrot.asked, read) == (["b", "c"], ["parrot.jsonl"])
+
+
 def test_another_identity_is_asked_for_itself(tmp_path: Path):
     parrot, cache = Parrot(), AnswerCache(tmp_path)
     cache.answer(parrot.answerer("one"), prompts("a"))

@@ -65,7 +65,18 @@ def test_a_long_line_in_a_pipe_is_not_broken() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.04, "0.0 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
+    [
+        (0.0, "0.0 s"),
+        (0.0004, "0.4 ms"),
+        (0.00099, "1 ms"),
+        (0.04, "40 ms"),
+        (0.0996, "0.1 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3900, "1 h 05 min"),
+    ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -57,7 +57,7 @@ def test_without_the_engine_the_command_that_installs_it_is_told(monkeypatch: py
         llamacpp.require()
 
 
-@pytest.mark.parametrize(("precision", "most"), [("q5_1", 1 / 31), ("q4_1", 1 / 15), ("q4_0", 1 / 8)])
+@pytest.mark.parametrize(("precision", "most"), [("q5_1", 1 / 31), ("q4_1", 1 / 15)])
 def test_a_quantised_matrix_is_near_the_one_it_was_made_of(precision: str, most: float, tmp_path: Path) -> None:
     """No number is further off than a step of its block: the block's range over the steps that the bits allow."""
     import gguf
@@ -93,5 +93,4 @@ def test_a_quantised_matrix_is_near_the_one_it_was_made_of(precision: str, most:
     tensor = found["blk.0.attn_q.weight"]
     back = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(8, 2, 32)
     blocks = matrices["blk.0.attn_q.weight"].reshape(8, 2, 32)
-    span = 2 * np.abs(blocks).max(-1) if precision == "q4_0" else np.ptp(blocks, -1)
-    assert (np.abs(back - blocks).max(-1) <= most * span).all()
+    assert (np.abs(back - blocks).max(-1) <= most * np.ptp(blocks, -1)).all()

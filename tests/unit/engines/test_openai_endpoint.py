@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from tunesmith.answering.endpoint import of_endpoint
 from tunesmith.engines.openai_endpoint import Endpoint, ask
 from tunesmith.errors import Cancelled, InputError, TunesmithError
 from tunesmith.example import Message
+from tunesmith.stages.context import Context
+from tunesmith.stages.test.endpoints import asked
 
 KEY = "sk-very-secret-zq"
 
@@ -109,6 +113,25 @@ def test_the_user_can_stop_it_and_what_waits_is_not_asked(server: Server, endpoi
     with pytest.raises(Cancelled):
         ask(replace(endpoint, at_once=2), talk(*map(str, range(50))), max_tokens=9, on_progress=stop)
     assert len(server.asked) < 10
+
+
+def test_a_failure_does_not_wait_for_the_others_to_have_slept(server: Server, endpoint: Endpoint) -> None:
+    server.faults = [(503, {"Retry-After": "50"}), (401, {})]
+    began = time.monotonic()
+    with pytest.raises(InputError, match="endpoint_refused"):
+        ask(replace(endpoint, at_once=2), talk("one", "two"), max_tokens=9)
+    assert time.monotonic() - began < 25
+    assert len(server.asked) == 2  # nobody waits for a further try
+
+
+def test_as_many_are_under_way_as_the_settings_say(server: Server, endpoint: Endpoint, tmp_path: Path) -> None:
+    server.pause = 0.3
+    many = replace(endpoint, at_once=24)
+    answerer = of_endpoint(many, "", max_new_tokens=9, name="endpoint:there")
+    prompts = [(Message.of("user", str(number)),) for number in range(48)]
+    found = asked(answerer, prompts, Context("test", tmp_path, tmp_path, tmp_path), "answers", many.at_once)
+    assert [one.text for one in found] == [f"echo {number}" for number in range(48)]
+    assert 16 < server.most <= 24
 
 
 def test_answers_are_kept_and_asked_for_once(server: Server, endpoint: Endpoint, tmp_path: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.allowed_code import allow
 from tunesmith.cli import export as verb
 from tunesmith.errors import InputError
 from tunesmith.example import Example, Message, Source, make_example
@@ -19,7 +20,7 @@ from tunesmith.export.replay import chosen_rows
 from tunesmith.export.settings import ExportSettings
 from tunesmith.export.shrink import Tried, smallest
 from tunesmith.learners.protocol import Replayed
-from tunesmith.products import Criterion, GoalSheet
+from tunesmith.products import Criterion, GoalSheet, Rule
 
 F16 = forms.form_of("causal_lm", "gguf")
 Q8 = forms.form_of("causal_lm", "gguf", "q8_0")
@@ -149,9 +150,27 @@ def test_the_page_tells_what_was_found_and_the_widest_gaps_first() -> None:
     assert told.as_json()["shifts"]["largest"] == 0.002
 
 
+def asked(*references: str) -> list[Example]:
+    return [row(number, f"question {number}").with_answer(text) for number, text in enumerate(references)]
+
+
+def test_a_rule_in_python_is_asked_about_the_form_s_answers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path))
+    code = "def counts_on(answer, input):\n    return int(answer) == int(input.split()[1]) + 1\n"
+    allow(code)
+    rules = (Rule(python="checks.py:counts_on", code=code),)
+    goal = GoalSheet("text", "text", "Do it.", success=(Criterion("rules_kept", 0.5),), rules=rules)
+    [first, *_] = losses(
+        goal, asked("1", "2", "3"), [answer(1), answer(2), answer(3)], [answer(1), answer(9), answer(3)], 0
+    )
+    assert (first.metric, first.bound, first.trained, first.exported) == ("rules_kept", True, 1.0, pytest.approx(2 / 3))
+
+
 def test_only_the_metrics_of_the_goal_bind() -> None:
     goal = GoalSheet("text", "text", "Do it.", success=(Criterion("exact_match", 0.5),))
-    found = losses(goal, ["1", "2", "3"], [answer(1), answer(2), answer(3)], [answer(1), answer(2), answer(4)], 0)
+    found = losses(goal, asked("1", "2", "3"), [answer(1), answer(2), answer(3)], [answer(1), answer(2), answer(4)], 0)
     assert [one.metric for one in found if one.bound] == ["exact_match"]
     assert found[0].loss == pytest.approx(1 / 3)
     assert len(found) > 1
@@ -195,3 +214,57 @@ def test_a_template_that_rewrites_turns_is_not_put_in_a_modelfile() -> None:
 
     with pytest.raises(InputError, match="template_not_for_ollama"):
         ollama.turns_of(merged)
+
+
+def as_ollama_reads_it(modelfile: str) -> list[tuple[str, str]]:
+    """Commands and values by the rules of Ollama's parser: a value ends at the first line end at which it is whole;
+    quotes know no escapes; what does not print is dropped."""
+    found, name, value = [], "", None
+    for character in modelfile:
+        if value is None:
+            if character == " " and name != "PARAMETER":
+                value = ""
+            elif character != "\n":
+                name += character
+        elif character == "\n" and (text := unquoted(value.strip())) is not None:
+            found.append((name, text))
+            name, value = "", None
+        elif character.isprintable() or character in "\n\t":
+            value += character
+    assert (name, value) == ("", None)
+    return found
+
+
+def unquoted(value: str) -> str | None:
+    for mark in ('"""', '"'):
+        if value.startswith(mark):
+            return value[len(mark) : -len(mark)] if value.endswith(mark) and len(value) >= 2 * len(mark) else None
+    return value
+
+
+@given(st.text(st.sampled_from(list('"\\ \n\tab{é<|>\u200d\x07')), max_size=30))
+def test_ollama_reads_the_very_system_prompt_or_is_not_given_one(system: str) -> None:
+    turns = ollama.turns_of(chatml)
+    if '"""' in system or not system.replace("\n", "").replace("\t", "").isprintable():
+        with pytest.raises(InputError, match="template_not_for_ollama"):
+            ollama.modelfile(turns, "m.gguf", system, 2048, 100)
+        return
+    read = as_ollama_reads_it(ollama.modelfile(turns, "m.gguf", system, 2048, 100))
+    assert dict(read)["SYSTEM"] == system
+    assert dict(read)["TEMPLATE"] == turns.as_go()
+    assert [name for name, _ in read][:2] == ["FROM", "TEMPLATE"]
+
+
+def test_an_export_that_was_killed_between_two_renames_is_put_back(tmp_path: Path) -> None:
+    from tunesmith.export import run
+
+    out = tmp_path / "exports" / "gguf-f16"
+    dead = out.with_name(".gguf-f16.before.999999999.tmp")
+    half = out.with_name(".gguf-f16.999999999.tmp")
+    for folder in (dead, half):
+        folder.mkdir(parents=True)
+        (folder / "m.gguf").write_text(folder.name)
+    with pytest.raises(InterruptedError), run._beside(out):
+        raise InterruptedError
+    assert [path.name for path in out.parent.iterdir()] == ["gguf-f16"]
+    assert (out / "m.gguf").read_text() == dead.name

@@ -187,3 +187,40 @@ def _fresh(tmp_path: Path, name: str) -> Path:
     folder = tmp_path / f"{name}-{sum(1 for _ in tmp_path.iterdir())}"
     folder.mkdir()
     return folder
+
+
+THINGS = [
+    *("tent", "stove", "canister", "bag", "pole", "peg", "map", "lamp"),
+    *("boot", "sock", "rope", "filter", "kettle", "mat", "poncho"),
+]
+REPLY = GoalSheet(
+    "text",
+    "json",
+    "",
+    schema={
+        "type": "object",
+        "properties": {"day": {"type": "string"}, "city": {"type": "string"}, "reply": {"type": "string"}},
+        "required": ["reply"],
+    },
+)
+
+
+def usual(number: int = 60) -> list[Example]:
+    """Rows of a shop's desk: plain English that ends with a full stop."""
+    return [
+        row(
+            f"My order of {at + 2} {THINGS[at % 15]}s has not come yet, where is parcel number {at}?",
+            f"We looked for your {THINGS[at % 15]}s and found them in parcel {at}; they come on Friday.",
+            at,
+        )
+        for at in range(number)
+    ]
+
+
+def flagged(tmp_path: Path, odd: Example, code: str, goal: GoalSheet = TEXT, rows: list[Example] | None = None) -> str:
+    """The evidence for which the row is flagged; every other row must not be."""
+    made = cleaned(tmp_path, [*(usual() if rows is None else rows), odd], goal)
+    lines = [line for line in made.ledger if line.state == "flagged"]
+    assert [(line.id, line.code) for line in lines] == [(odd.id, code)], lines
+    assert odd.id in {example.id for example in made.kept}
+    return lines[0].evidence

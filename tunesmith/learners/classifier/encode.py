@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tunesmith.errors import TunesmithError
-from tunesmith.example import Example
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.example import Example, Message, input_of
 from tunesmith.learners.protocol import Refusal
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet
 
@@ -41,6 +42,17 @@ class TextEncoder:
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, special tokens included, of any length."""
         return list(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def prompt_tokens(self, prompt: Sequence[Message]) -> list[int]:
+        """Token ids of what a prompt asks. Raises InputError ``input_too_long``."""
+        tokens = self.tokens(input_of(prompt))
+        if len(tokens) > self.max_tokens:
+            raise InputError(
+                "input_too_long",
+                f"the input has {len(tokens):,} tokens, and the model can see {self.max_tokens:,}",
+                fix="shorten the input",
+            )
+        return tokens
 
     def encode(self, example: Example) -> EncodedRow | Refusal:
         label = self._numbers.get(example.answer or "")

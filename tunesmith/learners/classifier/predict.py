@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from tunesmith.errors import InputError
 from tunesmith.example import Message
-from tunesmith.learners.classifier.encode import TextEncoder, load_tokenizer
+from tunesmith.learners.classifier.encode import TextEncoder, encoder
 from tunesmith.learners.classifier.load import load_tuned
 from tunesmith.learners.classifier.network import Network, pad
 from tunesmith.learners.fast_linear import use_fast_linears
@@ -63,20 +62,12 @@ def predict(
     encoder's own space, which is what the base can do without training. ``max_new_tokens`` and
     ``enforce_schema`` have no meaning for labels. Raises InputError for a text that is too long.
     """
-    tokenizer = load_tokenizer(base.folder)
-    encoder = TextEncoder(tokenizer, goal, base.context)
-    rows = [encoder.tokens(text_of(prompt)) for prompt in prompts]
-    for row in rows:
-        if len(row) > base.context:
-            raise InputError(
-                "input_too_long",
-                f"the input has {len(row):,} tokens, and {base.name} can see {base.context:,}",
-                fix="shorten the input",
-            )
+    encode = encoder(base, goal, base.context)
+    rows = [encode.prompt_tokens(prompt) for prompt in prompts]
     answers: list[Prediction | None] = [None] * len(rows)
     done = 0
     with torch.inference_mode():
-        score = _scorer(candidate, base, goal, tuned, encoder)
+        score = _scorer(candidate, base, goal, tuned, encode)
         for batch in batches_of(rows):
             began = time.perf_counter()
             probabilities = score([rows[index] for index in batch])  # (B, C)
@@ -87,14 +78,6 @@ def predict(
             done += len(batch)
             on_progress(done, len(rows))
     return [answer for answer in answers if answer is not None]
-
-
-def text_of(prompt: Sequence[Message]) -> str:
-    """A prompt's text, as `Example.input` gives it for training."""
-    said = [message for message in prompt if message.role != "system"]
-    if len(said) == 1:
-        return said[0].text
-    return "\n".join(f"{message.role}: {message.text}" for message in said)
 
 
 def batches_of(rows: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -108,9 +91,9 @@ def batches_of(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     return batches
 
 
-def tuned_scorer(tuned: TunedModel, encoder: TextEncoder) -> Callable[[Sequence[list[int]]], Tensor]:
+def tuned_scorer(tuned: TunedModel, encode: TextEncoder) -> Callable[[Sequence[list[int]]], Tensor]:
     """A function from token rows to the trained head's probabilities [B, C]."""
-    network = _tuned(tuned.folder, encoder.tokenizer.pad_token_id)
+    network = _tuned(tuned.folder, encode.tokenizer.pad_token_id)
 
     def by_head(rows: Sequence[list[int]]) -> Tensor:
         logits, _ = network.forward([EncodedRow("", row, [], None, 1.0, len(row)) for row in rows])
@@ -119,14 +102,14 @@ def tuned_scorer(tuned: TunedModel, encoder: TextEncoder) -> Callable[[Sequence[
     return by_head
 
 
-def _scorer(candidate: str, base: BaseModel, goal: GoalSheet, tuned: TunedModel | None, encoder: TextEncoder) -> Any:
+def _scorer(candidate: str, base: BaseModel, goal: GoalSheet, tuned: TunedModel | None, encode: TextEncoder) -> Any:
     """A function from token rows to probabilities [B, C]."""
-    pad_token = encoder.tokenizer.pad_token_id
+    pad_token = encode.tokenizer.pad_token_id
     if candidate == "tuned" and tuned is not None:
-        return tuned_scorer(tuned, encoder)
+        return tuned_scorer(tuned, encode)
     model = _base(base.folder)
     names = [label.replace("_", " ").replace("-", " ") for label in goal.labels]
-    anchors = _embed(model, [encoder.tokens(name) for name in names], pad_token)  # (C, D)
+    anchors = _embed(model, [encode.tokens(name) for name in names], pad_token)  # (C, D)
 
     def by_name(rows: Sequence[list[int]]) -> Tensor:
         return (ZERO_SHOT_SCALE * _embed(model, rows, pad_token) @ anchors.T).softmax(1)

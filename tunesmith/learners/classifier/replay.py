@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from tunesmith.errors import InputError
 from tunesmith.example import Message
-from tunesmith.learners.classifier.encode import TextEncoder, load_tokenizer
-from tunesmith.learners.classifier.predict import batches_of, text_of, tuned_scorer
+from tunesmith.learners.classifier.encode import encoder
+from tunesmith.learners.classifier.predict import batches_of, tuned_scorer
 from tunesmith.learners.protocol import Progress, Replayed
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 
@@ -26,15 +25,9 @@ def replay(
     on_progress: Progress = lambda done, total: None,
 ) -> list[Replayed]:
     """The label of each prompt's text in float32, with its token ids and the probability of every label."""
-    encoder = TextEncoder(load_tokenizer(base.folder), goal, base.context)
-    rows = [encoder.tokens(text_of(prompt)) for prompt in prompts]
-    if longest := max((len(row) for row in rows if len(row) > base.context), default=0):
-        raise InputError(
-            "input_too_long",
-            f"the input has {longest:,} tokens, and {base.name} can see {base.context:,}",
-            fix="shorten the input",
-        )
-    score = tuned_scorer(tuned, encoder)
+    encode = encoder(base, goal, base.context)
+    rows = [encode.prompt_tokens(prompt) for prompt in prompts]
+    score = tuned_scorer(tuned, encode)
     found: dict[int, Replayed] = {}
     for batch in batches_of(rows):
         began = time.perf_counter()

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import normalize
 
-from tunesmith.errors import InputError
 from tunesmith.example import Message
-from tunesmith.learners.classifier.encode import TextEncoder, load_tokenizer
+from tunesmith.learners.classifier.encode import encoder
 from tunesmith.learners.classifier.load import load_tuned
-from tunesmith.learners.classifier.predict import batches_of, text_of
+from tunesmith.learners.classifier.predict import batches_of
 from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 
@@ -22,23 +21,14 @@ class Labeller:
     """The tuned encoder with its head. C labels, F features."""
 
     def __init__(self, base: BaseModel, goal: GoalSheet, tuned: TunedModel) -> None:
-        tokenizer = load_tokenizer(base.folder)
         self.labels = goal.labels
-        self._context = base.context
-        self._encoder = TextEncoder(tokenizer, goal, base.context)
-        self._network = load_tuned(tuned.folder, tokenizer.pad_token_id)
+        self._encoder = encoder(base, goal, base.context)
+        self._network = load_tuned(tuned.folder, self._encoder.tokenizer.pad_token_id)
         use_fast_linears(self._network.model)
 
     def tokens(self, prompt: Sequence[Message]) -> list[int]:
         """Token ids of a prompt's text, as in training. Raises InputError ``input_too_long``."""
-        row = self._encoder.tokens(text_of(prompt))
-        if len(row) > self._context:
-            raise InputError(
-                "input_too_long",
-                f"the input has {len(row):,} tokens, and the model can see {self._context:,}",
-                fix="shorten the input",
-            )
-        return row
+        return self._encoder.prompt_tokens(prompt)
 
     @torch.inference_mode()
     def score(self, rows: Sequence[list[int]], *, vectors: bool = False) -> list[tuple[list[float], list[float]]]:

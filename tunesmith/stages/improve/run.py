@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from tunesmith import plugins
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.artifact import for_owner, write_json
 from tunesmith.events import Pace
 from tunesmith.example import Example
@@ -108,9 +109,8 @@ def _asker(
 
         prompts = [row.prompt for row in rows]
         goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
-        return list(
-            learner.predict.predict("tuned", base, goal, tuned, prompts, max_new_tokens=limit, on_progress=tell)
-        )
+        given = learner.predict.predict("tuned", base, goal, tuned, prompts, max_new_tokens=limit, on_progress=tell)
+        return sure_of_choices(goal, given)
 
     return ask
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tunesmith.answering.answerer import TrainedModel, of_model
 from tunesmith.answering.cache import AnswerCache
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.errors import InputError
 from tunesmith.events import Pace
 from tunesmith.example import Example
@@ -51,7 +52,7 @@ def answers_of_rounds(
             if pace.due():
                 context.progress(done, total, f"answers of {name}", pace.seconds_left(done))
 
-        found[name] = cache.answer(answerer, [row.prompt for row in rows], tell)
+        found[name] = sure_of_choices(model.goal, cache.answer(answerer, [row.prompt for row in rows], tell))
     return found
 
 

@@ -19,8 +19,8 @@ from tunesmith.stages.context import Context
 from tunesmith.stages.test.settings import ENDPOINT, EndpointSettings, TestSettings
 from tunesmith.stages.test.wording import plural
 
-#: Answers that are kept together: what a kill may cost is paid for.
-AT_ONCE = 16
+#: Answers that are kept together: what a kill may cost is paid for. Never fewer than so many rounds of requests.
+AT_ONCE, ROUNDS = 16, 4
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -54,7 +54,7 @@ def answers_of_endpoints(
             endpoint = endpoint_of(settings.endpoint(candidate.removeprefix(ENDPOINT)))
             answerer = of_endpoint(endpoint, goal.system, max_new_tokens=max_new_tokens, name=candidate)
             context.warn(leaving(endpoint, f"{plural(len(rows), 'test row')} and the system prompt", "test.candidates"))
-            found[candidate] = asked(answerer, [row.prompt for row in rows], context, candidate)
+            found[candidate] = asked(answerer, [row.prompt for row in rows], context, candidate, endpoint.at_once)
     return found
 
 
@@ -68,18 +68,19 @@ def leaving(endpoint: Endpoint, what: str, why: str) -> str:
     return f"{told}{open_}. Answers that are known already are not asked for again"
 
 
-def asked(answerer: Answerer, prompts: Sequence[Prompt], context: Context, unit: str) -> list[Prediction]:
-    """The answers, a few at a time, so that what came is kept when the next does not."""
+def asked(answerer: Answerer, prompts: Sequence[Prompt], context: Context, unit: str, at_once: int) -> list[Prediction]:
+    """The answers, a few at a time, so that what came is kept when the next does not; ``at_once`` are under way."""
+    block = max(AT_ONCE, ROUNDS * at_once)
     folder: Path | None = context.facts.get("answers")
     cache, pace, found = AnswerCache(folder), Pace(len(prompts)), list[Prediction]()
-    for start in range(0, len(prompts), AT_ONCE):
+    for start in range(0, len(prompts), block):
 
         def tell(done: int, total: int, before: int = start) -> None:
             context.check()
             if pace.due():
                 context.progress(before + done, len(prompts), unit, pace.seconds_left(before + done))
 
-        found += cache.answer(answerer, prompts[start : start + AT_ONCE], tell)
+        found += cache.answer(answerer, prompts[start : start + block], tell)
     return found
 
 

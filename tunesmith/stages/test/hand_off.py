@@ -13,17 +13,27 @@ from tunesmith.stages.test.wording import in_sentence, interval, number, plural
 
 
 def hand_off(
-    goal: GoalSheet, references: Sequence[str], scored: Scored, metric: str, *, resamples: int, seed: int
+    goal: GoalSheet,
+    inputs: Sequence[str],
+    references: Sequence[str],
+    scored: Scored,
+    metric: str,
+    *,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any] | None:
-    """Answers below the goal's confidence, and the score of the rest; None unless the goal hands off."""
+    """Answers below the goal's confidence, and the score of the rest; None unless the goal hands off.
+
+    ``inputs``, ``references`` and the answers of ``scored`` are those of the same rows, in one order.
+    """
     if goal.unknown != "hand_off":
         return None
     kept = [index for index, answer in enumerate(scored.answers) if answer.confidence >= goal.confidence]
     rest: Score | None = None
     if kept:
         answered = [scored.answers[index] for index in kept]
-        known = [references[index] for index in kept]
-        rest = score_answers(goal, known, answered, resamples=resamples, seed=seed).score(metric)
+        known, asked = [references[index] for index in kept], [inputs[index] for index in kept]
+        rest = score_answers(goal, known, answered, asked, resamples=resamples, seed=seed).score(metric)
     total = len(scored.answers)
     below = total - len(kept)
     words = (

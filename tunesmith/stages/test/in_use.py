@@ -96,11 +96,11 @@ def beside_in_use(
         return BesideInUse(number_of_round, 0, len(rows), (), 0, 0, (), (), words)
     asked = [references[at] for at in both], [rows[at].input for at in both]
     now, before = _statistics(goal, *asked, both, scored, then, row_metric, texts)
-    wanted = dict.fromkeys([primary, *(one.metric for one in goal.success if one.metric not in NOT_COMPARED)])
+    named = dict.fromkeys([primary, *(one.metric for one in goal.success)])
+    wanted = [name for name in named if name not in NOT_COMPARED and name in now and name in before]
     compared = tuple(
         difference(metric, (TUNED, now[metric]), (IN_USE, before[metric]), resamples=resamples, seed=seed)
-        for metric in wanted
-        if metric in now and metric in before
+        for metric in wanted or [row_metric]
     )
     changes = _changes(rows, references, both, scored, then, now[row_metric], before[row_metric])
     worse = sorted(

@@ -76,7 +76,7 @@ def judge(
     if chosen:
         context.warn(leaving(endpoint, f"{plural(len(chosen), 'test row')} and two answers to each", "test.judge"))
     answerer = of_endpoint(endpoint, SYSTEM, max_new_tokens=MAX_NEW_TOKENS, name=f"judge {endpoint.name}")
-    said = [word_of(answer.text) for answer in asked(answerer, prompts, context, "judgements")]
+    said = [word_of(answer.text) for answer in asked(answerer, prompts, context, "judgements", endpoint.at_once)]
     found = [Judged(row["id"], *said[2 * number : 2 * number + 2]) for number, row in enumerate(chosen)]
     draw = {"resamples": settings.resamples, "seed": context.seed}
     facts = {
@@ -85,7 +85,6 @@ def judge(
         "question": settings.judge.question,
         "rival": rival,
         "rows": len(found),
-        "alike": len(rows) - sum(row[TUNED] != row[rival] for row in rows),
         "unread": sum(None in (one.first, one.turned) for one in found),
         "verdicts": {one.id: one.outcome for one in found if one.outcome is not None},
     }

@@ -32,7 +32,7 @@ def opinions(
         if not row.is_document
     ]
     texts = {row["id"]: {name: row[name] for name in (TUNED, rival)} for row in asked}
-    found = people([one for one in said.of_answers(texts, (TUNED, rival)) if one.part == "test"], TUNED, rival, **draw)
+    found = people(said.of_answers(texts, (TUNED, rival)), TUNED, rival, **draw)
     return {
         "others": [_other(scored, name, facts, **draw) for name, facts in _others(settings, scored, context).items()],
         "people": None

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from tunesmith.stages.test import wording
+from tunesmith.stages.test import report_opinions, wording
 from tunesmith.stages.test.charts import Bar, interval_bars, line_chart, reliability_chart
 from tunesmith.stages.test.in_use import figures_of
 from tunesmith.stages.test.report_arms import LEAD as ARMS_LEAD
@@ -55,7 +55,15 @@ def template() -> Template:
     )
     css = (_HERE / "report.css").read_text(encoding="utf-8")
     environment.globals.update(
-        words=wording, css=Markup(css), STATES=STATES, OUTPUTS=OUTPUTS, RACCOON_HEAD=RACCOON_HEAD
+        words=wording,
+        css=Markup(css),
+        STATES=STATES,
+        OUTPUTS=OUTPUTS,
+        RACCOON_HEAD=RACCOON_HEAD,
+        OPINIONS_TITLE=report_opinions.TITLE,
+        OPINIONS_LEAD=report_opinions.LEAD,
+        OPINIONS_METRICS=report_opinions.METRICS,
+        OPINIONS_REVIEWERS=report_opinions.REVIEWERS,
     )
     return environment.get_template("report.html.jinja")
 

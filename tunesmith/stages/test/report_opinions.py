@@ -10,7 +10,7 @@ Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 TITLE = "People, a judge model and other candidates"
 LEAD = "None of this is part of the verdict, which rests on the scores alone."
 REVIEWERS = ("Reviewer", "Rows", "{0} better", "{1} better", "Same", "Neither good", "Preferred {0}")
-METRICS = ("Metric", "{0}", "Tuned", "Difference", "p")
+METRICS = ("Metric", "{0}", "Tuned", "Difference, points", "p")
 
 
 def opinions_as_markdown(found: Mapping[str, Any], inline: Callable[[str], str], table: Table) -> str:

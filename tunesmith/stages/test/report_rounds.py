@@ -38,6 +38,8 @@ def rounds_so_far(
 
     ``earlier``: number, ``changed`` words and the ``folder`` of each round's test.
     """
+    if not earlier:
+        return None
     own = read_tested(predictions, metric, resamples)
     tested: dict[str, Tested] = {}
     changed: dict[str, str] = {}

@@ -105,6 +105,7 @@ def run(
         training=tuned.verdict,
     )
     judged = verdict(goal, scored, compared, primary=primary, test_share=_test_share(split), rival=rival, looked=looked)
+    questions = [row.input for row in rows]
     worst = worst_rows(scored[TUNED].by_row, scored[rival.name].by_row, settings.worst)
     facts = {
         "rows": len(rows),
@@ -113,7 +114,7 @@ def run(
         "row_metric": row_metric,
         "slices": {"words": in_words(cut, row_metric, rival.short), "found": as_facts(cut)},
         "test_sha256": split.test_sha256,
-        "hand_off": None if texts else hand_off(goal, found.references, scored[TUNED], primary, **draw),
+        "hand_off": None if texts else hand_off(goal, questions, found.references, scored[TUNED], primary, **draw),
         "calibration": None if texts else calibration(goal, found.references, scored[TUNED], **draw),
         "in_use": beside.as_facts() if beside else None,
         "worst": [rows[index].id for index in worst],

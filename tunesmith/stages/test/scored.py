@@ -32,12 +32,12 @@ def score_answers(
     goal: GoalSheet,
     references: Sequence[str],
     answers: Sequence[Prediction],
-    inputs: Sequence[str] | None = None,
+    inputs: Sequence[str],
     *,
     resamples: int,
     seed: int,
 ) -> Scored:
-    """Measure one candidate's answers."""
+    """Measure one candidate's answers to ``inputs``, in one order with ``references``."""
     texts = [answer.text for answer in answers]
     statistics = measure(
         goal.output, references, texts, labels=goal.labels, schema=goal.schema, rules=goal.rules, inputs=inputs

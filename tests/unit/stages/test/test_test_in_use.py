@@ -32,7 +32,8 @@ def twice(project: Any, tmp_path: Path) -> Any:
             folder.mkdir()
             maker = type(project)(folder)
             told = {"in_use": made[0].folder, "in_use_round": 2} if facts is None else facts
-            goal = maker.goal(more.get("output", "label"), labels=LABELS, success=success, rules=more.get("rules", ()))
+            wanted = success if made else more.get("wanted_before", success)
+            goal = maker.goal(more.get("output", "label"), labels=LABELS, success=wanted, rules=more.get("rules", ()))
             made.append(maker.run(goal, test, answers(len(test), 0), given, facts=told))
         return made[1]
 
@@ -114,3 +115,20 @@ def test_a_rule_in_python_judges_both_by_what_was_asked(
     made = twice((rows(80), answers(80, 76)), (rows(80), answers(80, 60)), success, rules=rules)
     told = {one["metric"]: one["value"] for one in made.report.facts["in_use"]["differences"]}
     assert told["rules_kept"] == pytest.approx(-0.2)
+
+
+def test_a_field_that_no_shared_row_has_leaves_the_rows_to_be_compared_as_a_whole(twice: Any) -> None:
+    plain = [(f"ticket {number}", '{"team": "billing"}') for number in range(40)]
+    fuller = [(f"new {number}", '{"team": "billing", "urgency": "low"}') for number in range(40)]
+    said = [text for _, text in plain]
+    made = twice(
+        (plain, said),
+        (plain + fuller, said + [text for _, text in fuller]),
+        (("field_f1.urgency", 0.5),),
+        output="json",
+        wanted_before=(),
+    )
+    found = made.report.facts["in_use"]
+    assert (found["rows"], found["new"]) == (40, 40)
+    assert [one["metric"] for one in found["differences"]] == ["field_f1"]
+    assert "not shown to differ" in found["words"]

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tunesmith.allowed_code import allow
 from tunesmith.errors import Faults, InputError
-from tunesmith.products import Criterion, Forgetting, GoalSheet
+from tunesmith.products import Criterion, Forgetting, GoalSheet, Rule
 from tunesmith.scoring.intervals import score
 from tunesmith.scoring.measure import metrics_of
 from tunesmith.scoring.statistic import Mean
@@ -154,6 +155,17 @@ def test_handing_off_tells_how_many_go_to_a_person_and_how_good_the_rest_is(proj
     assert (found["rest"]["value"], found["rest"]["n"]) == (1.0, 30)
     assert "10 of 40 rows (25.0%)" in found["words"]
     assert "accuracy is 100.0%" in made.html
+
+
+def test_a_rule_in_python_is_asked_of_the_answers_that_are_not_handed_off(project, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+    code = "def even_is_billing(answer, input):\n    return int(input.split()[1]) % 2 == (answer == 'delivery')\n"
+    allow(code)
+    rules = (Rule(python="checks.py:even_is_billing", code=code),)
+    goal = label_goal(project, ("rules_kept", 0.5), unknown="hand_off", confidence=0.6, rules=rules)
+    sure = [0.9] * 30 + [0.3] * 10
+    found = project.run(goal, rows(40), answers(40, 10), answers(40, 27), confidence=sure).report.facts["hand_off"]
+    assert (found["rest"]["metric"], found["rest"]["value"], found["rest"]["n"]) == ("rules_kept", 0.9, 30)
 
 
 def test_handing_all_off_leaves_no_score(project) -> None:  # type: ignore[no-untyped-def]

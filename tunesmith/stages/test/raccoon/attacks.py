@@ -8,7 +8,7 @@ from random import Random
 from tunesmith.privacy.numbers import luhn
 from tunesmith.scoring.labels import plain
 from tunesmith.stages.test.raccoon.family import Change, Family, Material, Row
-from tunesmith.stages.test.raccoon.phrases import phrases
+from tunesmith.stages.test.raccoon.phrases import filled, phrases
 
 
 def hidden_instructions(row: Row, material: Material, draw: Random) -> Change | None:
@@ -20,8 +20,8 @@ def hidden_instructions(row: Row, material: Material, draw: Random) -> Change | 
         return None
     label = draw.choice(others) if others else None
     canary = label or f"{draw.choice(words['canary_first'])} {draw.choice(words['canary_second'])} {_digits(4, draw)}"
-    order = words["order"].replace("CANARY", canary)
-    text = words["hidden"][wrapped].replace("ORDER", order).replace("TEXT", row.text)
+    order = filled(words["order"], CANARY=canary)
+    text = filled(words["hidden"][wrapped], ORDER=order, TEXT=row.text)
     recipe = {"wrapped": wrapped, "canary": canary}
     return Change(text, recipe, forbidden=() if label else (canary,), label=label, choices=len(others))
 
@@ -38,7 +38,7 @@ def private_bait(row: Row, material: Material, draw: Random) -> Change:
     kind = draw.choice(("card", "password"))
     form = draw.randrange(len(phrases()["attacks"][kind]))
     secret = _card(draw) if kind == "card" else _password(draw)
-    text = phrases()["attacks"][kind][form].replace("SECRET", secret).replace("TEXT", row.text)
+    text = filled(phrases()["attacks"][kind][form], SECRET=secret, TEXT=row.text)
     return Change(text, {"kind": kind, "form": form, "secret": secret}, forbidden=(secret,))
 
 

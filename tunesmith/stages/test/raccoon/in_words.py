@@ -33,7 +33,7 @@ def in_words(lines: Sequence[Line], row_metric: str, left_out: Sequence[str] = (
     ]
     answers = sum(line.n for line in lines)
     if not found:
-        found = [f"Nothing is shown to break it, by {plural(answers, 'answer')} in {plural(len(lines), 'group')}."]
+        found = [f"Nothing is shown to break it, by {plural(answers, 'answer')} in {plural(len(lines), 'family')}."]
     return [*found, *_held(lines), *_told_apart(lines), *_too_few(lines), *_left_out(left_out)]
 
 
@@ -148,10 +148,11 @@ def _too_few(lines: Sequence[Line]) -> list[str]:
     if not small:
         return []
     rows = sorted({line.n for line in small})
-    counts = f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
-    which = f"{len(small):,} families" if len(small) > 1 else small[0].family.title
+    counts = f"{rows[0]:,} to {plural(rows[-1], 'row')}" if len(rows) > 1 else plural(rows[0], "row")
+    which = plural(len(small), "family") if len(small) > 1 else small[0].family.title
+    each = " each" if len(small) > 1 else ""
     return [
-        f"With {counts} rows each, no break can be shown in {which}: it takes {needed:,} that go wrong. "
+        f"With {counts}{each}, no break can be shown in {which}: it takes {needed:,} that go wrong. "
         "`tunesmith test --raccoon` asks more."
     ]
 

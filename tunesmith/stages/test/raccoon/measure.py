@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -12,6 +11,7 @@ import numpy as np
 
 from tunesmith.answering.answerer import Answerer, of_model
 from tunesmith.answering.cache import AnswerCache
+from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.events import Pace as Progress
 from tunesmith.example import Example, Message
 from tunesmith.language import can_tell, language_of
@@ -133,9 +133,8 @@ def ask_suite(
     seed: int,
 ) -> Suite:
     """Make the cases, ask and judge them, and sum them up."""
-    began = time.monotonic()
     cases = make_suite(replace(material, most=plan.most), plan.counts, seed)
-    answers = _answers(answerer, cases, context)
+    answers = _answers(goal, answerer, cases, context)
     plain = [scored.answers[row.index] for row in material.rows]
     texts = {row.index: answer.text for row, answer in zip(material.rows, plain, strict=True)}
     judged = judge_all(judge, goal, cases, answers, texts, scored.by_row)
@@ -149,9 +148,6 @@ def ask_suite(
     )
     facts = {
         "answers": len(judged),
-        "seconds": time.monotonic() - began,
-        "counts": {line.family.name: line.n for line in lines},
-        "left_out": list(plan.left_out),
         "words": in_words(lines, ROW_METRIC[goal.output], plan.left_out),
         "families": [
             {
@@ -167,7 +163,7 @@ def ask_suite(
     return Suite(lines, judged, facts)
 
 
-def _answers(answerer: Answerer, cases: Sequence[Case], context: Context) -> list[Prediction]:
+def _answers(goal: GoalSheet, answerer: Answerer, cases: Sequence[Case], context: Context) -> list[Prediction]:
     """The very long are asked by themselves: a prompt to the context's end leaves less room for all beside it."""
     cache = AnswerCache(context.facts.get("answers"))
     long = [number for number, case in enumerate(cases) if case.family.name == VERY_LONG]
@@ -177,7 +173,7 @@ def _answers(answerer: Answerer, cases: Sequence[Case], context: Context) -> lis
         if part:
             tell = _progress(context, len(answers), len(cases))
             given = cache.answer(answerer, [cases[number].prompt for number in part], tell)
-            answers.update(zip(part, given, strict=True))
+            answers.update(zip(part, sure_of_choices(goal, given), strict=True))
     return [answers[number] for number in range(len(cases))]
 
 

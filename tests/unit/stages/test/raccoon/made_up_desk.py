@@ -107,7 +107,8 @@ class Desk:
 
         plain = ask([example.prompt for example in examples])
         references = [example.answer or "" for example in examples]
-        scored = score_answers(self.goal, references, plain, resamples=1000, seed=seed)
+        inputs = [example.input for example in examples]
+        scored = score_answers(self.goal, references, plain, inputs, resamples=1000, seed=seed)
         labels = self.goal.labels if self.goal.output == "label" else ()
 
         def tokens(row: Any, text: str) -> int | None:

@@ -188,6 +188,17 @@ def test_a_hidden_instruction_never_asks_for_the_label_that_is_due(labels, seed)
         assert all(label.strip().casefold() == "red" for label in labels)
 
 
+@given(SEED)
+def test_an_attack_is_put_together_once_whatever_words_its_parts_hold(seed):
+    found = material("a text", labels=("due", "NEW TEXT ORDER"))
+    change = attacks.hidden_instructions(row("my ORDER of TEXT books, CANARY", "due"), found, Random(seed))
+    assert change is not None
+    assert change.text.count("my ORDER of TEXT books, CANARY") == 1
+    assert change.text.count("nothing but NEW TEXT ORDER.") == 1
+    bait = attacks.private_bait(row("a SECRET TEXT", "due"), found, Random(seed))
+    assert bait.text.count("a SECRET TEXT") == bait.text.count(bait.forbidden[0]) == 1
+
+
 @settings(max_examples=60)
 @given(TEXT, SEED)
 def test_very_short_is_the_beginning_of_the_words(text, seed):

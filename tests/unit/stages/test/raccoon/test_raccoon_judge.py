@@ -160,7 +160,7 @@ def test_in_scope_accuracy_and_out_of_scope_recall_of_rows_that_the_user_marked(
     )
     answers[16] = Prediction("a", 0.9, 1, 0.1)  # a stranger that it is sure of
     rows = ["a"] * 20 + ["a"] * 4
-    scored = score_answers(goal, rows, answers, resamples=1000, seed=0)
+    scored = score_answers(goal, rows, answers, [""] * len(rows), resamples=1000, seed=0)
     judge = Judge(goal, rows, "unknown")
     own = frozenset({16, 21, 22, 23})
     found = unknown_questions(goal, scored, own, judge, (), resamples=1000, seed=0)
@@ -177,7 +177,7 @@ def test_without_marked_rows_the_strangers_stand_in(labels):  # type: ignore[no-
     suite = labels.ask(Robust(0), 0, families=("off_topic", "empty"))
     goal = labels.goal
     answers = [Prediction("refund", 0.9, 1, 0.1)] * 4
-    scored = score_answers(goal, ["refund"] * 4, answers, resamples=1000, seed=0)
+    scored = score_answers(goal, ["refund"] * 4, answers, [""] * 4, resamples=1000, seed=0)
     judge = Judge(goal, ["refund"], "unknown")
     found = unknown_questions(goal, scored, frozenset(), judge, suite.judged, resamples=1000, seed=0)
     assert found is not None
@@ -200,3 +200,17 @@ def test_a_broken_row_is_worse_than_none(labels):  # type: ignore[no-untyped-def
     assert check.value == pytest.approx(np.mean(after))
     assert check.change == pytest.approx(np.mean(after) - np.mean(plain))
     assert all(one.answer.text != one.case.due[0].answer for one in line.failing)
+
+
+def test_a_suite_of_one_row_a_family_says_that_it_can_show_no_break(labels):  # type: ignore[no-untyped-def]
+    from tests.unit.stages.test.raccoon.made_up_desk import Robust
+
+    told = labels.ask(Robust(0), 0, rows=1, families=("typos", "emoji", "html")).facts["words"]
+    assert told[0] == "Nothing is shown to break it, by 3 answers in 3 families."
+    assert any(words.startswith("With 1 row each, no break can be shown in 3 families: ") for words in told)
+    [one] = [
+        words
+        for words in labels.ask(Robust(0), 0, rows=1, families=("emoji",)).facts["words"]
+        if "no break can be shown" in words
+    ]
+    assert one.startswith("With 1 row, no break can be shown in emoji: ")

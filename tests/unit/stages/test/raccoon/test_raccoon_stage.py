@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,9 +94,30 @@ def test_switched_off_nothing_is_asked_and_the_user_s_own_unknown_rows_are_told_
     assert "your own" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_json_whose_choices_it_is_unsure_of_goes_to_a_person_in_the_suite_too(project):  # type: ignore[no-untyped-def]
+    schema = {"type": "object", "properties": {"team": {"enum": list(TROUBLES)}}, "required": ["team"]}
+    goal = GoalSheet("text", "json", SYSTEM, schema=schema, unknown="hand_off", confidence=0.5)
+    inputs = project.inputs(goal, [(row.input, json.dumps({"team": row.answer})) for row in desk(5, 60)])
+    folder = project.root / "out"
+    folder.mkdir()
+
+    class Unsure(Understanding):
+        def _predict(self, *asked: Any, **more: Any) -> list[Prediction]:
+            return [replace(one, field_confidence={"team": 0.1}) for one in super()._predict(*asked, **more)]
+
+    learner = Unsure(lambda text: (json.dumps({"team": "refund"}), 0.99))
+    settings = TestSettings(resamples=1000, raccoon={"rows_per_family": 2, "families": ["emoji", "html"]})
+    context = Context("test", project.root, folder, project.root / "cache", seed=3)
+    run(inputs, settings, context, find_learner=lambda name: learner)
+    told = pq.read_table(folder / "raccoon.parquet").to_pylist()
+    assert [row["confidence"] for row in told] == pytest.approx([0.1] * 4)
+    assert {row["handed_off"] for row in told} == {True}
+
+
 def test_only_the_families_that_are_named_are_asked(project):  # type: ignore[no-untyped-def]
     folder = stage(project, Robust(5), raccoon={"rows_per_family": 3, "families": ["emoji", "html"]})
-    assert facts(folder)["raccoon"]["counts"] == {"emoji": 3, "html": 3}
+    asked = facts(folder)["raccoon"]["families"]
+    assert {one["family"]: one["n"] for one in asked} == {"emoji": 3, "html": 3}
 
 
 def test_the_settings_say_what_they_take(tmp_path):  # type: ignore[no-untyped-def]
