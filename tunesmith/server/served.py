@@ -93,15 +93,14 @@ def check_engine(version: Version, engine: EngineName) -> None:
         raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
 
 
-def learner_of(version: Version) -> Any:
+def _learner_name(version: Version) -> str:
     """What trained this version, or would."""
-    name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
-    return learner(name)
+    return version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
 
 
 def gives(version: Version) -> str:
-    """What its model gives: ``labels`` or ``text``."""
-    return str(learner_of(version).serve.GIVES)
+    """What its model gives: ``labels`` or ``text``; found out without loading what computes."""
+    return "labels" if _learner_name(version) == "classifier" else "text"
 
 
 def serve_version(project: Project, site: Site, version: Version, wanted: Wanted, gguf: Path | None) -> Served:
@@ -110,7 +109,7 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     Raises InputError ``engine_cannot`` for an engine that cannot serve it.
     """
     check_engine(version, wanted.engine)
-    module = learner_of(version).serve
+    module = learner(_learner_name(version)).serve
     if module.GIVES == "labels":
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
         return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
