@@ -271,6 +271,12 @@ def ask_back(connection: Connection, why: str = "") -> Rollout:
     return ask(connection, "rollback", last.before, why=why)
 
 
+def put_back(connection: Connection) -> None:
+    """The server ends as it should while a version is being started: that is no attempt that failed."""
+    sql = "UPDATE rollouts SET stage = 'wanted', attempts = attempts - 1, progress = '' WHERE stage = 'starting'"
+    connection.execute(sql)
+
+
 def ask_promotion(connection: Connection) -> Rollout:
     """Record the wish that the version on trial answers all. Raises InputError ``nothing_to_promote``."""
     found = routing(connection)

@@ -103,6 +103,8 @@ class Roller:
                 await self._work_task
         await self._shadowing.close()
         await self._outcomes.flush(self._state)
+        if self._led:
+            await self._state.write(rollouts.put_back)
         await asyncio.gather(
             *(one.served.engine.close() for one in self._engines.values()), *self._tasks, return_exceptions=True
         )
@@ -115,8 +117,10 @@ class Roller:
         if MAIN in found.aliases:
             return
         rollout = await self._state.read(rollouts.wanted)
-        if rollout is None or not await self._state.write(lambda one: rollouts.begin(one, rollout.id)):
-            raise TunesmithError("deploy_refused", "the version that was deployed was begun too often", self._project)
+        known = rollout is not None and rollout.version in self._engines
+        if rollout is None or not known or not await self._state.write(lambda one: rollouts.begin(one, rollout.id)):
+            what = "the version that was deployed was begun too often, or another was deployed just now"
+            raise TunesmithError("deploy_refused", what, self._project, "deploy again: `tunesmith deploy`")
         why = await self._checked(rollout)
         if why is not None:
             await self._fail(rollout, why)
@@ -143,10 +147,10 @@ class Roller:
                 else:
                     await self._outcomes.flush(self._state)
                 await self._follow()
-            except TunesmithError as error:
-                log.error("deploy: %s: %s", error.code, error.what)
-            except Exception as error:
-                log.error("deploy: %s", type(error).__name__)
+            except Exception as error:  # such as a full disk: what was begun is wanted again when it is over
+                log.error("deploy: %s", error.what if isinstance(error, TunesmithError) else type(error).__name__)
+                self._led = False
+                await asyncio.sleep(AGAIN_SECONDS / 10)
 
     async def _carry_out(self, rollout: Rollout) -> None:
         """Start the version, check it, switch. Nothing is switched before all of that went well."""
@@ -218,24 +222,26 @@ class Roller:
                 except Exception as error:
                     self._failed[id] = time.monotonic() + AGAIN_SECONDS
                     log.error("deploy: a version does not start: %s", type(error).__name__)
-        if all(id in self._engines for id in found.needed) and self._registry is not None:
+        if found.aliases[MAIN] in self._engines and self._registry is not None:
             self._registry.switch(self._routes(found))
             self._end_unneeded(found)
 
     def _routes(self, found: Routing) -> Routes:
-        """What the state says, as what this server has loaded."""
+        """What the state says, as far as it is loaded here: a name whose version does not start leads nowhere."""
         loaded = {id: one.served for id, one in self._engines.items()}
         main = loaded[found.aliases[MAIN]]
         canary, shadow = found.canary, found.shadow
-        named = {name: loaded[id] for name, id in found.aliases.items() if name not in (MAIN, CANARY)}
+        tried = loaded.get(canary.version) if canary else None
+        own = {name: id for name, id in found.aliases.items() if name not in (MAIN, CANARY) and id in loaded}
+        named = {name: loaded[id] for name, id in own.items()}
         if CANARY in found.aliases:
-            named[CANARY] = loaded[canary.version] if canary else main
+            named[CANARY] = tried or main
         return Routes(
             main,
             named,
-            loaded[canary.version] if canary else None,
+            tried,
             canary.share if canary else 0.0,
-            loaded[shadow.version] if shadow else None,
+            loaded.get(shadow.version) if shadow else None,
             shadow.id if shadow else 0,
         )
 

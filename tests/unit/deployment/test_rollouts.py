@@ -102,6 +102,15 @@ def test_a_version_that_was_begun_too_often_is_given_up(state: State) -> None:
     assert state.look(lambda one: rollouts.get(one, rollout.id)).stage == "failed"
 
 
+def test_a_server_that_ends_as_it_should_counts_as_no_attempt(state: State) -> None:
+    rollout = state.change(lambda one: rollouts.ask(one, "deploy", IDS[1]))
+    for _ in range(rollouts.MOST_ATTEMPTS + 1):
+        assert state.change(lambda one: rollouts.begin(one, rollout.id))
+        state.change(rollouts.put_back)
+        state.change(rollouts.resume)
+    assert state.change(lambda one: rollouts.carry_out_now(one, rollout.id)).worked
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["deploy", "canary", "shadow", "alias", "back", "promote", "kill"]),
                            st.sampled_from(IDS)), max_size=12)  # fmt: skip
 
