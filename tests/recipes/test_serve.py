@@ -46,8 +46,7 @@ class Served:
 
 
 @contextmanager
-def serving(folders: list[Path], bases_cache: Path, *words: str, key: str | None = None) -> Iterator[openai.OpenAI]:
-    """A server of projects, and a client of it with the first key, or one that is known."""
+def serving(folders: list[Path], bases_cache: Path, *words: str) -> Iterator[openai.OpenAI]:
     command = [sys.executable, "-m", "tunesmith.cli", "serve", *map(str, folders), "--port", "0", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(bases_cache))
     try:
@@ -57,8 +56,8 @@ def serving(folders: list[Path], bases_cache: Path, *words: str, key: str | None
             line = process.stdout.readline()
             assert line, said
             said += line
-        [shown] = [key] if key else re.findall(r"^tunesmith-\S+$", said, re.MULTILINE)
-        yield openai.OpenAI(base_url=found[1], api_key=shown, max_retries=0, timeout=120)
+        [key] = re.findall(r"^tunesmith-\S+$", said, re.MULTILINE)
+        yield openai.OpenAI(base_url=found[1], api_key=key, max_retries=0, timeout=120)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     finally:
