@@ -30,7 +30,7 @@ test: install  ## the tests, under 12 minutes on two cores
 test-all: install  ## every test but the soak, the slow ones too
 	$(BIN)/python -m pytest -q -m 'not soak'
 
-soak: install  ## hundreds of kills, and damage to every region of a checkpoint
+soak: install  ## hundreds of kills of trainings and servers, ten minutes of overload, damage to every region of a checkpoint
 	$(BIN)/python -m pytest -q -m soak
 
 check: install  ## linting, formatting, types

@@ -36,6 +36,8 @@ NAMES = (
     "forecast",
     "parity",
     "serving",
+    "recording",
+    "serving_text",
 )
 REACHED = {True: "PASS", False: "not reached", None: ""}
 

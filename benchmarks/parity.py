@@ -2,6 +2,10 @@
 
 Each is trained once in a folder of the cache, and trained again when its files, its settings or Tunesmith changed. All
 test rows are replayed (`--set rows=20`: fewer). Bounds are opened, so that a form is told of and not refused.
+
+The f32 file has the very numbers of the f16 one (tests/recipes/test_export.py holds the two together): what llama.cpp
+answers from it is what `tunesmith serve` answers from the f16 file: weights of 16 bits, arithmetic of 32. What the f16
+file answers by itself is what other programs answer from it, so it is held to the same bars.
 """
 
 from __future__ import annotations
@@ -11,8 +15,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +43,30 @@ base: {model: smollm2-135m-instruct}
 collect: [{path: rows.csv, input: text, output: category}]
 train: {epochs: 1}
 """
+BANKING_NAME = "banking77-chat"
 EACH = 20  # rows of an intent: 1,540 in all, a tenth of them tested
 
 
 def run(overrides: Sequence[str] = ()) -> list[Figure]:
-    """All test rows of every project; ``--set rows=20`` replays fewer, ``--set each=5`` takes fewer of Banking77's."""
-    asked = numbers(overrides, rows=1_000_000, each=EACH)
+    """All test rows of every project; ``--set rows=20`` replays fewer, ``--set each=5`` takes fewer of Banking77's.
+
+    ``--set only=1`` to 4 takes one project: support-desk, brand-voice, ticket-routing, Banking77.
+    ``--set smaller=0`` leaves forms of 8 bits and fewer out.
+    """
+    asked = numbers(overrides, rows=1_000_000, each=EACH, only=0, smaller=1)
+    rows, smaller = asked["rows"], bool(asked["smaller"])
+    jobs: list[Callable[[], list[Figure]]] = [
+        *(partial(lambda name: of_chat(name, trained(example(name)), rows, smaller), name) for name in CHATS),
+        lambda: of_labels(LABELS, trained(example(LABELS)), rows),
+        lambda: of_chat(BANKING_NAME, trained(banking(asked["each"])), rows, smaller),
+    ]
     figures: list[Figure] = []
-    for name in CHATS:
-        figures += of_chat(name, trained(example(name)), asked["rows"])
-    figures += of_labels(LABELS, trained(example(LABELS)), asked["rows"])
-    try:
-        figures += of_chat("banking77-chat", trained(banking(asked["each"])), asked["rows"])
-    except Skipped as why:
-        print(why, file=sys.stderr)
+    for number, job in enumerate(jobs, 1):
+        if asked["only"] in (0, number):
+            try:
+                figures += job()
+            except Skipped as why:
+                print(why, file=sys.stderr)
     return figures
 
 
@@ -75,7 +90,7 @@ def example(name: str) -> Path:
 
 def banking(each: int) -> Path:
     """Banking77's intents as words that a chat answers with: the first rows of each intent."""
-    folder, seen = place("banking77-chat"), dict[str, int]()
+    folder, seen = place(BANKING_NAME), dict[str, int]()
     with (shared("banking77") / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     kept = []
@@ -111,14 +126,14 @@ def told(folder: Path, rows: int, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def of_chat(name: str, folder: Path, rows: int) -> list[Figure]:
-    """f16 and f32 beside the trained model token by token, and what each smaller form loses."""
-    tried = {one["form"]: one for one in told(folder, rows, "--shrink")["tried"]}
-    exact = told(folder, rows, "--to", "gguf", "--precision", "f32")
-    figures = [*same(f"{name}, gguf f16", tried["gguf-f16"]), *same(f"{name}, gguf f32", exact)]
-    for precision in ("q8_0", "q5_1", "q4_1"):
+def of_chat(name: str, folder: Path, rows: int, smaller: bool = True) -> list[Figure]:
+    """What is served, and the f16 file by itself, beside the trained model, and what each smaller form loses."""
+    tried = {one["form"]: one for one in told(folder, rows, "--shrink")["tried"]} if smaller else {}
+    half = tried.get("gguf-f16") or told(folder, rows, "--to", "gguf")
+    served = told(folder, rows, "--to", "gguf", "--precision", "f32")
+    figures = [*same(f"{name}, f16 weights as served", served), *same(f"{name}, f16 file by itself", half)]
+    for precision in ("q8_0", "q5_1", "q4_1") if smaller else ():
         found = loss(f"{name}, gguf {precision}", tried[f"gguf-{precision}"])
-        # the bar is for 8 bits; the smaller ones are there to be looked at
         figures.append(found if precision == "q8_0" else replace(found, bar="", met=None))
     return figures
 

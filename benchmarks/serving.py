@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -45,9 +46,9 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
             "clients": asked["clients"],
             "seconds": asked["seconds"],
         }
-        bare = _tell("serving_bare.py", job, Path(temporary))
-        with _server(project) as (url, key):
-            served = _tell("serving_clients.py", {**job, "url": url, "key": key}, Path(temporary))
+        bare = tell("serving_bare.py", job, Path(temporary))
+        with running_server(project) as (url, key):
+            served = tell("serving_clients.py", {**job, "url": url, "key": key}, Path(temporary))
     return figures(bare, served, asked["texts"])
 
 
@@ -67,9 +68,13 @@ def figures(bare: dict[str, Any], served: dict[str, Any], texts: int) -> list[Fi
 
 
 @contextmanager
-def _server(project: Path) -> Iterator[tuple[str, str]]:
-    """The server of the project: its address and its key."""
-    command = tunesmith("serve", str(project), "--port", "0", "--queue", "10000")
+def running_server(project: Path, *words: str) -> Iterator[tuple[str, str]]:
+    """The server of the project: its address and a key for it."""
+    name = f"benchmark-{secrets.token_hex(4)}"
+    made = tunesmith("serve", str(project), "--new-key", name, "--at-once", "1000")
+    shown = subprocess.run(made, stdout=subprocess.PIPE, text=True, env=environment(), check=True).stdout
+    [key] = re.findall(r"^tunesmith-\S+$", shown, re.MULTILINE)
+    command = tunesmith("serve", str(project), "--port", "0", "--queue", "10000", *words)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
     try:
         assert process.stdout is not None
@@ -79,7 +84,6 @@ def _server(project: Path) -> Iterator[tuple[str, str]]:
             if not line:
                 raise Failed(f"the server did not start: {said}")
             said += line
-        [key] = re.findall(r"^tunesmith-\S+$", said, re.MULTILINE)
         yield found[1], key
         process.send_signal(signal.SIGTERM)
         if process.wait(60) != 0:
@@ -89,7 +93,7 @@ def _server(project: Path) -> Iterator[tuple[str, str]]:
         process.communicate()
 
 
-def _tell(script: str, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def tell(script: str, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run a script on the job, and read the line of JSON that it writes last."""
     path = folder / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")

@@ -188,8 +188,8 @@ def _decision(item: ProposedItem, row: ProposedRow) -> Decision:
 
 
 def _example_line(row: ProposedRow) -> dict[str, Any]:
-    turns = (("user", row.input), ("assistant", row.proposed))
-    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+    prompt = json.loads(row.messages) if row.messages else [{"role": "user", "content": row.input}]
+    return {"messages": [*prompt, {"role": "assistant", "content": row.proposed}]}
 
 
 def _add_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> int:
@@ -266,8 +266,11 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
 
 
 def _asks(line: Mapping[str, Any]) -> str:
-    """What a line asks."""
-    return str(line["messages"][0]["content"] if "messages" in line else line.get("input", ""))
+    """What a line asks: the user's text, or a conversation as JSON."""
+    if "messages" not in line:
+        return str(line.get("input", ""))
+    prompt = line["messages"][:-1]
+    return str(prompt[0]["content"]) if len(prompt) == 1 else json.dumps(prompt)
 
 
 def add_source(project: Project, entry: Mapping[str, Any]) -> None:

@@ -10,17 +10,8 @@ from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, form_of, shrinking
-from tunesmith.export.run import (
-    Exported,
-    Reference,
-    Tell,
-    export,
-    identity_of,
-    reference,
-    refused_files,
-    share,
-    whole_certificate,
-)
+from tunesmith.export.reference import Reference, Tell, reference
+from tunesmith.export.run import Exported, export, identity_of, refused_files, share, whole_certificate
 from tunesmith.export.shrink import Tried, shrink
 from tunesmith.pipeline.order import BY_NAME, open_product
 from tunesmith.pipeline.stale import identity as known_as
@@ -111,8 +102,8 @@ def _settings(project: Project, rows: int | None) -> Any:
 
 
 def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]:
-    """The model that was trained last, or an earlier one, and what it was trained with: never the parts of a later
-    split, which may hold its own rows.
+    """A trained model, the last one by default, and what it was trained with: never the parts of a later split, which
+    may hold its own rows.
 
     Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
     """

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
     from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
-    from tunesmith.export.run import Exported, Tell
+    from tunesmith.deployment.drift import Drift
+    from tunesmith.deployment.watch import Watch
+    from tunesmith.export.reference import Tell
+    from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
     from tunesmith.forget.plan import Plan
+    from tunesmith.inbox import Inbox
     from tunesmith.pipeline.run import RunResult
     from tunesmith.pipeline.stale import StageStatus
     from tunesmith.review import Review
@@ -245,6 +249,15 @@ class Project:
 
         return blind_review(self, reviewer=reviewer, candidates=candidates, rows=rows)
 
+    def inbox(self, person: str | None = None) -> AbstractContextManager[Inbox]:
+        """The requests that a server handed to people, to be answered by ``person``, by default the login's name.
+
+        Raises InputError ``nothing_served`` where no server ever ran.
+        """
+        from tunesmith.inbox import opened
+
+        return opened(self, person)
+
     def ratings(self) -> Ratings:
         """What people said of answers, and the better answers that they wrote."""
         return ratings.read(self.root / ratings.FILE)
@@ -443,6 +456,21 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
+
+    def watch(self, hours: float = 24.0) -> Watch:
+        """The traffic of the served model in the last hours. Raises InputError ``nothing_served``."""
+        from tunesmith.watching import watch
+
+        return watch(self, hours)
+
+    def drift(self) -> list[Drift]:
+        """The last requests of each version held against its training, the version that answered last first.
+
+        Raises InputError ``nothing_served``.
+        """
+        from tunesmith.watching import drift
+
+        return drift(self)
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""

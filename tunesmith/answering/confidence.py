@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -17,11 +17,18 @@ def sure_of_choices(goal: GoalSheet, answers: Sequence[Prediction]) -> list[Pred
     Choices are the fields whose values the schema lists. Their probabilities multiply, since each was written knowing
     those before it. Where there is no such field, or the answer left all of them out, the confidence stays as it was.
     """
-    fields = listed_fields(goal.schema) if goal.output == "json" and goal.schema is not None else []
-    if not fields:
-        return list(answers)
-    found = []
-    for answer in answers:
-        chosen = [answer.field_confidence[name] for name in fields if name in answer.field_confidence]
-        found.append(replace(answer, confidence=prod(chosen)) if chosen else answer)
-    return found
+    fields = choices_of(goal)
+    return [
+        replace(answer, confidence=sure_of(fields, answer.confidence, answer.field_confidence)) for answer in answers
+    ]
+
+
+def choices_of(goal: GoalSheet) -> list[str]:
+    """The fields of a JSON goal whose values the schema lists; none of another goal."""
+    return listed_fields(goal.schema) if goal.output == "json" and goal.schema is not None else []
+
+
+def sure_of(fields: Sequence[str], confidence: float, by_field: Mapping[str, float]) -> float:
+    """The probability of all choices together; ``confidence`` of the whole answer where it made none."""
+    chosen = [by_field[name] for name in fields if name in by_field]
+    return prod(chosen) if chosen else confidence

@@ -43,7 +43,9 @@ def forget(arguments: argparse.Namespace) -> int:
 
 
 def _tell(screen: Screen, plan: Plan) -> None:
-    screen.say(f"{_rows(plan.rows)} will be removed for good, from {plan.files:,} files that Tunesmith made:")
+    requests = len(plan.intent.served)
+    served = f" and {requests:,} of the server's requests and remarks" if requests else ""
+    screen.say(f"{_rows(plan.rows)}{served} will be removed for good, from {plan.files:,} files that Tunesmith made:")
     folders = [*plan.intent.removed, *plan.intent.rewritten]
     for folder in folders[:SHOWN]:
         screen.say(f"  {folder}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
@@ -11,11 +12,13 @@ from tunesmith.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
-    from tunesmith.server.keys import Keys, Limits
+    from tunesmith.server.keys import Key, Keys, Limits
     from tunesmith.server.registry import Routes
     from tunesmith.server.rollout import Roller
 
 FIRST_KEY = "first"
+#: A project's name, and what may follow it: a version or an alias.
+MODEL_NAME = re.compile(r"[^@:,\s]+(@[0-9a-f]{4,}|:[^@:,\s]+)?")
 #: As in export/forms.py, which is not imported for the help.
 PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 
@@ -34,6 +37,12 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=("f32", "f16"),
+        default="f32",
+        help="what llama.cpp computes with where weights are f16: f32 answers as tested, f16 takes half the memory",
+    )
     parser.add_argument("--queue", type=int, metavar="N", help="requests that may wait for a model (serve.queue)")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that clients reach this server by"
@@ -41,14 +50,16 @@ def add_parser(verbs: Any) -> None:
     keys = parser.add_argument_group("keys", "of the first project; these end without serving")
     keys.add_argument("--new-key", metavar="NAME", help="make a key and show it, this once")
     keys.add_argument("--requests-a-minute", type=int, metavar="N", help="what the new key may ask (no limit)")
+    keys.add_argument("--tokens-a-minute", type=int, metavar="N", help="prompts and answers together (no limit)")
     keys.add_argument("--at-once", type=int, default=64, metavar="N", help="requests that it may have running (64)")
     keys.add_argument("--tokens-a-request", type=int, metavar="N", help="prompt and answer together (no limit)")
+    keys.add_argument("--models", metavar="A,B", help="the models that it may ask, by name or name@version (all)")
     keys.add_argument("--keys", action="store_true", help="list the keys by name")
     keys.add_argument("--revoke", metavar="NAME", help="end a key; a server that runs refuses it at once")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for package in ("fastapi", "uvicorn"):
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     _check_numbers(arguments)
@@ -62,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
-    least = {"port": 0, "queue": 0, "requests_a_minute": 1, "at_once": 1, "tokens_a_request": 1}
+    least = {"port": 0, "queue": 0, "requests_a_minute": 1, "at_once": 1}
+    least |= {"tokens_a_request": 1, "tokens_a_minute": 2}
     for name, lowest in least.items():
         value = getattr(arguments, name)
         if value is not None and (value < lowest or (name == "port" and value > 65_535)):
@@ -84,7 +96,25 @@ def _projects(arguments: argparse.Namespace) -> list[Project]:
 def _limits(arguments: argparse.Namespace) -> Limits:
     from tunesmith.server.keys import Limits
 
-    return Limits(arguments.requests_a_minute, arguments.at_once, arguments.tokens_a_request)
+    return Limits(
+        arguments.requests_a_minute,
+        arguments.at_once,
+        arguments.tokens_a_request,
+        arguments.tokens_a_minute,
+        _models(arguments.models),
+    )
+
+
+def _models(told: str | None) -> tuple[str, ...] | None:
+    """Raises InputError ``wrong_model_name``."""
+    if told is None:
+        return None
+    names = tuple(name.strip() for name in told.split(","))
+    wrong = next((name for name in names if not MODEL_NAME.fullmatch(name)), None)
+    if wrong is not None:
+        fix = "names as GET /v1/models lists them, with commas between: support-desk,ticket-routing@3f2a"
+        raise InputError("wrong_model_name", f"{wrong!r} is no name of a model", "--models", fix)
+    return names
 
 
 def _manage(arguments: argparse.Namespace, keys: Keys) -> int:
@@ -97,17 +127,15 @@ def _manage(arguments: argparse.Namespace, keys: Keys) -> int:
     if arguments.new_key:
         _show_key(arguments.new_key, keys.make(arguments.new_key, _limits(arguments)), keys)
     if arguments.keys:
-        rows = [
-            [
-                key.name,
-                str(key.limits.requests_a_minute or "no limit"),
-                str(key.limits.at_once),
-                str(key.limits.tokens_a_request or "no limit"),
-            ]
-            for key in keys.all()
-        ]
-        screen.table(["key", "requests a minute", "at once", "tokens a request"], rows)
+        heads = ["key", "requests a minute", "tokens a minute", "at once", "tokens a request", "models"]
+        screen.table(heads, [_row(key) for key in keys.all()])
     return 0
+
+
+def _row(key: Key) -> list[str]:
+    limits = key.limits
+    told = (limits.requests_a_minute, limits.tokens_a_minute, limits.at_once, limits.tokens_a_request)
+    return [key.name, *(str(one or "no limit") for one in told), ", ".join(limits.models or ("all",))]
 
 
 def _show_key(name: str, secret: str, keys: Keys) -> None:
@@ -115,7 +143,7 @@ def _show_key(name: str, secret: str, keys: Keys) -> None:
     from tunesmith.cli.words import near_path
 
     screen = Screen()
-    screen.say(f"The key {name}, shown this once (its hash is in {near_path(keys.path)}):")
+    screen.say(f'A key named "{name}", shown this once (its hash is in {near_path(keys.path)}):')
     screen.console.file.write(f"{secret}\n")
 
 
@@ -163,6 +191,8 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[tuple[
         opened = []
         for project in projects:
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
-            wanted = Wanted(arguments.engine, arguments.precision, waiting, errors.say, progress)
+            wanted = Wanted(
+                arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic
+            )
             opened.append(open_routes(project, open_site(project), wanted))
         return opened

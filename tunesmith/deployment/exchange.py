@@ -30,6 +30,7 @@ class Exchange:
     classifier chose, for one text. ``confidence``: of the first answer, None where nothing was answered. ``waited``:
     for a turn at the model; ``first_token`` and ``total`` since the request came. ``status`` is that of HTTP, 499 where
     the client went away; ``error`` the code of a refusal. ``shadow``: the answer was not for the client.
+    ``trace_parent``: the header of that name (W3C Trace Context), as it came.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Exchange:
     status: int = 0
     error: str | None = None
     shadow: bool = False
+    trace_parent: str | None = None
 
     def token_written(self) -> None:
         """Note when the first token came, and the latest."""
@@ -68,9 +70,9 @@ class Exchange:
         self.completion_tokens += 1
 
     def end(self, status: int, error: str | None = None) -> None:
-        """Note how it ended; the first word counts."""
+        """Note how it ended; the first word counts. A refusal that was noted before stays."""
         if self.total is None:
-            self.status, self.error, self.total = status, error, time.monotonic() - self.began
+            self.status, self.error, self.total = status, error or self.error, time.monotonic() - self.began
 
 
 class Recorder(Protocol):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tunesmith.deployment.exchange import Exchange
+from tunesmith.deployment.tickets import Ticket
+from tunesmith.example import Message
+
+#: Replaces the private data in messages.
+Mask = Callable[[Sequence[Message]], tuple[Message, ...]]
 
 
 class HandOffs(Protocol):
-    """Takes requests that are for a person."""
+    """Takes requests that are for a person. ``reply``: what clients get in place of the model's answer, if anything."""
+
+    @property
+    def reply(self) -> str | None: ...
 
     async def take(self, exchange: Exchange, reason: str) -> str | None:
         """Keep the request for a person, durably. ``reason``: ``low_confidence``, or the name of a rule.
@@ -17,9 +26,23 @@ class HandOffs(Protocol):
         """
         ...
 
+    async def tell(self, ticket: str, key: str) -> Ticket | None:
+        """What became of a request, for the key that asked it; None where there is no such ticket of this key."""
+        ...
+
 
 class NobodyThere:
     """The client alone is told, by the mark on its answer."""
 
+    reply: str | None = None
+
     async def take(self, exchange: Exchange, reason: str) -> str | None:
         return None
+
+    async def tell(self, ticket: str, key: str) -> Ticket | None:
+        return None
+
+
+def as_it_came(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Where private data is kept."""
+    return tuple(messages)

@@ -10,6 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ FILE = "serve/state.db"
 TOGETHER = 256
 #: Seconds that a change waits for another process's.
 PATIENCE = 30.0
+#: How often, after which pause in seconds, and for how long the write-ahead log is tried to be emptied.
+WIPE_TRIES, WIPE_PAUSE, WIPE_MILLISECONDS = 20, 0.5, 50
 
 Found = TypeVar("Found")
 Work = Callable[[sqlite3.Connection], Found]
@@ -88,6 +91,29 @@ class State:
         """As `look`, from an event loop."""
         return await asyncio.to_thread(self.look, work)
 
+    def wipe(self) -> bool:
+        """Take the bytes of what was deleted out of the write-ahead log too; whether all of them are.
+
+        Who writes waits while it waits for readers, so it waits for them shortly, and several times.
+        """
+        for number in range(WIPE_TRIES):
+            if number:
+                time.sleep(WIPE_PAUSE)
+            if self._emptied():
+                return True
+        return False
+
+    def _emptied(self) -> bool:
+        connection = self._connect()
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {WIPE_MILLISECONDS}")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _told(error, self.path) from error
+        finally:
+            connection.close()
+        return not busy
+
     def close(self) -> None:
         """Commit what waits, and let the file go."""
         if self._closed:
@@ -104,6 +130,7 @@ class State:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what a client was told survives the machine's end too
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # of what is removed no text stays in free pages
         return connection
 
     def _prepare(self, tables: Sequence[Tables]) -> None:

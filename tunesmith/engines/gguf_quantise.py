@@ -27,7 +27,7 @@ def quantise(source: Path, target: Path, precision: str) -> None:
     reader = gguf.GGUFReader(source)
     architecture = str(reader.fields["general.architecture"].contents())
     writer = gguf.GGUFWriter(target, architecture, use_temp_file=False)
-    _copy_fields(reader, writer, FILE_TYPES[precision])
+    copy_fields(reader, writer, FILE_TYPES[precision])
     wanted = gguf.GGMLQuantizationType[precision.upper()]
     for tensor in reader.tensors:
         data = np.asarray(tensor.data)
@@ -42,7 +42,7 @@ def quantise(source: Path, target: Path, precision: str) -> None:
     writer.close()
 
 
-def _copy_fields(reader: object, writer: object, file_type: int) -> None:
+def copy_fields(reader: object, writer: object, file_type: int) -> None:
     """Every named field of the source but those that the writer makes itself."""
     from gguf import GGUFValueType
 

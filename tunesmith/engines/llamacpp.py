@@ -17,11 +17,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tunesmith.engines.gguf_widen import widened
 from tunesmith.errors import MissingExtra, TunesmithError
 
 START_TIMEOUT = 600.0  # seconds: a large model from a slow disk
@@ -51,41 +52,20 @@ class LlamaCpp:
         self._process, self._host, self._port, self._key, self._said = process, host, port, key, said
 
     @classmethod
-    def open(cls, gguf: Path, *, context: int, threads: int, parallel: int = 1) -> LlamaCpp:
+    def open(cls, gguf: Path, *, context: int, threads: int, parallel: int = 1, wide: bool = False) -> LlamaCpp:
         """Start a child that serves ``gguf`` and wait until it has loaded it.
 
-        ``context``: tokens for each of ``parallel`` sequences. Raises MissingExtra when xllamacpp is
-        not installed, and TunesmithError ``engine_failed``, with the engine's last words, when it does not start.
+        ``context``: tokens for each of ``parallel`` sequences. With ``wide`` matrices of 16 bits are held with 32, the
+        same numbers: the engine then computes in float32, where else it takes the other side of each product in 16
+        bits too. Raises MissingExtra when xllamacpp is not installed, and TunesmithError ``engine_failed``, with the
+        engine's last words, when it does not start.
         """
         require()
         key = secrets.token_urlsafe(24)
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the engine
         each = -(-context // CONTEXT_STEP) * CONTEXT_STEP
-        told = {"model": str(gguf), "context": each * parallel, "threads": threads, "parallel": parallel, "key": key}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tunesmith.engines.llamacpp_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env=_environment(),
-        )
-        try:
-            assert process.stdin
-            process.stdin.write(json.dumps(told).encode() + b"\n")
-            process.stdin.flush()
-            address = _listening(process)
-        except BaseException as error:
-            words = _last_words(said)
-            _end(process)
-            said.close()
-            if isinstance(error, OSError | ValueError | EOFError):
-                raise TunesmithError(
-                    "engine_failed",
-                    f"llama.cpp did not start: {words or error}",
-                    str(gguf),
-                    "export the model again; if it fails there too, the engine cannot run this model",
-                ) from error
-            raise
+        told = {"context": each * parallel, "threads": threads, "parallel": parallel, "key": key}
+        with widened(gguf) if wide else nullcontext((gguf, ())) as (model, descriptors):
+            process, said, address = _started({"model": str(model), **told}, descriptors, gguf)
         host, _, port = address.removeprefix("http://").partition(":")
         return cls(process, host, int(port), key, said)
 
@@ -177,6 +157,38 @@ def require() -> str:
     if importlib.util.find_spec("xllamacpp") is None:
         raise MissingExtra("xllamacpp", "deploy")
     return f"xllamacpp {version('xllamacpp')}"
+
+
+def _started(
+    told: dict[str, Any], descriptors: Sequence[int], gguf: Path
+) -> tuple[subprocess.Popen[bytes], IO[bytes], str]:
+    """A child that has loaded the model, where its standard error goes, and its address."""
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the engine
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tunesmith.engines.llamacpp_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=said,
+        env=_environment(),
+        pass_fds=descriptors,
+    )
+    try:
+        assert process.stdin
+        process.stdin.write(json.dumps(told).encode() + b"\n")
+        process.stdin.flush()
+        return process, said, _listening(process)
+    except BaseException as error:
+        words = _last_words(said)
+        _end(process)
+        said.close()
+        if isinstance(error, OSError | ValueError | EOFError):
+            raise TunesmithError(
+                "engine_failed",
+                f"llama.cpp did not start: {words or error}",
+                str(gguf),
+                "export the model again; if it fails there too, the engine cannot run this model",
+            ) from error
+        raise
 
 
 def _environment() -> dict[str, str]:

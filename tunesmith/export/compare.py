@@ -23,7 +23,8 @@ class RowDifference:
     """A row whose answer is not the trained model's: from token ``place`` on, or, for a label, as a whole.
 
     ``gap``: how far the token (or label) that the form chose lies behind in the trained model, in logits. ``cause``:
-    tie (the gap is nothing), rounding (the weights' precision alone can close it), quantised, or unexplained.
+    tie (the gap is nothing), rounding (the form's precision can close it; `rounding.measured` then finds out whether it
+    did), quantised, or unexplained.
     """
 
     id: str

@@ -14,8 +14,9 @@ TIE = 1e-3
 class Form:
     """One way to write the model. ``to``: gguf, ollama, hf, vllm or onnx. ``bits`` of a weight.
 
-    ``rounding``: how far, in logits, the weights' precision alone can move two tokens against each other; a
-    difference at a smaller gap is explained by it. None for quantised weights, which are judged by their score.
+    ``rounding``: how far, in logits, the form's precision can move two tokens against each other; whether a difference
+    at a smaller gap is due to it is then measured (rounding.py). None for quantised weights, which are judged by their
+    score.
     """
 
     to: str
@@ -33,8 +34,8 @@ class Form:
         return self.rounding is None
 
 
-#: f16: a weight and what it is multiplied with each keep 11 bits. With logits of about 20 that moves them by some
-#: hundredths; measured on the examples: 0.008 at most at tokens that stayed the same, flips at gaps up to 0.014.
+#: f16: the weights are those that were tested, but the engine takes what they are multiplied with in 11 bits too. With
+#: logits of about 20 that moves them by some hundredths (docs/decisions/0014-half-weights.md has measurements).
 _GGUF = (("f16", 16, 0.05), ("q8_0", 8.5, None), ("q5_1", 6, None), ("q4_1", 5, None), ("f32", 32, TIE))
 FORMS = (
     *(Form("gguf", precision, "causal_lm", bits, rounding) for precision, bits, rounding in _GGUF),

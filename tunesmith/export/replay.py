@@ -35,8 +35,9 @@ def chosen_rows(rows: Sequence[Example], count: int) -> list[Example]:
 
 
 @contextmanager
-def opened(form: Form, folder: Path, *, context: int) -> Iterator[Asked]:
-    """The exported form, ready to be asked. ``context``: tokens of the longest prompt and its answer."""
+def opened(form: Form, folder: Path, *, context: int, wide: bool = False) -> Iterator[Asked]:
+    """The exported form, ready to be asked. ``context``: tokens of the longest prompt and its answer. With ``wide``
+    llama.cpp computes in float32 with the file's weights, as `tunesmith serve` does."""
     if form.to in ("gguf", "ollama"):
         from tunesmith.engines import llamacpp
 
@@ -44,7 +45,7 @@ def opened(form: Form, folder: Path, *, context: int) -> Iterator[Asked]:
         [gguf] = folder.glob("*.gguf")
         version = llamacpp.require()
         # each sequence has a thread of its own to wait on; the engine computes them together
-        with llamacpp.LlamaCpp.open(gguf, context=context, threads=threads, parallel=_STREAMS) as engine:
+        with llamacpp.LlamaCpp.open(gguf, context=context, threads=threads, parallel=_STREAMS, wide=wide) as engine:
             yield _Served(engine, version)
     elif form.learner == "classifier":
         yield _classifier(form, folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,20 @@ from tunesmith import plugins
 from tunesmith.answering.answerer import of_model
 from tunesmith.artifact import MANIFEST, fsync, hash_of, make_folder, read_json, sha256_of, write_json
 from tunesmith.errors import InputError, TunesmithError
-from tunesmith.example import Example
 from tunesmith.export import certificate as certificates
 from tunesmith.export.certificate import Certificate
-from tunesmith.export.compare import Comparison, compare_labels, compare_texts
-from tunesmith.export.files import facts, model_bytes, write_files
+from tunesmith.export.certify import certify
+from tunesmith.export.files import facts, write_files
 from tunesmith.export.forms import Form
-from tunesmith.export.replay import chosen_rows, opened
+from tunesmith.export.reference import Reference, Tell, reference, silent
 from tunesmith.export.settings import ExportSettings
-from tunesmith.learners.protocol import Replayed
-from tunesmith.stages.test.answers import answer_limit
-from tunesmith.stages.test.run import asked_rows, locked_rows
 
 #: Raised when the same model gives other files or another certificate than before.
-VERSION = 2
-#: Room behind the longest prompt and its answer.
-SPARE_CONTEXT = 64
+VERSION = 3
 #: Differing rows that a refusal names.
 NAMED = 3
 #: Marks an earlier export while another takes its place.
 _BEFORE = "before"
-
-#: Is told what is being done, and how much of it.
-Tell = Callable[[str, int, int], None]
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -53,48 +39,6 @@ class Exported:
     folder: Path
     certificate: Mapping[str, Any]
     fresh: bool
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Test rows and what the trained model answers to them. ``limit``: tokens of the longest answer."""
-
-    rows: tuple[Example, ...]
-    of_rows: int
-    limit: int
-    context: int
-    answers: tuple[Replayed, ...]
-
-
-def reference(
-    inputs: Mapping[str, Any], settings: ExportSettings, *, find_learner: Any = plugins.learner, tell: Tell = silent
-) -> Reference:
-    """Ask the trained model for the answers that every form is held to.
-
-    Raises InputError ``texts_not_replayed`` for a model of texts without questions.
-    """
-    goal, base, tuned, split = inputs["goal"], inputs["base"], inputs["train"], inputs["split"]
-    rows, texts = asked_rows(locked_rows(inputs["clean"], split), inputs["format"])
-    if texts:
-        raise InputError(
-            "texts_not_replayed",
-            "this model was trained on texts without questions, so no chat can show that an export answers as it does",
-            "format",
-            "load the folder that `tunesmith show train` names with transformers",
-        )
-    limit = answer_limit(inputs["format"], split, base, None)
-    chosen = chosen_rows(rows, settings.rows)
-    answers = find_learner(tuned.learner).replay.replay(
-        base,
-        goal,
-        tuned,
-        [row.prompt for row in chosen],
-        max_new_tokens=limit,
-        on_progress=partial(tell, "asking the trained model"),
-    )
-    longest = max(len(answer.prompt) for answer in answers)
-    context = min(base.context, longest + limit + SPARE_CONTEXT)
-    return Reference(tuple(chosen), len(rows), limit, context, tuple(answers))
 
 
 def export(
@@ -139,58 +83,6 @@ def export(
     for path in refused_files(out):
         path.unlink(missing_ok=True)
     return Exported(form, out, read_json(out / certificates.FILE), fresh=True)
-
-
-def certify(
-    inputs: Mapping[str, Any],
-    settings: ExportSettings,
-    form: Form,
-    folder: Path,
-    given: Reference,
-    learner: Any,
-    *,
-    notes: Sequence[str] = (),
-    seed: int = 0,
-    tell: Tell = silent,
-) -> Certificate:
-    """Replay the reference's rows through the form in ``folder`` and say what came out."""
-    goal, tuned = inputs["goal"], inputs["train"]
-    prompts = [row.prompt for row in given.rows]
-    with opened(form, folder, context=given.context) as asked:
-        began = time.perf_counter()
-        answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
-        seconds = time.perf_counter() - began
-        engine = asked.engine
-    comparison = _compare(form, inputs, given, answers, learner)
-    scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
-    learner_name = tuned.learner
-    return Certificate(
-        form=form.name,
-        engine=engine,
-        rows=len(answers),
-        of_rows=given.of_rows,
-        comparison=comparison,
-        scores=scores,
-        bytes=model_bytes(folder),
-        answer_tokens=sum(len(answer.tokens) for answer in answers) if learner_name != "classifier" else len(answers),
-        seconds=seconds,
-        notes=tuple(notes),
-        probes=certificates.probes_of([row.id for row in given.rows], given.answers, answers),
-        faults=certificates.faults_of(form, comparison, scores, settings),
-    )
-
-
-def _compare(
-    form: Form, inputs: Mapping[str, Any], given: Reference, answers: Sequence[Replayed], learner: Any
-) -> Comparison:
-    ids = [row.id for row in given.rows]
-    if form.learner == "classifier":
-        return compare_labels(form, ids, given.answers, answers)
-    replay = learner.replay
-    base, tuned = inputs["base"], inputs["train"]
-    return compare_texts(
-        form, ids, given.answers, answers, replay.end_token(base), partial(replay.log_probabilities, base, tuned)
-    )
 
 
 def identity_of(inputs: Mapping[str, Any], settings: ExportSettings, form: Form, name: str, learner: Any) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from tunesmith import decisions, ratings
 from tunesmith.artifact import MANIFEST, Store, fsync, make_folder, read_json, sha256_of, write_json
 from tunesmith.decisions import Decisions
+from tunesmith.deployment import forgetting
 from tunesmith.errors import Busy
 from tunesmith.forget import log
 from tunesmith.products import CERTIFICATE
@@ -32,7 +33,8 @@ class Intent:
     """All that carrying out needs, without a text of the rows. Paths are relative to the project.
 
     ``files`` are the files that hold the rows, with what becomes of them and their sha256 before; ``left`` are
-    places in the user's own files, ``models`` the weights that learned a row, ``ratings`` hashes of lines that go.
+    places in the user's own files, ``models`` the weights that learned a row, ``ratings`` hashes of lines that go,
+    ``served`` rows of the server's state.
     """
 
     when: str
@@ -49,6 +51,7 @@ class Intent:
     left: list[str]
     models: list[dict[str, str]]
     ratings: list[str] = field(default_factory=list)
+    served: list[str] = field(default_factory=list)
 
 
 def begin(project: Path, intent: Intent) -> None:
@@ -87,6 +90,7 @@ def carry_out(project: Path, store: Store, intent: Intent) -> Path:
     ratings.remove(
         project / ratings.FILE, intent.ids, intent.ratings
     )  # after its folder, to which no reviewer can add any more
+    forgetting.remove(store.root, intent.served)
     receipt = _write_receipt(project, intent)
     for folder in (
         project,

@@ -14,12 +14,18 @@ from tunesmith import ratings
 from tunesmith.answering.cache import FOLDER as ANSWERS
 from tunesmith.artifact import MANIFEST, Store, sha256_of
 from tunesmith.decisions import FILE as DECISIONS
+from tunesmith.deployment import forgetting
+from tunesmith.deployment.forgetting import Held
+from tunesmith.deployment.profile import FOLDER as PROFILES
+from tunesmith.deployment.state import FILE as STATE
 from tunesmith.errors import InputError
 from tunesmith.example_parquet import read_rows
 from tunesmith.forget import log
 from tunesmith.forget.carry_out import Intent, begin, carry_out, decided_in, finish, kept_decisions
 from tunesmith.forget.find import Rows, Wanted, find_rows, ids_in
+from tunesmith.ratings import Said
 from tunesmith.retrieval.index import FOLDER as KNOWLEDGE
+from tunesmith.similarity.normal_form import normalise
 from tunesmith.tombstones import FOLDER, Tombstones
 
 if TYPE_CHECKING:
@@ -62,9 +68,17 @@ def planning(project: Project, words: Sequence[str]) -> Iterator[Plan]:
         tombstones = Tombstones.of(project.root)
         decisions = project.decisions()
         said = ratings.said(project.root / ratings.FILE)
-        rows, wanted = find_rows(project.store, words, decisions, tombstones, said)
+        held = forgetting.held(project.store.root)
+        others = [Said("", one.id, one.texts) for one in held]
+        rows, wanted = find_rows(project.store, words, decisions, tombstones, [*said, *others])
         about = [line.hash for line in said if line.id in rows.ids or any(map(wanted.in_text, line.texts))]
-        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows), about)
+        served = [one.id for one in held if _is_about(one, rows, wanted)]
+        yield _plan(project, words, rows, wanted, tombstones, set(decisions.rows), about, served)
+
+
+def _is_about(held: Held, rows: Rows, wanted: Wanted) -> bool:
+    """Whether a request that was served is named, holds a named text, or asks what a row that goes says."""
+    return any(map(wanted.in_text, held.texts)) or (bool(held.asked) and normalise(held.asked) in rows.texts)
 
 
 def _plan(
@@ -75,6 +89,7 @@ def _plan(
     tombstones: Tombstones,
     decided: set[str],
     said: list[str],
+    served: list[str],
 ) -> Plan:
     store, root = project.store, project.root
     removed, rewritten, models = _holders(store, rows, wanted)
@@ -83,6 +98,8 @@ def _plan(
     files += [_entry(path, root, "rewritten") for path in kept_decisions(root) if rows.ids & decided_in(path)]
     touched = {DECISIONS: rows.ids & decided, ratings.FILE: said}
     files += [_entry(root / name, root, "rewritten") for name, about in touched.items() if about]
+    if served:
+        files.append(_entry(store.root / STATE, root, "rewritten"))
     lines = log.lines_about(store.root / log.FILE, rows, wanted)
     if lines:
         files.append(_entry(store.root / log.FILE, root, "rewritten"))
@@ -100,6 +117,7 @@ def _plan(
         rewritten=[str(path.relative_to(root)) for path in rewritten],
         log_lines=lines,
         ratings=said,
+        served=served,
         files=files,
         left=list(dict.fromkeys(left)),
         models=[{"path": str(path.relative_to(root)), **_weights(path)} for path in models],
@@ -135,8 +153,8 @@ def _holders(store: Store, rows: Rows, wanted: Wanted) -> tuple[list[Path], list
         ):
             removed.add(folder)
     removed.update(folder for folder in store.work.glob("*"))
-    # Caches: what models said, to the forgotten rows too; and the documents' text, where a row may stand.
-    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE) if (store.root / cache).exists())
+    # Caches: what models said, to the forgotten rows too; the documents' text, where a row may stand; figures of rows.
+    removed.update(store.root / cache for cache in (ANSWERS, KNOWLEDGE, PROFILES) if (store.root / cache).exists())
     return sorted(removed), rewritten, models
 
 

@@ -258,6 +258,7 @@ def _make(
             "knowledge": project.store.root / KNOWLEDGE,
             "earlier_clean": _folder_of_latest(project, "clean"),
             "corrections": improving.corrections(project) if stage.name == "improve" else (),
+            "requests": improving.requests(project, settings) if stage.name == "improve" else (),
             "answers": project.store.root / ANSWERS,
             "rounds": rounds.earlier(project.store, made) if stage.name == "test" else (),
             "round_models": round_models(project, settings.test.asked_rounds) if stage.name == "test" else {},

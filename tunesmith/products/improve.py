@@ -48,7 +48,8 @@ class ProposedItem:
 @dataclass(frozen=True)
 class ProposedRow:
     """A row of an item: its example id (none for a row that is not in the data), what it asks, its answer now, and the
-    answer that is proposed; ``why`` in words, ``where`` it stands."""
+    answer that is proposed; ``why`` in words, ``where`` it stands. ``messages``: the whole prompt as JSON, where it is
+    more than one message of a user."""
 
     item: str
     id: str
@@ -57,6 +58,7 @@ class ProposedRow:
     proposed: str
     why: str
     where: str
+    messages: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.answering.confidence import choices_of, sure_of
 from tunesmith.deployment.guard import Stopped
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.json_schema import SlowPattern, validator
 from tunesmith.server.call import Call
 from tunesmith.server.growing_text import GrowingText
 from tunesmith.server.served import ServedText
@@ -21,6 +24,23 @@ class Piece:
 
     text: str
     token: WrittenToken | None
+
+
+#: Checkers of schemas by the version's name; few versions are served at once.
+_CHECKERS: dict[str, Any] = {}
+_MOST_CHECKERS = 32
+
+
+def fits(version: str, schema: Mapping[str, Any], text: str) -> bool:
+    """Whether a text is JSON of a version's schema. A pattern that takes too long counts as one that does not fit."""
+    if version not in _CHECKERS:
+        if len(_CHECKERS) >= _MOST_CHECKERS:
+            _CHECKERS.clear()
+        _CHECKERS[version] = validator(schema)
+    try:
+        return bool(_CHECKERS[version].is_valid(json.loads(text)))
+    except (ValueError, RecursionError, SlowPattern):
+        return False
 
 
 class Answering:
@@ -40,6 +60,7 @@ class Answering:
         strip: bool = True,
     ) -> None:
         self._served = served
+        self._call = call
         self._exchange = call.exchange
         self._window = served.site.guard.around(call.exchange)
         self._prompt = prompt
@@ -53,8 +74,25 @@ class Answering:
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of the probabilities of the tokens written, the end token included, as in the test."""
-        return math.exp(self._nats / max(1, self._steps))
+        """How sure the model is, as in the test: of JSON whose schema lists values, the probability of all choices
+        together; else the geometric mean of the probabilities of the tokens written, the end token included."""
+        mean = math.exp(self._nats / max(1, self._steps))
+        fields = choices_of(self._served.version.goal)
+        if not fields:
+            return mean
+        tokens = [token.id for token in self.tokens]
+        nats = [token.log_probability for token in self.tokens]
+        return sure_of(fields, mean, self._served.codec.field_confidence(tokens, nats))
+
+    @property
+    def fits_schema(self) -> bool | None:
+        """Whether the answer is JSON of the goal's schema; None where the goal has none, or the client asked for
+        another, or a rule answered."""
+        goal, schema = self._served.version.goal, self._sampling.schema
+        asked = goal.output == "json" and goal.schema is not None and schema in (None, goal.schema)
+        if not asked or self.finish_reason == "content_filter":
+            return None
+        return fits(self._served.version.full_name, goal.schema or {}, self.text)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """What may leave, token by token. The model is stopped where a rule or a stop of the client ends the answer."""
@@ -79,7 +117,7 @@ class Answering:
             async for token in written:
                 self._steps += 1
                 self._nats += token.log_probability
-                self._exchange.token_written()
+                self._call.token_written()
                 if token.is_end:
                     self.finish_reason = "stop"
                     break

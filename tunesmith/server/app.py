@@ -15,9 +15,13 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
-from tunesmith.server import chat, completions, labels
+from tunesmith.server import chat, completions, labels, people
+from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
-from tunesmith.server.door import CALL, State
+from tunesmith.server.door import CALL, OPEN, State
+from tunesmith.server.metrics import Metrics
+from tunesmith.server.openapi import describe
+from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.requests import Asked, ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
@@ -28,13 +32,14 @@ from tunesmith.version import __version__
 READY_SECONDS = 10.0
 
 
-def build_app(registry: Registry, state: State) -> FastAPI:
+def build_app(registry: Registry, state: State, metrics: Metrics | None = None) -> FastAPI:
     """The routes over the models. Every route but /health is behind the door's key."""
     app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(TunesmithError, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
 
     def take_labels(asked: Asked, call: Call) -> ServedLabels:
         one = registry.take(asked.model, call, asked.who)
@@ -49,24 +54,33 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         return {"status": "draining" if state.draining else "ok"}
 
     @app.get("/ready")
-    async def ready() -> dict[str, Any]:
-        """Whether every model answers: found out by letting it answer."""
-        served = registry.served
+    async def ready(request: Request) -> dict[str, Any]:
+        """Whether every model that the key may ask answers: found out by letting it answer."""
+        key = request.scope[CALL].key
+        served = [one for one in registry.served if may_use(key, one.version.full_name)]
         works = await asyncio.gather(*(_works(one) for one in served))
         if not all(works):
             down = ", ".join(one.version.name for one, well in zip(served, works, strict=True) if not well)
             raise Refusal(503, "not_ready", f"no answer comes from {down}", retry_after=2)
         return {"status": "ready", "models": [one.version.full_name for one in served]}
 
+    @app.get("/metrics")
+    async def figures() -> Response:
+        """Prometheus' figures of this process; behind a key as all the rest."""
+        shown = metrics or Metrics(registry)
+        return Response(shown.text(), media_type=shown.media_type)
+
     @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
-        """The models, by their names, their aliases, and by name and version."""
-        return {"object": "list", "data": list(itertools.chain(*map(_cards, registry.routes)))}
+    async def models(request: Request) -> dict[str, Any]:
+        """The models that the key may ask, by their names, their aliases, and by name and version."""
+        key = request.scope[CALL].key
+        cards = itertools.chain(*map(_cards, registry.routes))
+        return {"object": "list", "data": [card for card in cards if may_use(key, card["id"])]}
 
     @app.get("/v1/models/{name}")
-    async def model(name: str) -> dict[str, Any]:
+    async def model(name: str, request: Request) -> dict[str, Any]:
         """One model."""
-        one = registry.find(name)
+        one = find_for(request.scope[CALL].key, registry, name)
         return _card(name, one, registry.of(one.version.name))
 
     @app.post("/v1/chat/completions")
@@ -115,6 +129,18 @@ def build_app(registry: Registry, state: State) -> FastAPI:
         call = request.scope[CALL]
         return _json(await labels.embed(take_labels(asked, call), asked, call))
 
+    @app.get("/v1/hand_offs/{ticket}")
+    async def hand_off(ticket: str, request: Request) -> Response:
+        """What became of a request that went to a person: waiting, answered or declined."""
+        told, headers = await people.hand_off(registry, ticket, request.scope[CALL])
+        return _json(told, headers=headers)
+
+    @app.post("/v1/feedback")
+    async def feedback(asked: FeedbackRequest, request: Request) -> Response:
+        """Say of an answer whether it was good, what is wrong with it, or what it should be."""
+        return _json(await people.take_feedback(registry, asked, request.scope[CALL]))
+
+    describe(app, frozenset({OPEN}))
     return app
 
 
@@ -175,7 +201,20 @@ async def _streamed(chunks: AsyncIterator[dict[str, Any]], call: Call) -> Respon
             await chunks.aclose()  # type: ignore[attr-defined]
 
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+    return _Events(events(), media_type="text/event-stream", headers=headers)
+
+
+class _Events(StreamingResponse):
+    """A stream that ends when its client is given up, and with it what was written for the client.
+
+    Left to the garbage collector, an answer that is not read keeps its turn at the model for as long as that takes.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.body_iterator.aclose()  # type: ignore[attr-defined]
 
 
 def _event(data: Any) -> bytes:
@@ -187,6 +226,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     if refusal.status == 500:
         raise error  # the door tells where
     return _envelope(request, refusal)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What the client is told of a fault of the server; the door, which the error reaches too, tells where it is."""
+    return _envelope(request, refusal_of(error))
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:

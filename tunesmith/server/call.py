@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager
 
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.server.keys import Key
-from tunesmith.server.limits import Gate
+from tunesmith.server.limits import Gate, Limiter
 from tunesmith.server.site import Site
 
 
 class Call:
     """``site``: of the project that was asked, None until a model was found."""
 
-    def __init__(self, key: Key, exchange: Exchange) -> None:
+    def __init__(self, key: Key, exchange: Exchange, limiter: Limiter) -> None:
         self.key = key
+        self._limiter = limiter
         self.exchange = exchange
         self.site: Site | None = None
         self.recorded = False
@@ -25,6 +26,16 @@ class Call:
     def at_end(self, do: Callable[[], None]) -> None:
         """Have something done when the request is over, however it ended."""
         self._at_end.append(do)
+
+    def read(self, tokens: int) -> None:
+        """Note and count the tokens of the prompt. Raises Refusal where they are more than the key may use now."""
+        self._limiter.read(self.key, tokens)
+        self.exchange.prompt_tokens += tokens
+
+    def token_written(self) -> None:
+        """Note and count a token of the answer."""
+        self.exchange.token_written()
+        self._limiter.wrote(self.key)
 
     @asynccontextmanager
     async def turn(self, gate: Gate) -> AsyncIterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from tunesmith.example import Message
 from tunesmith.generation import Sampling
 from tunesmith.server.answering import Answering, token_entry
 from tunesmith.server.call import Call
-from tunesmith.server.concluding import conclude
+from tunesmith.server.concluding import comes_whole, conclude, reply_instead
 from tunesmith.server.conversation import prompt_of
 from tunesmith.server.keys import Key
 from tunesmith.server.refusal import Refusal
@@ -36,9 +35,10 @@ class Asked:
     marked: dict[str, Any]
 
 
-def head_of(served: Served, kind: str, prefix: str) -> dict[str, Any]:
+def head_of(served: Served, call: Call, kind: str, prefix: str) -> dict[str, Any]:
+    """What every answer begins with. Its id is that of the request but for the prefix, so that both name the same."""
     return {
-        "id": f"{prefix}-{secrets.token_hex(12)}",
+        "id": f"{prefix}-{call.exchange.id.removeprefix('req-')}",
         "object": kind,
         "created": int(time.time()),
         "model": served.version.full_name,
@@ -71,7 +71,7 @@ async def prepare(served: ServedText, request: ChatRequest, call: Call, head: di
     schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
     sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
     marked = {"system": "request" if own else "goal"}
-    call.exchange.prompt_tokens = len(prompt)
+    call.read(len(prompt))
     return Asked(request, prompt, sampling, head, marked)
 
 
@@ -88,7 +88,8 @@ async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict
     exchange.answers.append(stopped.text)
     exchange.finish_reason = "content_filter"
     marked = await conclude(served, call, None)
-    message = {"role": "assistant", "content": stopped.text, "refusal": None}
+    content = stopped.text or reply_instead(served, marked) or ""
+    message = {"role": "assistant", "content": content, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "content_filter", "tunesmith": marked}
     return {**head, "choices": [choice], "usage": usage_of(exchange.prompt_tokens, 0), "tunesmith": marked}
 
@@ -101,7 +102,7 @@ def _tokens(served: ServedText, messages: tuple[Message, ...]) -> list[int]:
 
 async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict[str, Any]:
     """The answer in one piece."""
-    head = head_of(served, "chat.completion", "chatcmpl")
+    head = head_of(served, call, "chat.completion", "chatcmpl")
     try:
         asked = await prepare(served, request, call, head)
     except Stopped as stopped:
@@ -118,12 +119,15 @@ async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict
 
 async def _choice(served: ServedText, asked: Asked, call: Call, number: int, answer: Answering) -> dict[str, Any]:
     note(call, answer)
+    marked = await conclude(served, call, answer.confidence, **asked.marked)
+    # the text of a rule stands before the one for all hand-offs
+    reply = None if answer.finish_reason == "content_filter" and answer.text else reply_instead(served, marked)
     return {
         "index": number,
-        "message": {"role": "assistant", "content": answer.text, "refusal": None},
-        "logprobs": _logprobs(served, asked.request, answer),
-        "finish_reason": answer.finish_reason,
-        "tunesmith": await conclude(served, call, answer.confidence, **asked.marked),
+        "message": {"role": "assistant", "content": answer.text if reply is None else reply, "refusal": None},
+        "logprobs": _logprobs(served, asked.request, answer) if reply is None else None,
+        "finish_reason": answer.finish_reason if reply is None else "stop",
+        "tunesmith": marked,
     }
 
 
@@ -131,6 +135,8 @@ def note(call: Call, answer: Answering) -> None:
     """Keep what was answered for those who look at what came of the request."""
     call.exchange.answers.append(answer.text)
     call.exchange.finish_reason = call.exchange.finish_reason or answer.finish_reason
+    if call.exchange.fits_schema is not False:  # of several answers all must fit
+        call.exchange.fits_schema = answer.fits_schema
 
 
 def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> dict[str, Any] | None:
@@ -141,8 +147,12 @@ def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> di
 
 async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
     """The answer in chunks; the last of each choice has its reason to finish and our marks."""
-    head = head_of(served, "chat.completion.chunk", "chatcmpl")
+    head = head_of(served, call, "chat.completion.chunk", "chatcmpl")
     call.exchange.stream = True
+    if comes_whole(served):
+        for chunk in in_chunks(request, await complete(served, request, call)):
+            yield chunk
+        return
     try:
         asked = await prepare(served, request, call, head)
     except Stopped as stopped:
@@ -182,7 +192,7 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
     if request.response_format is not None and request.response_format.type != "text":
         what = "this model answers with a label: leave response_format out, or ask /v1/classifications"
         raise Refusal(400, "not_served", what, param="response_format")
-    head = head_of(served, "chat.completion", "chatcmpl")
+    head = head_of(served, call, "chat.completion", "chatcmpl")
     try:
         messages = await seen(served, call, prompt_of(request.messages))
     except Stopped as stopped:
@@ -190,10 +200,10 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
     texts = [message.text for message in messages]
     row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
     check_tokens(len(row), call.key)
-    call.exchange.prompt_tokens = len(row)
+    call.read(len(row))
     async with call.turn(served.gate):
         [scored] = await served.engine.score([row])
-    call.exchange.token_written()
+    call.token_written()
     ranked = sorted(zip(served.version.goal.labels, scored.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
     call.exchange.label = best
@@ -204,11 +214,12 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
     ]
     told = {"content": [{**entries[0], "top_logprobs": entries[: request.top_logprobs or 0]}], "refusal": None}
     marked = await conclude(served, call, confidence)
+    reply = reply_instead(served, marked)
     choices = [
         {
             "index": number,
-            "message": {"role": "assistant", "content": best, "refusal": None},
-            "logprobs": told if request.logprobs else None,
+            "message": {"role": "assistant", "content": best if reply is None else reply, "refusal": None},
+            "logprobs": told if request.logprobs and reply is None else None,
             "finish_reason": "stop",
             "tunesmith": marked,
         }
@@ -233,7 +244,7 @@ def in_chunks(request: ChatRequest, answer: dict[str, Any]) -> Iterator[dict[str
         delta = {"role": "assistant", "content": choice["message"]["content"]}
         yield {**head, "choices": [{**at, "delta": delta, "logprobs": choice["logprobs"], "finish_reason": None}]}
         last = {**at, "delta": {}, "logprobs": None, "finish_reason": choice["finish_reason"]}
-        yield {**head, "choices": [last], "tunesmith": marked}
+        yield {**head, "choices": [last], "tunesmith": choice.get("tunesmith", marked)}
     if request.stream_options and request.stream_options.include_usage:
         yield {**head, "choices": [], "usage": usage}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from tunesmith.generation import WrittenToken
 from tunesmith.server.answering import Answering
 from tunesmith.server.call import Call
 from tunesmith.server.chat import head_of, note, nth, sampling_of, seen, usage_of
-from tunesmith.server.concluding import conclude
+from tunesmith.server.concluding import comes_whole, conclude, reply_instead
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import CompletionRequest
 from tunesmith.server.served import ServedText, in_tokens, room_for
@@ -21,8 +22,16 @@ from tunesmith.server.served import ServedText, in_tokens, room_for
 MAX_TOKENS = 16
 
 
-async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[tuple[list[int], int]]:
-    """Each prompt in tokens, with the room that its answer has."""
+@dataclass(frozen=True)
+class Asked:
+    """One prompt: as it was asked, in tokens, and the room that its answer has."""
+
+    message: Message
+    prompt: list[int]
+    room: int
+
+
+async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -> list[Asked]:
     found = []
     for text in request.prompts:
         if any("\ud800" <= character <= "\udfff" for character in text):
@@ -32,32 +41,34 @@ async def _prompts(served: ServedText, request: CompletionRequest, call: Call) -
         if not prompt:
             raise Refusal(400, "no_question", "the prompt is empty", param="prompt")
         room = room_for(served, len(prompt), request.max_tokens, call.key.limits.tokens_a_request)
-        found.append((prompt, min(room, request.max_tokens or MAX_TOKENS)))
-    call.exchange.prompt_tokens = sum(len(prompt) for prompt, _ in found)
+        asked = Message.of("user", text)
+        found.append(Asked(asked, prompt, min(room, request.max_tokens or MAX_TOKENS)))
+    call.exchange.prompt = tuple(one.message for one in found)
+    call.read(_tokens_of(found))
     return found
 
 
 def _answerings(
-    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[tuple[list[int], int]]
+    served: ServedText, request: CompletionRequest, call: Call, prompts: Sequence[Asked]
 ) -> list[Answering]:
     """In OpenAI's order: all choices of the first prompt, then those of the next."""
     return [
         Answering(
             served,
             call,
-            prompt,
-            nth(sampling_of(request, room, top=request.logprobs or 0), number),
+            one.prompt,
+            nth(sampling_of(request, one.room, top=request.logprobs or 0), number),
             request.stops,
             strip=False,
         )
-        for prompt, room in prompts
+        for one in prompts
         for number in range(request.n or 1)
     ]
 
 
 async def complete(served: ServedText, request: CompletionRequest, call: Call) -> dict[str, Any]:
     """The answers in one piece."""
-    head = head_of(served, "text_completion", "cmpl")
+    head = head_of(served, call, "text_completion", "cmpl")
     try:
         prompts = await _prompts(served, request, call)
     except Stopped as stopped:
@@ -68,18 +79,23 @@ async def complete(served: ServedText, request: CompletionRequest, call: Call) -
             await answer.whole()
     choices = []
     for number, answer in enumerate(answers):
-        note(call, answer)
-        told = _logprobs(served, request, answer.tokens)
-        marked = await conclude(served, call, answer.confidence)
-        choices.append({**_choice(number, answer.text, told, answer.finish_reason), "tunesmith": marked})
-    usage = usage_of(sum(len(prompt) for prompt, _ in prompts), sum(len(answer.tokens) for answer in answers))
+        marked = await _concluded(served, request, call, prompts, number, answer)
+        reply = None if answer.finish_reason == "content_filter" and answer.text else reply_instead(served, marked)
+        told = _logprobs(served, request, answer.tokens) if reply is None else None
+        text, reason = (answer.text, answer.finish_reason) if reply is None else (reply, "stop")
+        choices.append({**_choice(number, text, told, reason), "tunesmith": marked})
+    usage = usage_of(_tokens_of(prompts), sum(len(answer.tokens) for answer in answers))
     return {**head, "choices": choices, "usage": usage}
 
 
 async def stream(served: ServedText, request: CompletionRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
     """The answers in chunks."""
-    head = head_of(served, "text_completion", "cmpl")
+    head = head_of(served, call, "text_completion", "cmpl")
     call.exchange.stream = True
+    if comes_whole(served):
+        for chunk in _in_chunks(request, await complete(served, request, call)):
+            yield chunk
+        return
     try:
         prompts = await _prompts(served, request, call)
     except Stopped as stopped:
@@ -92,12 +108,46 @@ async def stream(served: ServedText, request: CompletionRequest, call: Call) -> 
                 told = _logprobs(served, request, [piece.token] if piece.token else [])
                 if piece.text or (told and told["tokens"]):
                     yield {**head, "choices": [_choice(number, piece.text, told, None)]}
-            note(call, answer)
-            marked = await conclude(served, call, answer.confidence)
+            marked = await _concluded(served, request, call, prompts, number, answer)
             yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
             written += len(answer.tokens)
     if request.stream_options and request.stream_options.include_usage:
-        yield {**head, "choices": [], "usage": usage_of(sum(len(prompt) for prompt, _ in prompts), written)}
+        yield {**head, "choices": [], "usage": usage_of(_tokens_of(prompts), written)}
+
+
+async def _concluded(
+    served: ServedText,
+    request: CompletionRequest,
+    call: Call,
+    prompts: Sequence[Asked],
+    number: int,
+    answer: Answering,
+) -> dict[str, Any]:
+    """The marks of one answer. Of several prompts each is handed off by itself."""
+    note(call, answer)
+    about = None
+    if len(prompts) > 1:
+        place = number // (request.n or 1)
+        id, asked = f"{call.exchange.id}/{place}", (prompts[place].message,)
+        about = replace(call.exchange, id=id, prompt=asked, answers=[answer.text], confidence=answer.confidence)
+    return await conclude(served, call, answer.confidence, about=about)
+
+
+def _tokens_of(prompts: Sequence[Asked]) -> int:
+    return sum(len(one.prompt) for one in prompts)
+
+
+def _in_chunks(request: CompletionRequest, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Answers that are whole already as the chunks of a stream."""
+    head = {**answer}
+    usage, choices = head.pop("usage"), head.pop("choices")
+    for choice in choices:
+        marked = choice.pop("tunesmith")
+        yield {**head, "choices": [{**choice, "finish_reason": None}]}
+        last = _choice(choice["index"], "", None, choice["finish_reason"])
+        yield {**head, "choices": [last], "tunesmith": marked}
+    if request.stream_options and request.stream_options.include_usage:
+        yield {**head, "choices": [], "usage": usage}
 
 
 async def _told_by_rule(served: ServedText, call: Call, stopped: Stopped) -> dict[str, Any]:
@@ -105,7 +155,9 @@ async def _told_by_rule(served: ServedText, call: Call, stopped: Stopped) -> dic
     call.exchange.actions.append(stopped.action)
     call.exchange.answers.append(stopped.text)
     call.exchange.finish_reason = "content_filter"
-    return {**_choice(0, stopped.text, None, "content_filter"), "tunesmith": await conclude(served, call, None)}
+    marked = await conclude(served, call, None)
+    text = stopped.text or reply_instead(served, marked) or ""
+    return {**_choice(0, text, None, "content_filter"), "tunesmith": marked}
 
 
 def _choice(number: int, text: str, logprobs: Any, reason: str | None) -> dict[str, Any]:

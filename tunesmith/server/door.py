@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.routing import Match
+
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.server.call import Call
 from tunesmith.server.keys import Key, Keys
 from tunesmith.server.limits import Limiter
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry
 
@@ -23,8 +26,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+#: Bytes of the head of a request.
+HEAD_BYTES = 64 * 2**10
 #: The only route that needs no key.
 OPEN = "/health"
+#: The route of what is asked on none.
+NO_ROUTE = "none"
 #: The status of a request whose client went away before it was answered: it is recorded, and sent to nobody.
 GONE = 499
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -65,6 +72,7 @@ class _Reply:
     seconds: float
     before_last: Callable[[int], Awaitable[None]]
     headers: dict[str, str] = field(default_factory=dict)
+    more: Callable[[], dict[str, str]] = dict
     status: int = 0
     started: bool = False
     complete: bool = False
@@ -72,7 +80,8 @@ class _Reply:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+            told = {**self.headers, **self.more()}
+            own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             await self.before_last(self.status)
@@ -84,8 +93,17 @@ class _Reply:
 class Door:
     """The outermost part of the server, around the routes."""
 
-    def __init__(self, app: App, keys: Keys, registry: Registry, state: State, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        app: App,
+        keys: Keys,
+        registry: Registry,
+        state: State,
+        bounds: Bounds,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._app = app
+        self._metrics = metrics
         self._registry = registry
         self._keys = keys
         self._state = state
@@ -112,7 +130,8 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, scope["path"], key.name))
+            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter)
+            call.exchange.trace_parent = headers.get("traceparent")
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
             return
@@ -120,6 +139,8 @@ class Door:
             refusal = refusal_of(error)
             if refusal.status == 500 and not isinstance(error, TimeoutError):
                 _tell(error, id)
+            if call is None and self._metrics is not None:
+                self._metrics.refused(route_of(self._app, scope), refusal.status, refusal.code)
             if not reply.started:
                 if call is not None:
                     call.exchange.error = refusal.code
@@ -135,6 +156,8 @@ class Door:
         if call.recorded:
             return
         call.recorded = True
+        if self._metrics is not None:
+            self._metrics.ended(call.exchange)
         try:
             await (call.site or self._registry.home).record(call.exchange)
         except Exception as error:
@@ -144,7 +167,8 @@ class Door:
         if self._state.draining:
             after = self._bounds.retry_seconds
             raise Refusal(503, "draining", "the server is going down; it takes no new requests", retry_after=after)
-        reply.headers |= self._limiter.begin(call.key)
+        self._limiter.begin(call.key)
+        reply.more = lambda: self._limiter.told(call.key)  # with what this request itself has used by then
         self._state.running += 1
         try:
             body = await self._body(headers, receive)
@@ -212,6 +236,14 @@ class Door:
             answering.cancel()
 
 
+def route_of(app: Any, scope: Scope) -> str:
+    """The route as the server knows it, such as /v1/models/{name}: a path holds what a client wrote."""
+    for route in getattr(app, "routes", ()):
+        if route.matches(scope)[0] is not Match.NONE:
+            return str(route.path)
+    return NO_ROUTE
+
+
 def check_origin(headers: dict[str, str], server: Any, hosts: frozenset[str]) -> None:
     """Refuse requests that a page of another site makes: by a name of its own that leads here, or across origins.
 
@@ -243,8 +275,14 @@ def _netloc_of(origin: str) -> str | None:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Headers by name in lower case. Raises Refusal ``bad_header`` for one that decides and stands twice."""
+    """Headers by name in lower case.
+
+    Raises Refusal ``bad_header`` for one that decides and stands twice, and where they are too large together: what
+    comes all at once passes the bound that the protocol sets to what is still coming.
+    """
     found: dict[str, str] = {}
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:
+        raise Refusal(400, "bad_header", f"the headers may have {HEAD_BYTES:,} bytes together")
     for raw, value in scope["headers"]:
         name = raw.decode("latin-1").lower()
         if name in found and name in ("host", "origin", "authorization", "content-length"):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.schema_checks import SchemaChecks
 
 #: Rows that are scored together at most: what comes meanwhile waits for the next batch.
 ROWS_AT_ONCE = 64
@@ -30,6 +31,10 @@ class TokenCodec(Protocol):
     def text_of(self, tokens: Sequence[int]) -> str: ...
 
     def piece(self, token: int) -> str: ...
+
+    def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
+        """Of a JSON object, the probability of each short value at its top."""
+        ...
 
 
 class TextEngine(Protocol):
@@ -61,11 +66,14 @@ class TorchText:
 
     def __init__(self, writer: Any, probe: Sequence[int]) -> None:
         self._writer = writer
+        self._schemas = SchemaChecks(writer.check_schema)
         self._probe = list(probe)
         self._thread = ThreadPoolExecutor(1, "tunesmith-writer")
         self._wrote_at = 0.0
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        if sampling.schema is not None:  # beside the thread that writes, which others wait for
+            await self._schemas.check(sampling.schema)
         loop = asyncio.get_running_loop()
         written: asyncio.Queue[WrittenToken | BaseException | None] = asyncio.Queue()
         stop = threading.Event()
@@ -97,6 +105,7 @@ class TorchText:
 
     async def start(self) -> None:
         """The model is loaded already."""
+        await self._schemas.warm()
 
     async def works(self) -> bool:
         if time.monotonic() - self._wrote_at < FRESH_SECONDS:
@@ -106,6 +115,7 @@ class TorchText:
         return False
 
     async def close(self) -> None:
+        self._schemas.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 

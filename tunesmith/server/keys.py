@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tunesmith.artifact import fsync, make_folder, one_at_a_time, read_json
 from tunesmith.errors import InputError
@@ -21,11 +22,16 @@ PREFIX = "tunesmith-"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one key may ask for; None: no limit. ``tokens_a_request`` counts the prompt and the answer."""
+    """What one key may ask for; None: no limit. Tokens are those of the prompt and of the answer together.
+
+    ``models``: names (``support-desk``, with all its versions) or versions (``support-desk@3f2a``).
+    """
 
     requests_a_minute: int | None = None
     at_once: int = 64
     tokens_a_request: int | None = None
+    tokens_a_minute: int | None = None
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Keys:
             return []
         try:
             entries = read_json(self.path)["keys"]
-            return [Key(**{**entry, "limits": Limits(**entry["limits"])}) for entry in entries]
+            return [Key(**{**entry, "limits": _limits(entry["limits"])}) for entry in entries]
         except (InputError, KeyError, TypeError) as error:
             what = f"the file of keys is damaged ({error})"
             fix = "delete it; `tunesmith serve` makes a new key, and the old ones end"
@@ -110,6 +116,12 @@ class Keys:
             temporary.unlink(missing_ok=True)
             raise
         fsync(self.path.parent)
+
+
+def _limits(told: dict[str, Any]) -> Limits:
+    """Limits as they stand in the file; what an earlier version did not know is not limited."""
+    models = told.get("models")
+    return Limits(**{**told, "models": None if models is None else tuple(models)})
 
 
 def _sha256(secret: str) -> str:

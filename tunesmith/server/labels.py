@@ -14,7 +14,7 @@ from tunesmith.deployment.guard import Stopped
 from tunesmith.example import Message
 from tunesmith.server.call import Call
 from tunesmith.server.chat import check_tokens
-from tunesmith.server.concluding import LOW_CONFIDENCE, is_unsure
+from tunesmith.server.concluding import LOW_CONFIDENCE, hand_off, is_unsure
 from tunesmith.server.engines import ScoredRow
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import ClassificationRequest, EmbeddingRequest
@@ -33,6 +33,8 @@ async def _labelled(
 ) -> dict[str, Any]:
     """One text's label, or the text of the rule that stopped it. Each is handed off by itself."""
     own = replace(call.exchange, prompt=(Message.of("user", request.inputs[number]),), answers=[], actions=[])
+    if len(request.inputs) > 1:
+        own.id = f"{own.id}/{number}"
     told: dict[str, Any] = {"object": "classification", "index": number}
     reason = None
     if isinstance(found, Stopped):
@@ -52,7 +54,10 @@ async def _labelled(
     told["handed_off"] = reason is not None
     if reason is not None:
         call.exchange.handed_off = own.handed_off = True
-        told["ticket"] = call.exchange.ticket = await served.site.people.take(own, reason)
+        told["ticket"] = call.exchange.ticket = await hand_off(served, own, reason)
+        if served.site.people.reply is not None:  # in place of what the model says
+            nothing: dict[str, Any] = {"label": None, "probability": None, "probabilities": {}}
+            told |= {**nothing, "reply": told.get("refusal") or served.site.people.reply}
     return told
 
 
@@ -89,11 +94,12 @@ async def _scored(
     prompts = [await _let_through(served, call, message) for message in call.exchange.prompt]
     asked = [prompt for prompt in prompts if not isinstance(prompt, Stopped)]
     rows = await in_tokens(texts, lambda: [served.engine.labeller.tokens(prompt) for prompt in asked])
-    call.exchange.prompt_tokens = sum(map(len, rows))
-    check_tokens(call.exchange.prompt_tokens, call.key)
+    tokens = sum(map(len, rows))
+    check_tokens(tokens, call.key)
+    call.read(tokens)
     async with call.turn(served.gate):
         scores = iter(await served.engine.score(rows, vectors=vectors))
-    call.exchange.token_written()
+    call.token_written()
     return rows, [prompt if isinstance(prompt, Stopped) else next(scores) for prompt in prompts]
 
 

@@ -17,6 +17,7 @@ import psutil
 from tunesmith.engines.llamacpp import LlamaCpp
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.server.refusal import Refusal
+from tunesmith.server.schema_checks import SchemaChecks
 
 #: Seconds between two looks at the child, and in which it must answer one.
 LOOK_SECONDS, ANSWER_SECONDS = 0.25, 1.25
@@ -60,7 +61,7 @@ class LlamaCppText:
         self._open = open_engine
         self._end = end
         self._probe = list(probe)
-        self._check_schema = check_schema
+        self._schemas = SchemaChecks(check_schema)
         self._child: _Child | None = None
         self._watching: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
@@ -73,7 +74,7 @@ class LlamaCppText:
 
     async def start(self) -> None:
         """Start the child, and watch it from now on."""
-        await self._open_child()
+        await asyncio.gather(self._open_child(), self._schemas.warm())
         self._watching = asyncio.create_task(self._watch())
 
     async def _open_child(self) -> None:
@@ -147,7 +148,7 @@ class LlamaCppText:
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
         if sampling.schema is not None:  # the engine lets one that it cannot read pass in silence
-            await asyncio.to_thread(self._check_schema, sampling.schema)
+            await self._schemas.check(sampling.schema)
         child = self._child
         if child is None:
             raise _down()
@@ -212,6 +213,7 @@ class LlamaCppText:
         return False
 
     async def close(self) -> None:
+        self._schemas.close()
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -79,7 +79,7 @@ def _keep_export(
 def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, ...]:
     """What the trained model answers to some test rows; none where it cannot be asked so."""
     from tunesmith.export.certificate import PROBES, probes_of
-    from tunesmith.export.run import reference
+    from tunesmith.export.reference import reference
     from tunesmith.exporting import made_with
 
     if version.tuned is None or version.documents:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunesmith.deployment.outcomes import Outcomes, outcome_of
+from tunesmith.server.access import find_for
 from tunesmith.server.call import Call
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.served import Served
@@ -122,7 +123,7 @@ class Registry:
         Of what is asked of a project's own name a share goes to its canary: that of a ``user`` always to the same
         version, others at random.
         """
-        one = self.find(name)
+        one = find_for(call.key, self, name)
         routes = self._routes[one.version.name]
         if name == routes.name and routes.canary is not None and self._drawn(routes, call, user) < routes.share:
             one = routes.canary

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tunesmith.server.refusal import Refusal
 
 MOST_MESSAGES = 1000
+MOST_PARTS = 1000  # of one message
 MOST_INPUTS = 2048
 MOST_STOPS = 16
 LONGEST_STOP = 200  # characters
@@ -17,8 +18,8 @@ MOST_CHOICES = 8
 MOST_TOP = 20
 #: Nodes and depth of a JSON Schema.
 MOST_NODES, DEEPEST = 5000, 40
-#: The longest pattern of a schema, in characters.
-LONGEST_PATTERN = 500
+#: The longest pattern of a schema, in characters, and how many there may be: keys of patternProperties count too.
+LONGEST_PATTERN, MOST_PATTERNS = 500, 100
 
 Stop = Annotated[str, Field(min_length=1, max_length=LONGEST_STOP)]
 
@@ -45,7 +46,7 @@ class TextPart(BaseModel):
 
 class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=MOST_PARTS)] | None = None
     tool_calls: list[Any] | None = None
 
 
@@ -169,15 +170,29 @@ def schema_of(format: ResponseFormat | None, own: Mapping[str, Any] | None) -> M
     if format.json_schema is None:
         raise Refusal(400, "bad_schema", "json_schema is missing", param="response_format")
     schema = format.json_schema.schema_
+    patterns = 0
     for count, (depth, node) in enumerate(_nodes(schema)):
-        pattern = node.get("pattern") if isinstance(node, Mapping) else None
-        if depth > DEEPEST or count > MOST_NODES or (isinstance(pattern, str) and len(pattern) > LONGEST_PATTERN):
+        found = _patterns(node)
+        patterns += len(found)
+        too_long = any(len(pattern) > LONGEST_PATTERN for pattern in found)
+        if depth > DEEPEST or count > MOST_NODES or patterns > MOST_PATTERNS or too_long:
             what = (
-                f"the schema is too large: at most {MOST_NODES:,} values, {DEEPEST} levels and patterns of "
-                f"{LONGEST_PATTERN} characters"
+                f"the schema is too large: at most {MOST_NODES:,} values, {DEEPEST} levels and {MOST_PATTERNS} "
+                f"patterns of {LONGEST_PATTERN} characters"
             )
             raise Refusal(400, "bad_schema", what, param="response_format")
     return schema
+
+
+def _patterns(node: Any) -> list[str]:
+    """Regular expressions that stand in a value of the schema itself."""
+    if not isinstance(node, Mapping):
+        return []
+    keys = node.get("patternProperties")
+    return [
+        *([node["pattern"]] if isinstance(node.get("pattern"), str) else ()),
+        *(keys if isinstance(keys, Mapping) else ()),
+    ]
 
 
 def _nodes(schema: Any) -> Iterator[tuple[int, Any]]:

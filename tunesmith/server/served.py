@@ -21,6 +21,7 @@ from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchT
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
+from tunesmith.server.threshold import with_threshold
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
@@ -41,6 +42,7 @@ Prepare = Callable[[Prompt], Prompt]
 @dataclass(frozen=True)
 class Wanted:
     """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
+    ``arithmetic``: what it computes with where the weights have 16 bits (`LlamaCpp.open`: wide).
 
     ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
     """
@@ -50,6 +52,7 @@ class Wanted:
     waiting: int = 64
     tell: Callable[[str], None] = lambda words: None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    arithmetic: Literal["f32", "f16"] = "f32"
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,9 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     Raises InputError ``engine_cannot`` for an engine that cannot serve it.
     """
     check_engine(version, wanted.engine)
+    version, handed_off = with_threshold(project, version)
+    if handed_off is not None:
+        wanted.tell(f"{version.name}: {handed_off}")
     module = learner(_learner_name(version)).serve
     if module.GIVES == "labels":
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
@@ -150,7 +156,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
     threads = len(os.sched_getaffinity(0))
 
     def open_engine() -> LlamaCpp:
-        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS)
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
     engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)

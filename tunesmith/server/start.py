@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Sequence
 from types import FrameType
@@ -14,19 +15,30 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tunesmith.errors import InputError
 from tunesmith.server.app import build_app
-from tunesmith.server.door import Bounds, Door, State
+from tunesmith.server.crashes import hold_back_words
+from tunesmith.server.door import HEAD_BYTES, Bounds, Door, State
 from tunesmith.server.keys import Keys
+from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served
 
 #: Seconds in which a client must have sent the head of a request.
 HEAD_SECONDS = 15.0
-#: Bytes of the head of a request.
-HEAD_BYTES = 64 * 2**10
+#: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
+#: what a client sends just when the server closes is lost.
+KEEP_ALIVE_SECONDS = 75
 #: Connections that may wait to be taken.
 BACKLOG = 1024
 #: Connections that may be open; what comes beyond is answered 503.
 CONNECTIONS = 2000
+
+
+def allow_connections() -> None:
+    """Let this process have as many files open as it takes connections, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 2 * CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -60,8 +72,10 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
 
     ``beside`` starts before the first request is taken. Without any the engines of the registry are started and ended.
     """
+    allow_connections()
     state = State()
-    app = Door(build_app(registry, state), keys, registry, state, bounds)
+    metrics = Metrics(registry)
+    app = Door(build_app(registry, state, metrics), keys, registry, state, bounds, metrics)
     config = uvicorn.Config(
         app,
         http=BoundedHead,
@@ -73,6 +87,7 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
         date_header=True,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
     Draining(config, state, registry, beside or [Engines()]).run(sockets=[listener])
@@ -100,14 +115,21 @@ class Draining(uvicorn.Server):
         self._state = state
         self._registry = registry
         self._beside = list(beside)
+        self._chores: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        hold_back_words(asyncio.get_running_loop())
+        chores = [chore for site in self._registry.sites for chore in site.chores]
+        self._chores = [asyncio.ensure_future(chore()) for chore in chores]
         await asyncio.gather(*(one.start(self._registry) for one in self._beside))
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         await asyncio.gather(*(one.close() for one in self._beside))
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         for site in self._registry.sites:
             site.close()
 

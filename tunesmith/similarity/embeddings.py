@@ -54,6 +54,12 @@ def embed(
     return found
 
 
+def embed_here(texts: Sequence[str], folder: Path) -> Vectors:
+    """The same for a few texts, on this thread alone, by an encoder that stays loaded."""
+    encoder = _held(folder)
+    return encoder.vectors(encoder.tokens(texts)).astype(np.float16)
+
+
 def batches_of(lengths: Sequence[int], tokens_at_once: int = TOKENS_AT_ONCE) -> list[list[int]]:
     """Numbers of texts in batches of like length, each of at most ``tokens_at_once`` tokens with its padding."""
     batches: list[list[int]] = []

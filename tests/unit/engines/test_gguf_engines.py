@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tunesmith.engines import gguf_converter, gguf_quantise, llamacpp
+from tunesmith.engines import gguf_converter, gguf_quantise, gguf_widen, llamacpp
 from tunesmith.errors import InputError, MissingExtra, TunesmithError
 
 
@@ -94,3 +94,57 @@ def test_a_quantised_matrix_is_near_the_one_it_was_made_of(precision: str, most:
     back = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(8, 2, 32)
     blocks = matrices["blk.0.attn_q.weight"].reshape(8, 2, 32)
     assert (np.abs(back - blocks).max(-1) <= most * np.ptp(blocks, -1)).all()
+
+
+def _write_gguf(path: Path, tensors: dict[str, Any]) -> None:
+    import gguf
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_file_type(1)
+    writer.add_token_list(["a", "ä", "字"])
+    for name, data in tensors.items():
+        kind = gguf.GGMLQuantizationType.Q8_0 if data.dtype == np.uint8 else None
+        writer.add_tensor(name, data, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_widened_file_holds_the_same_numbers_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    import gguf
+
+    random = np.random.default_rng(0)
+    values = random.standard_normal((5, 33)).astype(np.float16)
+    values[0, :4] = [65504, -65504, 6e-8, 0]
+    eight_bits = gguf.quants.quantize(
+        random.standard_normal((3, 64)).astype(np.float32), gguf.GGMLQuantizationType.Q8_0
+    )
+    _write_gguf(tmp_path / "m.gguf", {"a": values, "norm": np.ones(33, np.float32), "b": eight_bits})
+    with gguf_widen.widened(tmp_path / "m.gguf") as (place, descriptors):
+        assert len(descriptors) == 1
+        reader = gguf.GGUFReader(place)
+        found = {tensor.name: (tensor.tensor_type.name, np.array(tensor.data)) for tensor in reader.tensors}
+        words = reader.fields["tokenizer.ggml.tokens"].contents()
+    assert [path.name for path in tmp_path.iterdir()] == ["m.gguf"]
+    assert {name: kind for name, (kind, _) in found.items()} == {"a": "F32", "norm": "F32", "b": "Q8_0"}
+    np.testing.assert_array_equal(found["a"][1], values.astype(np.float32))
+    np.testing.assert_array_equal(found["b"][1], eight_bits)
+    assert words == ["a", "ä", "字"]
+
+
+def test_a_file_without_16_bit_numbers_is_handed_on_as_it_is(tmp_path: Path) -> None:
+    _write_gguf(tmp_path / "m.gguf", {"norm": np.ones((2, 32), np.float32)})
+    with gguf_widen.widened(tmp_path / "m.gguf") as (place, descriptors):
+        assert (place, descriptors) == (tmp_path / "m.gguf", ())
+
+
+def test_without_files_in_memory_the_widened_copy_goes_with_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.memfd_create")
+    _write_gguf(tmp_path / "m.gguf", {"a": np.ones((2, 32), np.float16)})
+    with gguf_widen.widened(tmp_path / "m.gguf") as (place, descriptors):
+        assert place.is_file()
+        assert descriptors == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["m.gguf"]

@@ -48,8 +48,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    command = [sys.executable, "-m", "tests.unit.server.double_server", str(folder)]
+def running(folder: Path, **options: Any) -> Iterator[Running]:
+    """The server of `double_server.py`, with its options."""
+    command = [sys.executable, "-m", "tests.unit.server.double_server", str(folder), json.dumps(options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert process.stdout is not None

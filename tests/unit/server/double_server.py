@@ -1,25 +1,48 @@
-"""The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER`.
+"""The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER [OPTIONS]`.
 
 The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
-bytes until there is a file `go` in the folder, and with "fail", it breaks down there. The classifier looks at the
-first letter.
+bytes until there is a file `go` in the folder, and with "fail", it breaks down there, with what it was asked in the
+error's words; with "down", it is down the first time. The classifier looks at the first letter. OPTIONS is JSON:
+``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of requests is recorded in
+the folder), ``child`` (the text model is a process of its own, watched as llama.cpp is).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import secrets
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from tests.unit.server.kept import Keeps, open_kept
+from tunesmith.deployment.exchange import Recorder
+from tunesmith.deployment.feedback import FeedbackBook
+from tunesmith.deployment.inbox import HandOffQueue
+from tunesmith.deployment.kept_text import TextMasker
+from tunesmith.deployment.log_settings import LogSettings
+from tunesmith.deployment.people import as_it_came
+from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
+from tunesmith.deployment.retention import keep_expiring
+from tunesmith.deployment.state import State
+from tunesmith.deployment.tables import open_state
+from tunesmith.deployment.traces import Traces
+from tunesmith.deployment.traffic import Traffic
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
+from tunesmith.server import llamacpp, start
 from tunesmith.server.door import Bounds
-from tunesmith.server.engines import LabelEngine
+from tunesmith.server.engines import LabelEngine, TextEngine
 from tunesmith.server.keys import Keys, Limits
 from tunesmith.server.limits import Gate
+from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.server.site import Site
@@ -42,6 +65,11 @@ class Bytes:
     def text_of(self, tokens: Sequence[int]) -> str:
         return bytes(tokens).decode("utf-8", "replace")
 
+    def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
+        """As sure of each field as of its first byte."""
+        fields = json.loads(self.text_of(tokens))
+        return {name: math.exp(log_probabilities[0]) for name in fields}
+
     def piece(self, token: int) -> str:
         return bytes([token]).decode("utf-8", "replace")
 
@@ -52,20 +80,25 @@ class Echo:
     name = "echo"
     slots = 2
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pause: float = 0.0) -> None:
         self.given_up = 0
+        self._pause = pause
+        self._was_down: set[bytes] = set()
         self._go = folder / "go"
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        if bytes(prompt).startswith(b"down") and bytes(prompt) not in self._was_down:
+            self._was_down.add(bytes(prompt))
+            raise Refusal(503, "engine_down", "the engine is being started anew", retry_after=1)
         holds, fails = bytes(prompt).startswith(b"hold"), bytes(prompt).startswith(b"fail")
         whole = False
         try:
             for number, byte in enumerate(prompt[: sampling.max_tokens]):
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._pause)
                 while holds and number == 4 and not self._go.exists():
                     await asyncio.sleep(0.02)
                 if fails and number == 4:
-                    raise RuntimeError("a secret of the server's")
+                    raise RuntimeError(f"a secret of the server's, and the client's: {bytes(prompt).decode()}")
                 yield WrittenToken(byte, -0.1, tuple((byte, -0.1) for _ in range(min(1, sampling.top))))
             if len(prompt) < sampling.max_tokens:
                 yield WrittenToken(END, -0.1, is_end=True)
@@ -102,26 +135,72 @@ def version(name: str, output: str, **goal: object) -> Version:
     return Version(name, f"{name[0]}0123456789", sheet, base, tuned, 1000, False, 1.0, "The goal is met.")
 
 
-def models(folder: Path, waiting: int) -> list[Served]:
+def models(folder: Path, waiting: int, pause: float = 0.0, *, keeps: bool = False, child: bool = False) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
-    labels = version("letters", "label", labels=("early", "late"))
-    engine = Echo(folder)
-    site = Site("double")
+    # with "m" in the midst of the letters it is unsure, where the folder has settings of the hand-off
+    unknown = "hand_off" if (folder / "hand_off.json").exists() else "answer"
+    labels = version("letters", "label", labels=("early", "late"), unknown=unknown, confidence=0.6)
+    engine = in_a_child() if child else Echo(folder, pause)
+    site = open_double_site(folder, keeps=keeps)
     return [
         ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT, site),
         ServedLabels(labels, LabelEngine(FirstLetter()), Gate(64, waiting), site),
     ]
 
 
+def open_double_site(folder: Path, *, keeps: bool = False) -> Site:
+    """The people around the models. ``hand_off.json`` in the folder: settings of the hand-off."""
+    state = open_state(folder)
+    told = folder / "hand_off.json"
+    settings = HandOffSettings(**json.loads(told.read_text()) if told.exists() else {})
+    mask = _masked if (folder / "log.json").exists() else as_it_came
+    book = FeedbackBook(state, FeedbackSettings(), mask)
+    recorders, chores = open_double_log(folder, state)
+    kept = [Keeps(open_kept(folder))] if keeps else []
+    people = HandOffQueue(state, settings, mask)
+    return Site("double", state, people=people, recorders=[*recorders, book, *kept], feedback=book, chores=chores)
+
+
+def _masked(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(Message.of(message.role, masked_text(message.text)) for message in messages)
+
+
+def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Callable[[], Awaitable[None]]]]:
+    """The log, where the folder has ``log.json`` with its settings; then spans are written to ``spans.jsonl`` too."""
+    told = folder / "log.json"
+    if not told.exists():
+        return [], []
+    settings = LogSettings(**json.loads(told.read_text()))
+    log = Traffic(state, TextMasker.of({}, frozenset()) if settings.text else None)
+
+    provider = TracerProvider()
+    spans = (folder / "spans.jsonl").open("a")
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
+
+    async def expire() -> None:
+        await keep_expiring(state, settings)
+
+    return [log, Traces(provider.get_tracer("tunesmith"))], [expire]
+
+
+def in_a_child() -> TextEngine:
+    from tests.unit.server.test_engine_child import Child
+
+    llamacpp.WELL_SECONDS = 0.0  # it is started anew without a longer wait each time
+    return llamacpp.LlamaCppText(Child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
+    options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     keys = Keys(folder / "keys.json")
-    secret = keys.make("first", Limits())
+    secret = keys.make(f"first-{secrets.token_hex(4)}", Limits())
     listener = bind("127.0.0.1", 0)
-    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=60.0)
+    bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
+    start.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
-    run(Registry(models(folder, waiting=2)), keys, listener, bounds)
+    run(Registry(models(folder, **{"waiting": 2, **options})), keys, listener, bounds)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,34 @@ def test_a_key_is_held_to_its_limits(server: Running) -> None:
         long.chat.completions.create(**labels)
 
 
+def test_a_key_is_told_what_is_left_of_its_tokens(server: Running) -> None:
+    asked = {"model": "echo", "messages": [{"role": "user", "content": "twelve bytes"}]}
+    few = server.with_key("few", tokens_a_minute=40)
+    told = few.chat.completions.with_raw_response.create(**asked).headers
+    assert told["x-ratelimit-limit-tokens"] == "40"
+    assert told["x-ratelimit-remaining-tokens"] == "15"  # the prompt, the answer and its end are used
+    few.chat.completions.create(**asked)
+    with pytest.raises(openai.RateLimitError) as refused:
+        few.chat.completions.create(**asked)
+    assert refused.value.code == "too_many_tokens_a_minute"
+    assert 50 <= int(refused.value.response.headers["retry-after"]) <= 60
+
+
+def test_a_key_sees_and_asks_its_models_alone(server: Running) -> None:
+    one = server.with_key("one", models=("letters",))
+    assert [model.id for model in one.models.list()] == ["letters", "letters@l012"]
+    asked = {"messages": [{"role": "user", "content": "a"}]}
+    assert one.chat.completions.create(model="letters@l012", **asked)
+    told = []
+    for name in ("echo", "nobody"):
+        for ask in (one.models.retrieve, lambda model: one.chat.completions.create(model=model, **asked)):
+            with pytest.raises(openai.NotFoundError) as unknown:
+                ask(name)
+            told.append(str(unknown.value.body).replace(name, "NAME"))
+    assert len(set(told)) == 1  # nobody learns which models there are beside one's own
+    assert "echo" not in told[0]
+
+
 def test_a_full_queue_refuses_at_once_and_others_are_answered(own_server: Callable[[], Any]) -> None:
     with own_server() as server, ThreadPoolExecutor(8) as clients:
 

@@ -29,7 +29,7 @@ class Child:
 
     def __init__(self) -> None:
         command = [sys.executable, str(Path(__file__).with_name("child_double.py"))]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.address = f"http://127.0.0.1:{int(self._process.stdout.readline())}", "key"
 

@@ -166,6 +166,14 @@ def test_absurd_schemas_are_refused(server: Running, schema: Any) -> None:
     assert refused.value.code == "bad_schema"
 
 
+def test_what_breaks_down_is_an_error_in_the_envelope_that_gives_nothing_away(server: Running) -> None:
+    asked = {"model": "echo", "messages": [{"role": "user", "content": "fail to answer"}]}
+    answer = server.ask("POST", "/v1/chat/completions", json=asked)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal_error"
+    assert "secret" not in answer.text
+
+
 def test_what_breaks_down_midway_ends_the_stream_with_an_error_that_gives_nothing_away(server: Running) -> None:
     failing = [{"role": "user", "content": "fail please"}]
     with pytest.raises(openai.APIError) as failed:

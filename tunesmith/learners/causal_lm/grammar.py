@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,23 @@ from torch import Tensor
 from tunesmith.errors import InputError, TunesmithError
 
 
+@lru_cache(maxsize=4)
+def _known_tokenizer(tokenizer: Any, vocabulary: int) -> Any:
+    """The tokenizer in llguidance's form. Making it takes seconds, in which no other thread of Python goes on."""
+    import llguidance.hf
+
+    return llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+
+
 class JsonGrammar:
     """A JSON Schema compiled for one tokenizer. White space is as ``json.dumps`` writes it,
     which is how answers are laid out in training."""
 
     def __init__(self, tokenizer: Any, vocabulary: int, schema: Mapping[str, Any]) -> None:
         import llguidance
-        import llguidance.hf
 
         self.vocabulary = vocabulary
-        self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+        self._tokenizer = _known_tokenizer(tokenizer, vocabulary)
         layout = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         self._grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), layout)
         self._make = llguidance.LLMatcher

@@ -41,7 +41,15 @@ def load_base(base: BaseModel, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def load_tuned(base: BaseModel, folder: Path) -> Any:
-    """The tuned model in evaluation mode, in float32, an adapter merged into the base."""
+    """The tuned model in evaluation mode, in float32, an adapter merged into the base.
+
+    Its matrices hold numbers that 16 bits hold too, so that what is tested and what a 16-bit file serves are the
+    same weights (docs/decisions/0014-half-weights.md). The folder is left as it was trained.
+    """
+    return _rounded_to_half(_merged(base, folder)).eval()
+
+
+def _merged(base: BaseModel, folder: Path) -> Any:
     if not (folder / "adapter_config.json").exists():
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging
@@ -49,12 +57,21 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
         logging.disable_progress_bar()
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        ).eval()
+        )
     from peft import PeftModel
 
     with quiet():
         model = PeftModel.from_pretrained(load_base(base), folder)
-        return model.merge_and_unload().eval()
+        return model.merge_and_unload()
+
+
+@torch.no_grad()
+def _rounded_to_half(model: Any) -> Any:
+    """Round each matrix to float16's numbers. One with numbers beyond its range stays: no 16-bit file can hold it."""
+    for parameter in model.parameters():
+        if parameter.ndim >= 2 and (half := parameter.half()).isfinite().all():
+            parameter.copy_(half)
+    return model
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801 - used like a function

@@ -32,7 +32,7 @@ from tunesmith.threads import give_memory_back
 from tunesmith.workers import Workers, cores
 
 #: Raised when the same model gives other answers than before: answers that were kept are asked for again.
-VERSION = 2
+VERSION = 3
 #: Rows that are answered together, by all threads; and fewer than this are not worth a thread of their own.
 ROWS_AT_ONCE = 64
 ROWS_EACH = 4

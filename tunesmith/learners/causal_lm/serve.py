@@ -19,6 +19,7 @@ from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.learners.causal_lm.attention import install_for_decoding
 from tunesmith.learners.causal_lm.encode import encoder
+from tunesmith.learners.causal_lm.field_confidence import field_confidence
 from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
@@ -67,6 +68,10 @@ class Tokens:
         """One token by itself, special ones too."""
         return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
+    def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
+        """Of a JSON object, the probability of each short value at its top, as in `predict.py`."""
+        return field_confidence(tokens, log_probabilities, self.text_of)
+
     @property
     def end(self) -> int:
         return int(self._tokenizer.eos_token_id)
@@ -93,6 +98,10 @@ class Writer:
         self._head = rows[0][: common_prefix(rows)]
         with torch.inference_mode():
             self._head_cache = read_prefix(self._model, self._head)
+
+    def check_schema(self, schema: Mapping[str, Any]) -> None:
+        """Compile a schema for later. Raises InputError ``schema_not_enforceable``."""
+        self.tokens.grammar(schema, self._vocabulary)
 
     @torch.inference_mode()
     def write(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[WrittenToken]:

@@ -30,9 +30,11 @@ def to_add(
         known = rows.get(one["id"]) or by_input.get(text)
         if known is None:
             id = digest("correction", one["input"])
-            fresh.append(ProposedRow("add", id, one["input"], "", one["answer"], "a person's answer", "reviews"))
+            why, where = one.get("why", "a person's answer"), one.get("where", "reviews")
+            messages = one.get("messages", "")
+            fresh.append(ProposedRow("add", id, one["input"], "", one["answer"], why, where, messages))
         elif known.answer != one["answer"]:
-            why, where = "a person corrected it", known.source.where
+            why, where = one.get("why", "a person corrected it"), known.source.where
             changed.append(
                 ProposedRow("corrected", known.id, known.input, known.answer or "", one["answer"], why, where)
             )
@@ -40,10 +42,10 @@ def to_add(
     how = "not known: it depends on what comes in; the next round measures it"
     made = []
     if fresh:
-        what = f"Add {counted(len(fresh), 'row')} with answers that people gave in reviews"
+        what = f"Add {counted(len(fresh), 'row')} with answers that people gave"
         made.append(Made(ProposedItem("add", "add", what, tuple(told), None, how, len(fresh)), tuple(fresh)))
     if changed:
-        what = f"Change {counted(len(changed), 'answer')} that people corrected in reviews"
+        what = f"Change {counted(len(changed), 'answer')} that people corrected"
         item = ProposedItem("corrected", "relabel", what, tuple(told), None, how, len(changed))
         made.append(Made(item, tuple(changed)))
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,20 @@ def read_pool(files: Sequence[str], project: Path, column: str | None, known: Co
     if len(rows) > MOST:
         rows = [rows[at] for at in np.linspace(0, len(rows) - 1, MOST).astype(int).tolist()]
     return Pool(rows, repeated, empty)
+
+
+def with_requests(pool: Pool, requests: Sequence[Mapping[str, str]], known: Collection[str]) -> Pool:
+    """The pool with requests of the served model (their ``id`` and ``text``), each of a file of its own."""
+    seen = {*known, *(normalise(row.text) for row in pool.rows)}
+    rows, repeated = list(pool.rows), pool.known
+    for one in requests:
+        normal = normalise(one["text"])
+        if normal in seen:
+            repeated += 1
+        elif normal:
+            seen.add(normal)
+            rows.append(PoolRow(one["text"], f"traffic/{one['id']}", 1))
+    return Pool(rows, repeated, pool.empty)
 
 
 def _texts(path: Path, name: str, column: str | None) -> Iterator[str]:

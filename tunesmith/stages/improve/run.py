@@ -29,7 +29,7 @@ from tunesmith.stages.improve.better_settings import to_set
 from tunesmith.stages.improve.corrected import to_add
 from tunesmith.stages.improve.item import Made
 from tunesmith.stages.improve.missing import to_collect
-from tunesmith.stages.improve.pool import Pool, PoolRow, read_pool, to_label
+from tunesmith.stages.improve.pool import Pool, PoolRow, read_pool, to_label, with_requests
 from tunesmith.stages.improve.quick_gain import quick_classifier
 from tunesmith.stages.improve.settings import ImproveSettings
 from tunesmith.stages.improve.suspicious import to_relabel, to_remove
@@ -66,9 +66,11 @@ def run(
         *to_add(context.facts.get("corrections", ()), rows, frozenset(row["id"] for row in tested), tested_inputs),
     ]
     pool = Pool([])
-    if settings.pool:
+    requests = context.facts.get("requests", ())
+    if settings.pool or requests:
         known = tested_inputs | {normalise(row.input) for row in rows.values()}
-        pool = _showable(read_pool(settings.pool, context.project, settings.input, known), inputs, find_learner)
+        files = read_pool(settings.pool, context.project, settings.input, known)
+        pool = _showable(with_requests(files, requests, known), inputs, find_learner)
         labelled = [rows[id].input for id in parts["train"] if id in rows]
         embed, gain = _embedder(inputs["base"], context), _gain_of_more(clean, len(parts["train"]))
         made += to_label(pool, settings.choose, ask, embed, labelled, gain, context.seed)

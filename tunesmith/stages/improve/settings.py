@@ -19,6 +19,13 @@ class ImproveSettings(Settings):
         None, min_length=1, description="The column of the pool's files that goes in. Absent: the goal's usual names."
     )
     choose: int = Field(50, ge=1, le=10_000, description="How many rows of the pool to propose for labelling.")
+    traffic: int = Field(
+        200,
+        ge=0,
+        le=10_000,
+        description="So many requests of the served model, those least like the training data, are looked at as a pool "
+        "is, where their texts are kept (`serve.log.text`).",
+    )
     hardest: int = Field(
         100, ge=0, le=10_000, description="How many of the hardest training rows the tuned model is asked again."
     )

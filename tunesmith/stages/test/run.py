@@ -46,7 +46,7 @@ from tunesmith.stages.test.verdict import Looked, verdict
 from tunesmith.stages.test.worst import worst_rows
 from tunesmith.test_lock import test_lock
 
-VERSION = 5
+VERSION = 6
 
 
 def run(

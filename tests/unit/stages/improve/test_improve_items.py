@@ -96,6 +96,19 @@ def test_corrections_of_test_rows_never_become_examples() -> None:
     assert "2 corrections of test rows stay out" in fresh.item.evidence[0]
 
 
+def test_what_people_answered_at_the_served_model_is_proposed_with_its_evidence() -> None:
+    why, where, turns = "answered by a person in the inbox on 2026-11-22", "inbox 3f2a", '[{"role": "user"}]'
+    more = {"id": "", "part": "served", "why": why, "where": where}
+    told = [
+        {**more, "input": "a new talk", "answer": "billing", "messages": turns},
+        {**more, "input": "message 0", "answer": "delivery", "messages": ""},
+        {**more, "input": "A tested question", "answer": "billing", "messages": ""},
+    ]
+    fresh, changed = to_add(told, ROWS, set(), {"a tested question"})
+    assert [(one.why, one.where, one.messages) for one in fresh.rows] == [(why, where, turns)]
+    assert [(one.why, one.where) for one in changed.rows] == [(why, ROWS[IDS[0]].source.where)]
+
+
 def report(*answers: tuple[str, str], slices: Sequence[dict[str, Any]] = ()) -> Any:
     rows = [
         {

@@ -1,0 +1,196 @@
+"""A language model behind `tunesmith serve`: tokens a second beside the engine below it and `transformers serve`.
+
+And how much longer an answer takes for going through the server.
+
+All servers write the same answers: those of examples/support-desk, greedily, of one length at most, to 16 streams at
+once. The engine is llama.cpp's own server with the settings that it has below ours. What is added is measured with an
+engine that answers at once, since a model that takes 50 requests a second needs a larger machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from benchmarks.command import ROOT, environment, run_project, tunesmith
+from benchmarks.figure import Failed, Figure, at_least, at_most
+from benchmarks.overrides import split
+from benchmarks.peers import environment as peers
+from benchmarks.serving import SCRIPTS, running_server, tell
+
+OVER_BARE, OVER_TRANSFORMERS, ADDED = 0.95, 5.0, 5.0  # times, times, milliseconds
+RATE = 50  # requests a second
+#: Seconds in which `transformers serve` must have loaded the model.
+LOADING = 600.0
+
+
+def run(overrides: Sequence[str] = ()) -> list[Figure]:
+    """examples/support-desk; ``--set questions=16 --set sides=2`` is smaller, and leaves `transformers serve` out.
+
+    ``project``: a copy of examples/support-desk that was run already, whose model is taken.
+    """
+    options: dict[str, Any] = {"questions": 64, "streams": 16, "tokens": 64, "seconds": 40, "sides": 3}
+    folder = [one.removeprefix("project=") for one in overrides if one.startswith("project=")]
+    asked, others = split([one for one in overrides if not one.startswith("project=")], **options)
+    with tempfile.TemporaryDirectory(prefix="tunesmith-serving-") as temporary:
+        place = Path(temporary)
+        figures = _added(asked["seconds"], place)
+        project = Path(folder[0]) if folder else _trained(place, others)
+        job = _job(project, asked)
+        return figures + _rates(project, job, place, asked["sides"] > 2)
+
+
+def _trained(place: Path, settings: Sequence[str]) -> Path:
+    project = place / "project"
+    project.mkdir()
+    for name in ("tunesmith.yaml", "tickets.csv", "ticket.schema.json"):
+        shutil.copy(ROOT / "examples" / "support-desk" / name, project)
+    run_project(project, settings)
+    return project
+
+
+def _job(project: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """The same questions for all, with the system prompt that our server adds by itself."""
+    from tunesmith import Project
+
+    system = {"role": "system", "content": Project.open(project).product("goal").system}
+    with (project / "tickets.csv").open(encoding="utf-8", newline="") as file:
+        messages = [row["message"] for row in csv.DictReader(file)]
+    texts = [messages[number % len(messages)] for number in range(asked["questions"])]
+    questions = [[system, {"role": "user", "content": text}] for text in texts]
+    return {"questions": questions, "streams": asked["streams"], "max_tokens": asked["tokens"]}
+
+
+def _rates(project: Path, job: dict[str, Any], place: Path, beside_transformers: bool) -> list[Figure]:
+    with running_server(project, "--engine", "llamacpp") as (url, key):
+        ours = tell("serving_streams.py", {**job, "url": url, "key": key}, place)
+    [gguf] = (project / "exports" / "gguf-f16").glob("*.gguf")
+    with _engine(gguf, place) as bare:
+        engine = tell("serving_streams.py", {**job, **bare, "model": "any"}, place)
+    same = sum(one.strip() == other.strip() for one, other in zip(ours["texts"], engine["texts"], strict=True))
+    note = f"{same} of {len(ours['texts'])} answers the same"
+    found = [
+        _rate("served", ours),
+        _rate("the engine's own server", engine),
+        at_least("served over the engine", _per_second(ours) / _per_second(engine), "times", OVER_BARE, note),
+    ]
+    if beside_transformers:
+        with _transformers(project) as peer:
+            theirs = tell("serving_streams.py", {**job, **peer}, place)
+        share = _per_second(ours) / _per_second(theirs)
+        found += [
+            _rate("transformers serve", theirs),
+            at_least("served over transformers serve", share, "times", OVER_TRANSFORMERS),
+        ]
+    return found
+
+
+def _added(seconds: int, place: Path) -> list[Figure]:
+    """How much longer an answer takes through our server than from an engine that answers at once."""
+    with _told([sys.executable, str(SCRIPTS / "serving_echo.py")]) as told:
+        chat = {"url": f"{told['server']['url']}/chat/completions", "key": told["server"]["key"]}
+        bare = {"url": f"{told['engine']['url']}/completion", "key": told["engine"]["key"]}
+        sides = {
+            "engine": {**bare, "body": {"stream": True}, "field": "prompt", "wrap": False},
+            "server": {**chat, "body": {"model": "echo"}, "field": "messages", "wrap": True},
+        }
+        found = tell("serving_evenly.py", {"sides": sides, "rate": RATE, "seconds": seconds}, place)
+    slow, bare_slow = (found[name]["percentile_99_ms"] for name in ("server", "engine"))
+    note = (
+        f"n = {found['server']['asked']:,}; 99 % within {slow:.1f} ms, of the engine's own {bare_slow:.1f} ms; medians "
+        f"{found['server']['median_ms']:.1f} and {found['engine']['median_ms']:.1f} ms"
+    )
+    return [at_most(f"99 % added, {RATE} requests a second", slow - bare_slow, "ms", ADDED, note)]
+
+
+def _per_second(found: dict[str, Any]) -> float:
+    return float(found["tokens"] / found["seconds"])
+
+
+def _rate(name: str, found: dict[str, Any]) -> Figure:
+    first = f"median wait for the first piece {found['first_seconds']:.1f} s"
+    return Figure(
+        name, _per_second(found), "tokens/s", note=f"{found['tokens']:,} in {found['seconds']:.1f} s; {first}"
+    )
+
+
+@contextmanager
+def _engine(gguf: Path, place: Path) -> Iterator[dict[str, Any]]:
+    job = place / "engine.json"
+    job.write_text(json.dumps({"gguf": str(gguf)}), encoding="utf-8")
+    with _told([sys.executable, str(SCRIPTS / "serving_engine.py"), str(job)]) as told:
+        yield told
+
+
+@contextmanager
+def _told(command: Sequence[str]) -> Iterator[Any]:
+    """A server that tells in one line of JSON where it is."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise Failed(f"{command[1]} ended with {process.wait()}")
+        yield json.loads(line)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def _transformers(project: Path) -> Iterator[dict[str, Any]]:
+    """`transformers serve` in an environment of its own, with its own settings, over the merged model."""
+    python = peers.python("transformers_serve")
+    if not (project / "exports" / "hf").exists():
+        done = subprocess.run(
+            tunesmith("export", "--to", "hf", "--project", str(project)), env=environment(), check=False
+        )
+        if done.returncode != 0:
+            raise Failed(f"tunesmith export --to hf ended with {done.returncode}")
+    model = str((project / "exports" / "hf").absolute())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(python.with_name("transformers")), "serve", model, "--port", str(port), "--host", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=sys.stderr)
+    try:
+        began = time.monotonic()
+        while not _is_there(f"http://127.0.0.1:{port}/health"):
+            if process.poll() is not None or time.monotonic() - began > LOADING:
+                raise Failed(f"transformers serve did not start ({process.poll()})")
+            time.sleep(1)
+        yield {"url": f"http://127.0.0.1:{port}/v1", "key": "none", "model": model}
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_there(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as answer:
+            return re.match("2..", str(answer.status)) is not None
+    except OSError:
+        return False

@@ -1,0 +1,43 @@
+"""`tunesmith serve --new-key`: what a key may do is said when it is made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tunesmith import Project
+from tunesmith.cli.main import main
+from tunesmith.server.keys import FILE, Keys, Limits
+
+
+def test_a_key_is_made_with_its_limits_and_listed_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    project = Project.create(tmp_path / "new", input="text", output="label")
+    words = ["--tokens-a-minute", "20000", "--requests-a-minute", "60", "--models", "support-desk, b@3f2a"]
+    assert main(["serve", str(project.root), "--new-key", "partner", *words]) == 0
+    said = capsys.readouterr().out
+    assert 'A key named "partner", shown this once' in said
+    [secret] = re.findall(r"^tunesmith-\S{40,}$", said, re.MULTILINE)
+    found = Keys(project.store.root / FILE).holder_of(secret)
+    assert found is not None
+    assert found.limits == Limits(60, 64, None, 20_000, ("support-desk", "b@3f2a"))
+    assert main(["serve", str(project.root), "--new-key", "free"]) == 0
+    capsys.readouterr()
+    assert main(["serve", str(project.root), "--keys"]) == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert listed[1].split() == ["partner", "60", "20000", "64", "no", "limit", "support-desk,", "b@3f2a"]
+    assert listed[2].split() == ["free", "no", "limit", "no", "limit", "64", "no", "limit", "all"]
+
+
+@pytest.mark.parametrize("told", ["", "a,,b", "a b", "a@", "a@xyz", "a@3f", ":canary"])
+def test_a_name_that_no_model_can_have_is_refused(
+    tmp_path: Path, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project.create(tmp_path / "new", input="text", output="label")
+    assert main(["serve", str(project.root), "--new-key", "x", "--models", told]) == 2
+    assert "[wrong_model_name]" in capsys.readouterr().err
+    assert not (project.store.root / FILE).exists()

@@ -1,0 +1,93 @@
+"""Replay the reference's rows through an exported form, and say what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tunesmith.export import certificate as certificates
+from tunesmith.export import rounding
+from tunesmith.export.certificate import Certificate
+from tunesmith.export.compare import Comparison, compare_labels, compare_texts
+from tunesmith.export.files import model_bytes
+from tunesmith.export.forms import Form
+from tunesmith.export.reference import Reference, Tell, silent
+from tunesmith.export.replay import opened
+from tunesmith.export.settings import ExportSettings
+from tunesmith.learners.protocol import Replayed
+
+
+def certify(
+    inputs: Mapping[str, Any],
+    settings: ExportSettings,
+    form: Form,
+    folder: Path,
+    given: Reference,
+    learner: Any,
+    *,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+    tell: Tell = silent,
+) -> Certificate:
+    """Replay the reference's rows through the form in ``folder`` and say what came out."""
+    goal, tuned = inputs["goal"], inputs["train"]
+    prompts = [row.prompt for row in given.rows]
+    with opened(form, folder, context=given.context) as asked:
+        began = time.perf_counter()
+        answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
+        seconds = time.perf_counter() - began
+        engine = asked.engine
+    comparison = _compare(form, inputs, given, answers, learner)
+    comparison = rounding.measured(comparison, partial(_compare_wide, form, inputs, given, folder, learner, tell))
+    scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
+    told = [*notes, *filter(None, [rounding.note(comparison)])]
+    return Certificate(
+        form=form.name,
+        engine=engine,
+        rows=len(answers),
+        of_rows=given.of_rows,
+        comparison=comparison,
+        scores=scores,
+        bytes=model_bytes(folder),
+        answer_tokens=sum(len(answer.tokens) for answer in answers) if tuned.learner != "classifier" else len(answers),
+        seconds=seconds,
+        notes=tuple(told),
+        probes=certificates.probes_of([row.id for row in given.rows], given.answers, answers),
+        faults=certificates.faults_of(form, comparison, scores, settings),
+    )
+
+
+def _compare(
+    form: Form, inputs: Mapping[str, Any], given: Reference, answers: Sequence[Replayed], learner: Any
+) -> Comparison:
+    ids = [row.id for row in given.rows]
+    if form.learner == "classifier":
+        return compare_labels(form, ids, given.answers, answers)
+    replay = learner.replay
+    base, tuned = inputs["base"], inputs["train"]
+    return compare_texts(
+        form, ids, given.answers, answers, replay.end_token(base), partial(replay.log_probabilities, base, tuned)
+    )
+
+
+def _compare_wide(
+    form: Form,
+    inputs: Mapping[str, Any],
+    given: Reference,
+    folder: Path,
+    learner: Any,
+    tell: Tell,
+    ids: Sequence[str],
+) -> Comparison:
+    """Compare the rows of these ids, asked of the same file in float32 arithmetic."""
+    pairs = [(row, answer) for row, answer in zip(given.rows, given.answers, strict=True) if row.id in ids]
+    rows, expected = zip(*pairs, strict=True)
+    some = replace(given, rows=rows, answers=expected)
+    with opened(form, folder, context=given.context, wide=True) as asked:
+        prompts = [row.prompt for row in rows]
+        answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name} in float32"))
+    return _compare(form, inputs, some, answers, learner)
