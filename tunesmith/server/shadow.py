@@ -15,6 +15,7 @@ from tunesmith.deployment.outcomes import Shadow, add_shadow
 from tunesmith.deployment.people import NobodyThere
 from tunesmith.deployment.state import State
 from tunesmith.server.call import Call
+from tunesmith.server.limits import Limiter
 from tunesmith.server.refusal import refusal_of
 from tunesmith.server.served import Served
 
@@ -92,8 +93,10 @@ class Shadowing:
         shadow = replace(asked.shadow, site=replace(site, people=NobodyThere()))
         exchange = Exchange(given.id, given.route, given.key, asked_model=given.asked_model, shadow=True)
         exchange.version = asked.shadow.version.full_name
+        limiter = Limiter()  # what the client did not ask for is not counted against its key
+        limiter.begin(asked.call.key)
         try:
-            await asked.ask(shadow, Call(asked.call.key, exchange))
+            await asked.ask(shadow, Call(asked.call.key, exchange, limiter))
             exchange.end(200)
         except Exception as error:
             refusal = refusal_of(error)
