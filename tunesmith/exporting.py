@@ -6,14 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, form_of, shrinking
 from tunesmith.export.reference import Reference, Tell, reference
-from tunesmith.export.run import Exported, export, refused_files
+from tunesmith.export.run import Exported, export, identity_of, refused_files, share, whole_certificate
 from tunesmith.export.shrink import Tried, shrink
 from tunesmith.pipeline.order import BY_NAME, open_product
-from tunesmith.pipeline.stale import identity
+from tunesmith.pipeline.stale import identity as known_as
+from tunesmith.products import TunedModel
 from tunesmith.threads import be_patient
 
 if TYPE_CHECKING:
@@ -30,13 +32,32 @@ def export_as(
     precision: str | None = None,
     out: Path | None = None,
     rows: int | None = None,
+    train: Artifact | None = None,
     tell: Tell,
 ) -> Exported:
-    """Export the trained model in one form; ``rows`` in place of the setting's."""
+    """Export the model that was trained last, or an earlier one, in one form; ``rows`` in place of the setting's."""
     be_patient()
-    inputs = made_with(project)
+    inputs = made_with(project, train)
     form = form_of(inputs["train"].learner, to, precision)
     return _export(project, inputs, form, out or project.root / FOLDER / form.name, rows, tell, None)
+
+
+def keep_as(project: Project, to: str, precision: str, out: Path, train: Artifact, tell: Tell) -> Exported:
+    """An export that later ones do not replace, in a folder of its own.
+
+    One that is there and whole is taken as it is: what it was made with may be gone by now. The files of an export that
+    the user made are shared with it (hard links), not copied.
+    """
+    form = form_of(TunedModel.open(train).learner, to, precision)
+    if (certificate := whole_certificate(out)) is not None:
+        return Exported(form, out, certificate, fresh=False)
+    be_patient()
+    inputs = made_with(project, train)
+    settings = _settings(project, None)
+    identity = identity_of(inputs, settings, form, project.settings.name, plugins.learner(inputs["train"].learner))
+    if (certificate := share(project.root / FOLDER / form.name, out, identity)) is not None:
+        return Exported(form, out, certificate, fresh=False)
+    return _export(project, inputs, form, out, None, tell, None)
 
 
 def shrink_project(project: Project, *, rows: int | None = None, tell: Tell) -> list[Tried]:
@@ -86,7 +107,7 @@ def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]
 
     Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
     """
-    train = project.store.latest("train")
+    train = train or project.store.latest("train")
     if train is None:
         raise InputError("not_made", "the stage 'train' was not made yet", fix="tunesmith run --to train")
     known = train.made_by["inputs"]
@@ -109,6 +130,6 @@ def _known_as(project: Project, stage: str, known: str) -> Artifact | None:
     ids = [path.name.removeprefix(f"{stage}-") for path in sorted(project.store.artifacts.glob(f"{stage}-*"))]
     for artifact in (latest, *(project.store.find(stage, id) for id in ids)):
         # earlier versions knew each by its artifact alone
-        if artifact is not None and known in (identity(stage, artifact, BY_NAME["train"]), artifact.id):
+        if artifact is not None and known in (known_as(stage, artifact, BY_NAME["train"]), artifact.id):
             return artifact
     return None

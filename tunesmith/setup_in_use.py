@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tunesmith.answering.equipment import Equipment, Shelf
 from tunesmith.answering.setups import Setup, in_words
 from tunesmith.errors import InputError
 from tunesmith.pipeline import advising
+from tunesmith.pipeline.order import BY_NAME, open_product
 from tunesmith.plugins import learner_for
 from tunesmith.products import Advice, CleanSet
 from tunesmith.retrieval.index import FOLDER, build_or_open
@@ -57,10 +59,19 @@ def use(project: Project, arm: str) -> str:
     return in_words(setup) if setup else "the models as they are, since nothing was advised yet"
 
 
-def equip(project: Project, setup: Setup, max_new_tokens: int) -> Equipment:
-    """What the set-up answers with: its model, its examples, and the documents as they are now."""
-    goal, base = (project.product(stage) for stage in ("goal", "base"))
-    tuned = project.product("train") if setup.model == "tuned" else None
+def equip(project: Project, setup: Setup, max_new_tokens: int, made_with: Mapping[str, str] | None = None) -> Equipment:
+    """What the set-up answers with: its model, its examples, and the documents as they are now.
+
+    ``made_with``: ids of the artifacts by stage, for an earlier version; else what was made last.
+    """
+
+    def product(stage: str) -> Any:
+        id = (made_with or {}).get(stage)
+        artifact = project.store.find(stage, id) if id else None
+        return open_product(BY_NAME[stage], artifact, BY_NAME["test"]) if artifact else project.product(stage)
+
+    goal, base = product("goal"), product("base")
+    tuned = product("train") if setup.model == "tuned" else None
     settings = project.settings
     given = advising.given(project, settings) or {}
     encoder: Path | None = base.folder if base.kind == "encoder" else given.get("folder")
@@ -73,15 +84,13 @@ def equip(project: Project, setup: Setup, max_new_tokens: int) -> Equipment:
             encoder=encoder,
             encoder_sha256=given.get("sha256"),
         )
-    shelf = _shelf(project, encoder) if setup.examples or setup.votes else None
+    shelf = _shelf(product("advise"), product("clean"), encoder) if setup.examples or setup.votes else None
     learner = learner_for(base.kind, goal.input, goal.output)
     return Equipment(learner, base, goal, tuned, max_new_tokens, shelf, knowledge)
 
 
-def _shelf(project: Project, encoder: Path | None) -> Shelf:
+def _shelf(advice: Advice, clean: CleanSet, encoder: Path | None) -> Shelf:
     """The examples that similar ones were chosen among when the advice was given, with their vectors."""
-    advice: Advice = project.product("advise")
-    clean: CleanSet = project.product("clean")
     packed = dict(advice.vectors())
     found = [row for row in clean.examples(set(packed)) if row.answer is not None]
     vectors = [np.frombuffer(packed[row.id], np.float16) for row in found]

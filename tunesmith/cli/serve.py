@@ -13,7 +13,8 @@ from tunesmith.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from tunesmith.project import Project
     from tunesmith.server.keys import Key, Keys, Limits
-    from tunesmith.server.served import Served
+    from tunesmith.server.registry import Routes
+    from tunesmith.server.rollout import Roller
 
 FIRST_KEY = "first"
 #: A project's name, and what may follow it: a version or an alias.
@@ -165,9 +166,9 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
 
     be_patient()
     screen = Screen()
-    served = _load(arguments, projects)
-    for one in served:
-        version = one.version
+    opened = _load(arguments, projects)
+    for routes, _ in opened:
+        version = routes.main.version
         tested = version.tested or "not tested: `tunesmith run` measures it"
         screen.say(f"{version.name} ({version.full_name}, {version.goal.input} to {version.goal.output}): {tested}")
     listener = bind(arguments.host, arguments.port)
@@ -177,30 +178,30 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     shown = f"[{host}]" if ":" in host else host
     screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
     screen.console.file.flush()
-    run(Registry(served), keys, listener, Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host)))
+    bounds = Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host))
+    run(Registry([routes for routes, _ in opened]), keys, listener, bounds, [roller for _, roller in opened])
     return 0
 
 
-def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[Served]:
+def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[tuple[Routes, Roller]]:
     from tunesmith.cli.screen import Screen
     from tunesmith.cli.steps import telling
-    from tunesmith.server.served import Wanted, serve_version
+    from tunesmith.server.opening import open_routes
+    from tunesmith.server.served import Wanted
     from tunesmith.server.sites import open_site
-    from tunesmith.server.version import version_of
 
-    versions = [version_of(project) for project in projects]
-    names = [version.name for version in versions]
+    names = [project.name for project in projects]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         fix = "change `name` in one tunesmith.yaml"
         raise InputError("two_models_one_name", f"two projects are named {twice!r}", "serve", fix)
     errors = Screen(stderr=True)
     with telling(errors, "loading") as progress:
-        served = []
-        for project, version in zip(projects, versions, strict=True):
+        opened = []
+        for project in projects:
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
             wanted = Wanted(
                 arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic
             )
-            served.append(serve_version(project, open_site(project, errors.say), version, wanted))
-        return served
+            opened.append(open_routes(project, open_site(project, errors.say), wanted))
+        return opened

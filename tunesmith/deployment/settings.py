@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from tunesmith.deployment.deploy_settings import DeploySettings
 from tunesmith.deployment.log_settings import DriftSettings, LogSettings
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
 from tunesmith.deployment.rules.settings import RuleSettings, twice
@@ -18,6 +19,7 @@ class ServeSettings(Settings):
     queue: int = Field(
         64, ge=0, description="Requests that may wait for a turn at the model; what comes beyond gets 429 at once."
     )
+    deploy: DeploySettings = Field(default_factory=DeploySettings, description="How versions follow each other.")  # type: ignore[arg-type]
     log: LogSettings = Field(default_factory=LogSettings, description="What is kept of requests.")  # type: ignore[arg-type]
     drift: DriftSettings = Field(default_factory=DriftSettings, description="How traffic is held against the training.")  # type: ignore[arg-type]
     traces: bool = Field(

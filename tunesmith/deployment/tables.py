@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunesmith.deployment import outcomes, rollouts, versions
 from tunesmith.deployment.feedback import FEEDBACK
 from tunesmith.deployment.state import FILE, State, Tables
 from tunesmith.deployment.tickets import TICKETS
 from tunesmith.deployment.traffic import TRAFFIC
 
-TABLES: Sequence[Tables] = (TICKETS, FEEDBACK, TRAFFIC)
+TABLES: Sequence[Tables] = (TICKETS, FEEDBACK, TRAFFIC, versions.TABLES, rollouts.TABLES, outcomes.TABLES)
 
 
 def open_state(folder: Path) -> State:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tunesmith.artifact import write_json, write_text
+from tunesmith.artifact import hash_of, write_json, write_text
 from tunesmith.example import Example
 from tunesmith.export.compare import Comparison, spread
 from tunesmith.export.forms import Form
@@ -19,6 +19,8 @@ from tunesmith.scoring.paired import difference
 
 FILE, PAGE = "certificate.json", "certificate.md"
 SHOWN = 10
+#: Rows that a server asks again before it lets a version to work.
+PROBES = 5
 RESAMPLES = 2000
 
 
@@ -41,6 +43,7 @@ class ScoreLoss:
 class Certificate:
     """What an exported form was seen to do. ``faults`` says, in words, why it is refused; none for one that is let out.
 
+    ``probes``: rows, by id, that a server asks before it lets the form to work, with a hash of their answers.
     ``bytes``: of the model's files. ``seconds``: for all answers, trained and exported, as they were measured here.
     """
 
@@ -55,6 +58,7 @@ class Certificate:
     seconds: float
     notes: tuple[str, ...]
     faults: tuple[str, ...]
+    probes: tuple[tuple[str, str], ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -89,6 +93,23 @@ class Certificate:
             ],
             "shifts": comparison["shifts"],
         }
+
+
+def probes_of(
+    ids: Sequence[str], trained: Sequence[Replayed], exported: Sequence[Replayed]
+) -> tuple[tuple[str, str], ...]:
+    """The surest rows of those that both answer alike: no other batch or cache of the engine changes them."""
+    same = [
+        (min(theirs.logprobs, default=max(theirs.scores.values(), default=0.0)), id, answer_hash(theirs))
+        for id, ours, theirs in zip(ids, trained, exported, strict=True)
+        if (ours.tokens, ours.text) == (theirs.tokens, theirs.text) and ours.finished and theirs.finished
+    ]
+    return tuple((id, told) for _, id, told in sorted(same, reverse=True)[:PROBES])
+
+
+def answer_hash(answer: Replayed) -> str:
+    """What an answer is known by: its tokens, or the label."""
+    return hash_of(list(answer.tokens) or answer.text)
 
 
 def losses(

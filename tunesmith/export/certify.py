@@ -56,6 +56,7 @@ def certify(
         answer_tokens=sum(len(answer.tokens) for answer in answers) if tuned.learner != "classifier" else len(answers),
         seconds=seconds,
         notes=tuple(told),
+        probes=certificates.probes_of([row.id for row in given.rows], given.answers, answers),
         faults=certificates.faults_of(form, comparison, scores, settings),
     )
 

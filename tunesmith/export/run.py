@@ -24,7 +24,7 @@ from tunesmith.export.reference import Reference, Tell, reference, silent
 from tunesmith.export.settings import ExportSettings
 
 #: Raised when the same model gives other files or another certificate than before.
-VERSION = 2
+VERSION = 3
 #: Differing rows that a refusal names.
 NAMED = 3
 #: Marks an earlier export while another takes its place.
@@ -106,15 +106,41 @@ def _up_to_date(out: Path, identity: str) -> Mapping[str, Any] | None:
             str(out),
             "name another with --out, or remove it",
         )
-    manifest = read_json(out / MANIFEST)
-    if manifest.get("identity") != identity:
+    if read_json(out / MANIFEST).get("identity") != identity:
         return None
+    return whole_certificate(out)
+
+
+def whole_certificate(out: Path) -> Mapping[str, Any] | None:
+    """The certificate of an export that is there with all its files; None where it is not."""
+    if not (out / MANIFEST).is_file():
+        return None
+    manifest = read_json(out / MANIFEST)
     for name, entry in manifest["files"].items():
         path = out / name
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
             return None
     certificate: Mapping[str, Any] = read_json(out / certificates.FILE)
     return certificate
+
+
+def share(made: Path, out: Path, identity: str) -> Mapping[str, Any] | None:
+    """Give an export that is there a second folder, its files shared; None where it is not this export, or no disk
+    for both."""
+    if not (made / MANIFEST).is_file() or (known := _up_to_date(made, identity)) is None:
+        return None
+    with _beside(out) as work:
+        try:
+            for path in made.rglob("*"):
+                if path.is_file():
+                    place = work / path.relative_to(made)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.hardlink_to(path)
+        except OSError:  # another disk, or one without links
+            return None
+        fsync(work)
+        _put(work, out)
+    return known
 
 
 @contextmanager

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Largest file of the user's own that is searched for a named text.
 _SEARCHED_BYTES = 256 * 2**20
 
+#: Where the exports of versions that were served lie.
+KEPT = ".tunesmith/serve/exports"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -160,7 +163,7 @@ def _exports_of(models: Sequence[Path], root: Path) -> list[Path]:
     names = {model.name for model in models}
     return [
         path.parent
-        for path in sorted(root.glob("exports/*/certificate.json"))
+        for path in sorted([*root.glob("exports/*/certificate.json"), *root.glob(f"{KEPT}/*/certificate.json")])
         if json.loads(path.read_text(encoding="utf-8")).get("model") in names
     ]
 

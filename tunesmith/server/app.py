@@ -23,8 +23,8 @@ from tunesmith.server.metrics import Metrics
 from tunesmith.server.openapi import describe
 from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
-from tunesmith.server.registry import Registry
-from tunesmith.server.requests import ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
+from tunesmith.server.registry import Registry, Routes
+from tunesmith.server.requests import Asked, ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
 from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.version import __version__
 
@@ -41,8 +41,8 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failed)
 
-    def take_labels(name: str, call: Call) -> ServedLabels:
-        one = registry.take(name, call)
+    def take_labels(asked: Asked, call: Call) -> ServedLabels:
+        one = registry.take(asked.model, call, asked.who)
         if not isinstance(one, ServedLabels):
             what = f"{one.version.name} writes text: ask /v1/chat/completions"
             raise Refusal(400, "not_served", what, param="model")
@@ -72,29 +72,32 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
 
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
-        """The models that the key may ask, by their names and by name and version."""
+        """The models that the key may ask, by their names, their aliases, and by name and version."""
         key = request.scope[CALL].key
-        cards = itertools.chain(*map(_cards, registry.served))
+        cards = itertools.chain(*map(_cards, registry.routes))
         return {"object": "list", "data": [card for card in cards if may_use(key, card["id"])]}
 
     @app.get("/v1/models/{name}")
     async def model(name: str, request: Request) -> dict[str, Any]:
         """One model."""
         one = find_for(request.scope[CALL].key, registry, name)
-        return {**_cards(one)[0], "id": name}
+        return _card(name, one, registry.of(one.version.name))
 
     @app.post("/v1/chat/completions")
     async def chat_completions(asked: ChatRequest, request: Request) -> Response:
         """Answer a conversation; a classifier answers with its label."""
         asked.check()
         call = request.scope[CALL]
-        one = registry.take(asked.model, call)
+        one = registry.take(asked.model, call, asked.who)
         if isinstance(one, ServedText):
+            if asked.is_greedy:
+                registry.mirror(one, call, lambda shadow, again: chat.complete(shadow, asked, again))
             if asked.stream:
-                return await _streamed(chat.stream(one, asked, call))
+                return await _streamed(chat.stream(one, asked, call), call)
             return _json(await chat.complete(one, asked, call))
+        registry.mirror(one, call, lambda shadow, again: chat.label(shadow, asked, again))
         if asked.stream:
-            return await _streamed(chat.stream_label(one, asked, call))
+            return await _streamed(chat.stream_label(one, asked, call), call)
         return _json(await chat.label(one, asked, call))
 
     @app.post("/v1/completions")
@@ -102,25 +105,29 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         """Go on from a bare text."""
         asked.check()
         call = request.scope[CALL]
-        one = registry.take(asked.model, call)
+        one = registry.take(asked.model, call, asked.who)
         if not isinstance(one, ServedText):
             what = f"{one.version.name} is a classifier: ask /v1/classifications or /v1/chat/completions"
             raise Refusal(400, "not_served", what, param="model")
+        if asked.is_greedy:
+            registry.mirror(one, call, lambda shadow, again: completions.complete(shadow, asked, again))
         if asked.stream:
-            return await _streamed(completions.stream(one, asked, call))
+            return await _streamed(completions.stream(one, asked, call), call)
         return _json(await completions.complete(one, asked, call))
 
     @app.post("/v1/classifications")
     async def classifications(asked: ClassificationRequest, request: Request) -> Response:
         """Label texts, with the probability of each label."""
         call = request.scope[CALL]
-        return _json(await labels.classify(take_labels(asked.model, call), asked, call))
+        one = take_labels(asked, call)
+        registry.mirror(one, call, lambda shadow, again: labels.classify(shadow, asked, again))
+        return _json(await labels.classify(one, asked, call))
 
     @app.post("/v1/embeddings")
     async def embeddings(asked: EmbeddingRequest, request: Request) -> Response:
         """Turn texts into vectors by the tuned encoder."""
         call = request.scope[CALL]
-        return _json(await labels.embed(take_labels(asked.model, call), asked, call))
+        return _json(await labels.embed(take_labels(asked, call), asked, call))
 
     @app.get("/v1/hand_offs/{ticket}")
     async def hand_off(ticket: str, request: Request) -> Response:
@@ -137,23 +144,31 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
     return app
 
 
-def _cards(one: Served) -> list[dict[str, Any]]:
+def _cards(routes: Routes) -> list[dict[str, Any]]:
+    return [_card(name, one, routes) for name, one in routes.names().items()]
+
+
+def _card(name: str, one: Served, routes: Routes) -> dict[str, Any]:
+    """What a name leads to; for a project's own name also the version that answers a share of what is asked."""
     version = one.version
-    card = {
+    told = {
+        "version": version.full_name,
+        "training": version.artifacts.get("train", version.id),
+        "base": version.base.name,
+        "output": version.goal.output,
+        "engine": one.engine.name,
+        "context": version.base.context,
+        "tested": version.tested,
+    }
+    if name == routes.name and routes.canary is not None:
+        told["canary"] = {"version": routes.canary.version.full_name, "share": routes.share}
+    return {
+        "id": name,
         "object": "model",
         "created": int(version.made_at),
         "owned_by": "tunesmith",
-        "tunesmith": {
-            "version": version.full_name,
-            "training": version.id,
-            "base": version.base.name,
-            "output": version.goal.output,
-            "engine": one.engine.name,
-            "context": version.base.context,
-            "tested": version.tested,
-        },
+        "tunesmith": told,
     }
-    return [{"id": version.name, **card}, {"id": version.full_name, **card}]
 
 
 async def _works(one: Served) -> bool:
@@ -168,7 +183,7 @@ def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -
     return Response(orjson.dumps(data), status, headers, "application/json")
 
 
-async def _streamed(chunks: AsyncIterator[dict[str, Any]]) -> Response:
+async def _streamed(chunks: AsyncIterator[dict[str, Any]], call: Call) -> Response:
     """Server-sent events. What goes wrong before the first chunk is an error as any other."""
     first = await anext(chunks)
 
@@ -179,7 +194,9 @@ async def _streamed(chunks: AsyncIterator[dict[str, Any]]) -> Response:
                 yield _event(chunk)
             yield b"data: [DONE]\n\n"
         except Exception as error:
-            yield _event(refusal_of(error).envelope)
+            refusal = refusal_of(error)
+            call.exchange.error = refusal.code
+            yield _event(refusal.envelope)
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
 

@@ -154,6 +154,11 @@ class Gate:
     def waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is answered, and nobody waits."""
+        return self._free == self._slots and not self._waiting
+
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
         """Wait for a slot and hold it. Raises Refusal ``queue_full`` where too many wait.

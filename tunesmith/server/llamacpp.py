@@ -115,6 +115,7 @@ class LlamaCppText:
         if not child.engine.alive:
             return "has ended"
         asking = asyncio.ensure_future(child.client.get("/health", timeout=BUSY_SECONDS))
+        asking.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody may be left to be told
         for _ in range(int(ANSWER_SECONDS / 0.05)):
             if asking.done() or not child.engine.alive:
                 break

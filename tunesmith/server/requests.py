@@ -30,6 +30,13 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     model: str = Field(max_length=300)
+    user: Any = None
+    safety_identifier: Any = None
+
+    @property
+    def who(self) -> str | None:
+        """The client's user that it asks for, where it says so: a canary's share is drawn by users."""
+        return next((one for one in (self.safety_identifier, self.user) if isinstance(one, str) and one), None)
 
 
 class TextPart(BaseModel):
@@ -72,6 +79,11 @@ class Written(Asked):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, float] | None = Field(None, max_length=1000)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the same model gives the same answer again."""
+        return not self.temperature
 
     @property
     def stops(self) -> list[str]:

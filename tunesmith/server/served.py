@@ -6,12 +6,13 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.equipment import put
 from tunesmith.answering.setups import changed, in_words
-from tunesmith.errors import InputError, TunesmithError
+from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.plugins import learner, learner_for
 from tunesmith.products import GoalSheet
@@ -82,32 +83,47 @@ class ServedLabels:
 Served = ServedText | ServedLabels
 
 
-def serve_version(project: Project, site: Site, version: Version, wanted: Wanted) -> Served:
-    """Load a version. Raises InputError ``engine_cannot`` for an engine that cannot serve it."""
+def check_engine(version: Version, engine: EngineName) -> None:
+    """Raises InputError ``engine_cannot`` or ``set_up_not_served`` for what cannot be served."""
+    if gives(version) != "labels":
+        return
+    if engine == "llamacpp":
+        what = f"{version.name} is a classifier, and llama.cpp serves language models"
+        raise InputError("engine_cannot", what, "--engine", "leave --engine out")
+    if version.setup is not None:
+        words = in_words(version.setup)
+        what = f"{version.name} is set to be asked by {words}, and of classifiers only the tuned is served"
+        raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
+
+
+def _learner_name(version: Version) -> str:
+    """What trained this version, or would."""
+    return version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
+
+
+def gives(version: Version) -> str:
+    """What its model gives: ``labels`` or ``text``; found out without loading what computes."""
+    return "labels" if _learner_name(version) == "classifier" else "text"
+
+
+def serve_version(project: Project, site: Site, version: Version, wanted: Wanted, gguf: Path | None) -> Served:
+    """Load a version, by llama.cpp where ``gguf`` is its export, else as it was trained.
+
+    Raises InputError ``engine_cannot`` for an engine that cannot serve it.
+    """
+    check_engine(version, wanted.engine)
     version, handed_off = with_threshold(project, version)
     if handed_off is not None:
         wanted.tell(f"{version.name}: {handed_off}")
-    name = version.tuned.learner if version.tuned else learner_for(version.base.kind, "text", version.goal.output).name
-    module = learner(name).serve
-    setup = version.setup
+    module = learner(_learner_name(version)).serve
     if module.GIVES == "labels":
-        if wanted.engine == "llamacpp":
-            what = f"{version.name} is a classifier, and llama.cpp serves language models"
-            raise InputError("engine_cannot", what, "--engine", "leave --engine out")
-        if setup is not None:
-            what = (
-                f"{version.name} is set to be asked by {in_words(setup)}, and of classifiers only the tuned is served"
-            )
-            raise InputError("set_up_not_served", what, "advise.use", "tunesmith advise --use tuned")
         labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
         return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
-    if wanted.engine != "torch":
-        try:
-            return _by_llamacpp(project, site, version, module, wanted)
-        except TunesmithError as error:
-            if wanted.engine == "llamacpp":
-                raise
-            wanted.tell(f"{version.name}: by torch, one answer at a time, since llama.cpp cannot: {error.what}")
+    if gguf is None and wanted.engine == "llamacpp":
+        what = f"{version.full_name} was recorded without an export, to be served by torch"
+        raise InputError("engine_cannot", what, "--engine", "`tunesmith deploy --engine llamacpp` exports it")
+    if gguf is not None and wanted.engine != "torch":
+        return _by_llamacpp(project, site, version, module, wanted, gguf)
     writer = module.open_model(version.base, _asked_goal(version), version.tuned)
     text = TorchText(writer, _probe(version, writer.tokens))
     gate = Gate(text.slots, wanted.waiting)
@@ -124,7 +140,7 @@ def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping
     setup = version.setup
     if setup is None:
         return None, None
-    equipment = equip(project, setup, version.max_new_tokens)
+    equipment = equip(project, setup, version.max_new_tokens, version.artifacts)
 
     def prepare(prompt: Prompt) -> Prompt:
         return put(setup, [prompt], equipment).prompts[0]
@@ -132,21 +148,10 @@ def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping
     return prepare, version.goal.schema if setup.enforce_schema else None
 
 
-def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wanted: Wanted) -> ServedText:
-    """Export the version, unless that was done, with its certificate; what the certificate refuses is not served."""
-    from tunesmith.engines.llamacpp import LlamaCpp, require
-    from tunesmith.exporting import export_as
+def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wanted: Wanted, gguf: Path) -> ServedText:
+    from tunesmith.engines.llamacpp import LlamaCpp
     from tunesmith.server.llamacpp import LlamaCppText
 
-    require()
-    if version.tuned is None:
-        raise InputError("engine_cannot", "nothing was trained, and the base is not exported", "--engine")
-    latest = project.store.latest("train")
-    if latest is None or latest.path != version.tuned.folder.parent:
-        what = "only the version that was trained last can be exported, and an earlier one is in use"
-        raise InputError("engine_cannot", what, "--engine", "leave --engine out")
-    exported = export_as(project, "gguf", precision=wanted.precision, tell=wanted.progress)
-    [gguf] = exported.folder.glob("*.gguf")
     context = min(version.base.context, LONGEST_CONTEXT)
     threads = len(os.sched_getaffinity(0))
 

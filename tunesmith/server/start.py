@@ -6,8 +6,9 @@ import asyncio
 import os
 import resource
 import socket
+from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,6 +20,7 @@ from tunesmith.server.door import HEAD_BYTES, Bounds, Door, State
 from tunesmith.server.keys import Keys
 from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
+from tunesmith.server.served import Served
 
 #: Seconds in which a client must have sent the head of a request.
 HEAD_SECONDS = 15.0
@@ -57,8 +59,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds) -> None:
-    """Answer until a signal comes. The first lets what runs finish; a second ends at once."""
+class Beside(Protocol):
+    """What runs beside the requests, and ends with the server."""
+
+    async def start(self, registry: Registry) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds, beside: Sequence[Beside] = ()) -> None:
+    """Answer until a signal comes. The first lets what runs finish; a second ends at once.
+
+    ``beside`` starts before the first request is taken. Without any the engines of the registry are started and ended.
+    """
     allow_connections()
     state = State()
     metrics = Metrics(registry)
@@ -77,28 +90,43 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds)
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-    Draining(config, state, registry).run(sockets=[listener])
+    Draining(config, state, registry, beside or [Engines()]).run(sockets=[listener])
+
+
+class Engines:
+    """The engines of versions that stay the same as long as the server runs."""
+
+    def __init__(self) -> None:
+        self._served: list[Served] = []
+
+    async def start(self, registry: Registry) -> None:
+        self._served = registry.served
+        await asyncio.gather(*(one.engine.start() for one in self._served))
+
+    async def close(self) -> None:
+        await asyncio.gather(*(one.engine.close() for one in self._served))
 
 
 class Draining(uvicorn.Server):
     """A server that still answers while it goes down: 503 to what is new, to the end what runs."""
 
-    def __init__(self, config: uvicorn.Config, state: State, registry: Registry) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, registry: Registry, beside: Sequence[Beside]) -> None:
         super().__init__(config)
         self._state = state
         self._registry = registry
+        self._beside = list(beside)
         self._chores: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         hold_back_words(asyncio.get_running_loop())
         chores = [chore for site in self._registry.sites for chore in site.chores]
         self._chores = [asyncio.ensure_future(chore()) for chore in chores]
-        await asyncio.gather(*(one.engine.start() for one in self._registry.served))
+        await asyncio.gather(*(one.start(self._registry) for one in self._beside))
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        await asyncio.gather(*(one.engine.close() for one in self._registry.served))
+        await asyncio.gather(*(one.close() for one in self._beside))
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tunesmith.answering.limit import limit_for
 from tunesmith.answering.setups import Setup, in_words
 from tunesmith.artifact import MANIFEST, Artifact, hash_of, read_json
 from tunesmith.base_folder import verify
+from tunesmith.deployment.versions import SHOWN, Record
 from tunesmith.errors import InputError
+from tunesmith.pipeline import rounds
 from tunesmith.pipeline.order import BY_NAME, Stage
 from tunesmith.pipeline.stale import identity
 from tunesmith.products import BaseModel, Dataset, GoalSheet, Report, TunedModel
@@ -18,17 +20,16 @@ from tunesmith.project import Project
 from tunesmith.setup_in_use import chosen
 
 IN_USE = "in_use.json"
-#: Letters of a version's id in its name.
-SHOWN = 4
 
 
 @dataclass(frozen=True)
 class Version:
     """One model, never changed: ``name`` is the project's, ``id`` that of the training, or of how the model is asked.
 
-    ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest answer that the
-    test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how it is asked,
-    None for the goal's prompt alone.
+    ``shown``: the beginning of the id that it goes by, "" for as much as usual. ``artifacts``: the ids of what it is
+    made of, by stage. ``tuned`` is None where the advice was that the base is enough. ``max_new_tokens``: the longest
+    answer that the test let it give. ``tested``: the words of its verdict, None where it was not tested. ``setup``: how
+    it is asked, None for the goal's prompt alone.
     """
 
     name: str
@@ -41,10 +42,24 @@ class Version:
     made_at: float
     tested: str | None
     setup: Setup | None = None
+    shown: str = ""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
-        return f"{self.name}@{self.id[:SHOWN]}"
+        return f"{self.name}@{self.shown or self.id[:SHOWN]}"
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What is recorded of it: enough to have it again."""
+        return {
+            "artifacts": dict(self.artifacts),
+            "setup": self.setup.as_json() if self.setup else None,
+            "max_new_tokens": self.max_new_tokens,
+            "documents": self.documents,
+            "made_at": self.made_at,
+            "tested": self.tested,
+        }
 
     def answers_to(self, asked: str) -> bool:
         """Whether a client that asks for this model means this version: by its name, or by name and id."""
@@ -52,27 +67,87 @@ class Version:
         return name == self.name and (not at or (len(id) >= SHOWN and self.id.startswith(id)))
 
 
-def version_of(project: Project) -> Version:
-    """The version in use, else what was advised or chosen, else the model that was trained last.
+def version_of(project: Project, train: Artifact | None = None) -> Version:
+    """The version in use, else what was advised or chosen, else the model that was trained last; or a training's.
 
     Raises InputError when there is none.
     """
-    setup = None if (project.store.root / IN_USE).exists() else chosen(project)
+    setup = None if train is not None or (project.store.root / IN_USE).exists() else chosen(project)
     if setup is not None and setup.model == "base":
         return _untrained(project, setup)
-    train = _trained(project)
+    train = train or _trained(project)
     made = train.made_by.get("inputs", {})
     needs = BY_NAME["train"]
-    goal = GoalSheet.open(_made_with(project, "goal", made, needs))
-    base = BaseModel.open(_made_with(project, "base", made, needs))
-    dataset = Dataset.open(_made_with(project, "format", made, needs))
+    found = {stage: _made_with(project, stage, made, needs) for stage in needs.needs}
+    goal, base, dataset = (GoalSheet.open(found["goal"]), BaseModel.open(found["base"]), Dataset.open(found["format"]))
     verify(base.folder)
     limit, tested = _as_tested(project, train, dataset, base)
     tuned = TunedModel.open(train)
-    whole = Version(project.name, train.id, goal, base, tuned, limit, _is_of_texts(dataset), _made_at(train), tested)
+    artifacts = {**{stage: one.id for stage, one in found.items()}, "train": train.id}
+    whole = Version(
+        project.name,
+        train.id,
+        goal,
+        base,
+        tuned,
+        limit,
+        _is_of_texts(dataset),
+        _made_at(train),
+        tested,
+        artifacts=artifacts,
+    )
     if setup is None or setup.is_plain:
         return whole
-    return replace(whole, id=hash_of([train.id, setup.as_json()]), tested=in_words(setup), setup=setup)
+    id = hash_of([train.id, setup.as_json()])
+    return replace(
+        whole, id=id, tested=in_words(setup), setup=setup, artifacts=artifacts | _latest(project, "advise", "clean")
+    )
+
+
+def _latest(project: Project, *stages: str) -> dict[str, str]:
+    """What a set-up is equipped with besides: examples that `advise` chose among, of the rows that it saw."""
+    found = {stage: project.store.latest(stage) for stage in stages}
+    return {stage: one.id for stage, one in found.items() if one is not None}
+
+
+def recorded(project: Project, record: Record) -> Version:
+    """A version as it was recorded. Raises InputError ``version_gone`` where a part of it is not there any more."""
+    made_of = record.made_of
+    ids = made_of["artifacts"]
+
+    def part(stage: str) -> Artifact:
+        artifact = project.store.find(stage, ids.get(stage, ""))
+        if artifact is None:
+            what = f"what the stage {stage!r} made for the version @{record.shown} is not there any more"
+            raise InputError("version_gone", what, str(project.store.artifacts), "deploy another version")
+        return artifact
+
+    base = BaseModel.open(part("base"))
+    verify(base.folder)
+    return Version(
+        project.name,
+        record.id,
+        GoalSheet.open(part("goal")),
+        base,
+        TunedModel.open(part("train")) if "train" in ids else None,
+        int(made_of["max_new_tokens"]),
+        bool(made_of["documents"]),
+        float(made_of["made_at"]),
+        made_of["tested"],
+        Setup.from_json(made_of["setup"]) if made_of["setup"] else None,
+        record.shown,
+        ids,
+    )
+
+
+def of_round(project: Project, number: int) -> Version:
+    """The model of a round, asked by its goal's prompt. Raises InputError ``no_such_round`` or ``round_gone``."""
+    known = rounds.read(project.store).get(number)
+    train = project.store.find("train", known.artifacts.get("train", ""))
+    if train is None:
+        what = f"the training of round {number} is gone or damaged"
+        raise InputError("round_gone", what, str(project.store.artifacts), "`tunesmith rounds` shows what is there")
+    return version_of(project, train)
 
 
 def _untrained(project: Project, setup: Setup) -> Version:
@@ -82,7 +157,9 @@ def _untrained(project: Project, setup: Setup) -> Version:
     id = hash_of([base.sha256, goal.system, setup.as_json()])
     made_at = _made_at(project.store.latest("advise") or project.store.latest("base"))
     limit, of_texts = _limit({}, dataset, base), _is_of_texts(dataset)
-    return Version(project.name, id, goal, base, None, limit, of_texts, made_at, in_words(setup), setup)
+    artifacts = _latest(project, "goal", "base", "format", "clean", "advise")
+    told = in_words(setup)
+    return Version(project.name, id, goal, base, None, limit, of_texts, made_at, told, setup, artifacts=artifacts)
 
 
 def _is_of_texts(dataset: Dataset) -> bool:

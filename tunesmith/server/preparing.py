@@ -1,0 +1,133 @@
+"""Prepare a version to be served: its own export and certificate, the answers that it is checked by, its record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tunesmith.artifact import hash_of
+from tunesmith.deployment import rollouts, versions
+from tunesmith.deployment.state import State
+from tunesmith.deployment.versions import Probe, Record
+from tunesmith.errors import InputError, TunesmithError
+from tunesmith.project import Project
+from tunesmith.server.served import Served, Wanted, check_engine, gives, serve_version
+from tunesmith.server.site import Site
+from tunesmith.server.version import Version, recorded
+
+#: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
+EXPORTS = "serve/exports"
+#: The weights whose answers are the trained model's: a version with others goes by another id.
+EXACT = "f16"
+
+
+def prepare(
+    project: Project, state: State, version: Version, wanted: Wanted, *, probes: bool = True
+) -> tuple[Version, Record]:
+    """Export the version and record it; what is there already is not made again. Without ``probes`` no model is asked
+    for the answers that a version without an export is checked by.
+
+    Raises TunesmithError ``export_refused`` where the export does not answer as the model, and InputError
+    ``engine_cannot``.
+    """
+    check_engine(version, wanted.engine)
+    version, export, told = _exported(project, version, wanted)
+    if export is None and probes:
+        told = _asked(project, version, wanted)
+    record = state.change(lambda connection: versions.add(connection, version.id, version.made_of, export, told))
+    return replace(version, shown=record.shown), record
+
+
+def _exported(
+    project: Project, version: Version, wanted: Wanted
+) -> tuple[Version, Mapping[str, Any] | None, tuple[Probe, ...]]:
+    if wanted.engine == "torch" or gives(version) == "labels":
+        return version, None, ()
+    try:
+        return _keep_export(project, version, wanted)
+    except TunesmithError as error:
+        if wanted.engine == "llamacpp":
+            raise
+        wanted.tell(f"{version.name}: by torch, one answer at a time, since llama.cpp cannot: {error.what}")
+        return version, None, ()
+
+
+def _keep_export(
+    project: Project, version: Version, wanted: Wanted
+) -> tuple[Version, Mapping[str, Any], tuple[Probe, ...]]:
+    from tunesmith.engines.llamacpp import require
+    from tunesmith.exporting import keep_as
+
+    require()
+    if version.tuned is None:
+        raise InputError("engine_cannot", "nothing was trained, and the base is not exported", "--engine")
+    train = project.store.find("train", version.artifacts["train"])
+    if train is None:
+        raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
+    if wanted.precision != EXACT:
+        version = replace(version, id=hash_of([version.id, wanted.precision]))
+    # versions of one training that differ in how they are asked share its export
+    place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}"
+    made = keep_as(project, "gguf", wanted.precision, project.store.root / place, train, wanted.progress)
+    probes = tuple(Probe(*one) for one in made.certificate.get("probes", ()))
+    return version, {"form": made.form.name, "precision": wanted.precision, "folder": place}, probes
+
+
+def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, ...]:
+    """What the trained model answers to some test rows; none where it cannot be asked so."""
+    from tunesmith.export.certificate import PROBES, probes_of
+    from tunesmith.export.reference import reference
+    from tunesmith.exporting import made_with
+
+    if version.tuned is None or version.documents:
+        return ()
+    inputs = made_with(project, project.store.find("train", version.artifacts["train"]))
+    settings = project.settings.export.model_copy(update={"rows": PROBES})
+    given = reference(inputs, settings, tell=wanted.progress)
+    return tuple(Probe(*one) for one in probes_of([row.id for row in given.rows], given.answers, given.answers))
+
+
+def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served:
+    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted."""
+    version = recorded(project, record)
+    gguf = None
+    if record.export is not None and wanted.engine != "torch":
+        gguf = _gguf(project, version, record.export, wanted)
+    return serve_version(project, site, version, wanted, gguf)
+
+
+def _gguf(project: Project, version: Version, export: Mapping[str, Any], wanted: Wanted) -> Path:
+    from tunesmith.exporting import keep_as
+
+    train = project.store.find("train", version.artifacts["train"])
+    if train is None:
+        raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
+    folder = project.store.root / str(export["folder"])
+    made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress)
+    [gguf] = made.folder.glob("*.gguf")
+    return gguf
+
+
+def sweep(project: Project, state: State, keep: int) -> None:
+    """Delete the exports of old versions that no name leads to; each can be made again."""
+    root = project.store.root
+    if not (root / EXPORTS).is_dir():
+        return
+
+    def needed(connection: Any) -> set[str]:
+        records = versions.everything(connection)
+        found = rollouts.routing(connection)
+        named = {*found.needed, *(one.version for one in rollouts.everything(connection) if not one.over)}
+        kept = [one for one in records if one.export is not None][-keep:]
+        kept += [one for one in records if one.id in named]
+        last = [one.before for one in rollouts.everything(connection) if one.before][-1:]
+        kept += [one for one in records if one.id in last]
+        return {str(one.export["folder"]) for one in kept if one.export}
+
+    folders = state.look(needed)
+    for path in (root / EXPORTS).glob("*-gguf-*"):
+        if path.is_dir() and not path.name.startswith(".") and f"{EXPORTS}/{path.name}" not in folders:
+            shutil.rmtree(path, ignore_errors=True)
