@@ -211,7 +211,7 @@ def _say(words: str) -> int:
 
 
 def _status(arguments: argparse.Namespace, project: Project, state: State) -> int:
-    from tunesmith.cli.show.deployed import show, told
+    from tunesmith.cli.deployed import show, told
     from tunesmith.deployment.leading import server_runs
 
     runs = server_runs(state.path.parent)
