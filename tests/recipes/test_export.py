@@ -125,7 +125,10 @@ def _lose_the_system_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("break_it", "words"),
-    [(_lose_the_training, "of the answers are"), (_lose_the_system_prompt, "of 6 prompts are not those")],
+    [
+        (_lose_the_training, "of the answers are"),
+        pytest.param(_lose_the_system_prompt, "of 6 prompts are not those", marks=pytest.mark.slow),
+    ],
 )
 def test_an_export_that_answers_otherwise_is_refused(
     break_it: Any, words: str, project: Project, monkeypatch: pytest.MonkeyPatch

@@ -201,7 +201,9 @@ def test_a_tuned_folder_has_no_path_that_a_pickle_could_take(tuned):
         assert len(list(file.keys())) == 2 * 7 * 30
 
 
-@pytest.mark.parametrize("method", ["lora", "dora"])  # our own layers, and transformers' code
+@pytest.mark.parametrize(
+    "method", ["lora", pytest.param("dora", marks=pytest.mark.slow)]
+)  # our own layers, and transformers' code
 def test_preferences_are_learned_from_rejected_answers(smollm2, method):
     encoder = encode.encoder(smollm2, GOAL, 512)
     rows = [encoder.encode(row(question, "Certainly not.", n, "Of course!")) for n, question in enumerate(QUESTIONS)]
