@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
 from tunesmith.errors import InputError
-from tunesmith.export.forms import Form, form_of, shrinking
+from tunesmith.export.forms import Form, form_of, served_wide, shrinking
 from tunesmith.export.reference import Reference, Tell, reference
 from tunesmith.export.run import Exported, export, identity_of, refused_files, share, whole_certificate
 from tunesmith.export.shrink import Tried, shrink
@@ -42,13 +42,16 @@ def export_as(
     return _export(project, inputs, form, out or project.root / FOLDER / form.name, rows, tell, None)
 
 
-def keep_as(project: Project, to: str, precision: str, out: Path, train: Artifact, tell: Tell) -> Exported:
-    """An export that later ones do not replace, in a folder of its own.
+def keep_as(
+    project: Project, to: str, precision: str, out: Path, train: Artifact, tell: Tell, *, wide: bool = False
+) -> Exported:
+    """An export that later ones do not replace, in a folder of its own; ``wide``: certified as it is served in float32.
 
     One that is there and whole is taken as it is: what it was made with may be gone by now. The files of an export that
     the user made are shared with it (hard links), not copied.
     """
     form = form_of(TunedModel.open(train).learner, to, precision)
+    form = served_wide(form) if wide else form
     if (certificate := whole_certificate(out)) is not None:
         return Exported(form, out, certificate, fresh=False)
     be_patient()

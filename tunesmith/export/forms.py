@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunesmith.errors import InputError
 
@@ -24,10 +24,12 @@ class Form:
     learner: str
     bits: float
     rounding: float | None
+    #: Computed in float32 with the file's 16-bit weights, as `tunesmith serve` does.
+    wide: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.to}-{self.precision}"
+        return f"{self.to}-{self.precision}{'-in-float32' if self.wide else ''}"
 
     @property
     def quantised(self) -> bool:
@@ -63,6 +65,11 @@ def form_of(learner: str, to: str, precision: str | None = None) -> Form:
         wanted = f"{to} {precision}" if precision else to
         raise InputError("unknown_form", f"this model has no form {wanted!r}", "--to", f"its forms: {known or 'none'}")
     return found[0]
+
+
+def served_wide(form: Form) -> Form:
+    """The form as a server runs it that computes in float32: then only the order of additions is left as a reason."""
+    return replace(form, wide=True, rounding=TIE) if form.precision == "f16" else form
 
 
 def shrinking(learner: str) -> list[Form]:

@@ -45,7 +45,9 @@ def opened(form: Form, folder: Path, *, context: int, wide: bool = False) -> Ite
         [gguf] = folder.glob("*.gguf")
         version = llamacpp.require()
         # each sequence has a thread of its own to wait on; the engine computes them together
-        with llamacpp.LlamaCpp.open(gguf, context=context, threads=threads, parallel=_STREAMS, wide=wide) as engine:
+        with llamacpp.LlamaCpp.open(
+            gguf, context=context, threads=threads, parallel=_STREAMS, wide=wide or form.wide
+        ) as engine:
             yield _Served(engine, version)
     elif form.learner == "classifier":
         yield _classifier(form, folder)

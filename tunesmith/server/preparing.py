@@ -70,8 +70,9 @@ def _keep_export(
     if wanted.precision != EXACT:
         version = replace(version, id=hash_of([version.id, wanted.precision]))
     # versions of one training that differ in how they are asked share its export
-    place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}"
-    made = keep_as(project, "gguf", wanted.precision, project.store.root / place, train, wanted.progress)
+    wide = wanted.arithmetic == "f32"
+    place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}{'-in-float32' if wide else ''}"
+    made = keep_as(project, "gguf", wanted.precision, project.store.root / place, train, wanted.progress, wide=wide)
     probes = tuple(Probe(*one) for one in made.certificate.get("probes", ()))
     return version, {"form": made.form.name, "precision": wanted.precision, "folder": place}, probes
 
@@ -106,7 +107,8 @@ def _gguf(project: Project, version: Version, export: Mapping[str, Any], wanted:
     if train is None:
         raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
     folder = project.store.root / str(export["folder"])
-    made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress)
+    wide = folder.name.endswith("-in-float32")
+    made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress, wide=wide)
     [gguf] = made.folder.glob("*.gguf")
     return gguf
 
