@@ -47,8 +47,8 @@ def keep_as(
 ) -> Exported:
     """An export that later ones do not replace, in a folder of its own; ``wide``: certified as it is served in float32.
 
-    One that is there and whole is taken as it is: what it was made with may be gone by now. The files of an export that
-    the user made are shared with it (hard links), not copied.
+    One that is there and whole is taken as it is: what it was made with may be gone by now. The files of the user's own
+    export in the same form are shared with it (hard links), not copied; there is none in a ``wide`` form.
     """
     form = form_of(TunedModel.open(train).learner, to, precision)
     form = served_wide(form) if wide else form

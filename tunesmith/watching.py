@@ -23,6 +23,7 @@ from tunesmith.deployment.watch import Price, Watch
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.json_schema import SlowPattern, validator
 from tunesmith.pipeline import encoder
+from tunesmith.pipeline.tested import last_test
 from tunesmith.products import GoalSheet, Report
 from tunesmith.similarity.embeddings import Vectors
 
@@ -151,18 +152,17 @@ def _vectors(project: Project, clean: Path, ids: Sequence[str]) -> tuple[Vectors
 
 
 def _answers(project: Project, train: Artifact, goal: GoalSheet) -> dict[str, list[Any]]:
-    """Labels, confidences and whether they fit the schema, of the tuned model's answers in the test of a training."""
-    for folder in sorted(project.store.artifacts.glob("test-*"), reverse=True):
-        test = project.store.find("test", folder.name.removeprefix("test-"))
-        if test is not None and test.made_by.get("inputs", {}).get("train") == train.id:
-            answers = [row["tuned"] for row in Report.open(test).predictions()]
-            texts = [str(answer["answer"]) for answer in answers]
-            return {
-                "label": texts if goal.output == "label" else [],
-                "confidence": [answer["confidence"] for answer in answers],
-                "fits_schema": _fitting(texts, goal) if goal.output == "json" and goal.schema else [],
-            }
-    return {}
+    """Labels, confidences and whether they fit the schema, of the tuned model's answers in a training's last test."""
+    test = last_test(project.store, train.id)
+    if test is None:
+        return {}
+    answers = [row["tuned"] for row in Report.open(test).predictions()]
+    texts = [str(answer["answer"]) for answer in answers]
+    return {
+        "label": texts if goal.output == "label" else [],
+        "confidence": [answer["confidence"] for answer in answers],
+        "fits_schema": _fitting(texts, goal) if goal.output == "json" and goal.schema else [],
+    }
 
 
 def _fitting(texts: Sequence[str], goal: GoalSheet) -> list[bool]:

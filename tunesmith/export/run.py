@@ -77,7 +77,7 @@ def export(
         certificates.write(found, work, identity=identity, made_at=time.time(), **facts(base, tuned))
         if found.refused:
             _keep_refusal(work, out)
-            raise _refusal(found, out)
+            raise _refusal(found, form, out)
         _seal(work, identity)
         _put(work, out)
     for path in refused_files(out):
@@ -205,7 +205,7 @@ def _keep_refusal(work: Path, out: Path) -> None:
             fsync(target)
 
 
-def _refusal(found: Certificate, out: Path) -> TunesmithError:
+def _refusal(found: Certificate, form: Form, out: Path) -> TunesmithError:
     differing = sorted(found.comparison.differences, key=lambda one: -one.gap)[:NAMED]
     rows = "".join(f"\n  row {one.id}: {one.expected!r} became {one.got!r} ({one.cause})" for one in differing)
     other = found.comparison.other_prompts[:NAMED]
@@ -214,5 +214,17 @@ def _refusal(found: Certificate, out: Path) -> TunesmithError:
         "export_refused",
         f"{found.form} does not answer as the trained model does: {'; '.join(found.faults)}{prompts}{rows}",
         str(refused_files(out)[1]),
-        "export a more exact form (--precision), or allow more with export.score_loss_at_most in tunesmith.yaml",
+        f"{_instead(form)}, or allow more with export.same_answers_at_least and export.score_loss_at_most",
     )
+
+
+def _instead(form: Form) -> str:
+    """What keeps the trained model's answers better than this form."""
+    if form.wide:
+        return "serve the model as it was tested (--engine torch)"
+    if form.precision == "f16":
+        return (
+            "export --precision f32 (`tunesmith serve` needs none: it computes in float32 with the f16 file, under a "
+            "certificate of its own)"
+        )
+    return "export a more exact form (--precision)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from starlette.routing import Match
 
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.server.call import Call
+from tunesmith.server.crashes import places
 from tunesmith.server.keys import Key, Keys
 from tunesmith.server.limits import Limiter
 from tunesmith.server.metrics import Metrics
@@ -308,5 +308,4 @@ async def _refuse(reply: _Reply, refusal: Refusal) -> None:
 
 def _tell(error: Exception, request_id: str) -> None:
     """Where it failed; not the error's words, which may hold what a client wrote."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s: %s\n%s", request_id, type(error).__name__, frames)
+    log.error("%s: %s", request_id, places(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from tunesmith.deployment.outcomes import Shadow, add_shadow
 from tunesmith.deployment.people import NobodyThere
 from tunesmith.deployment.state import State
 from tunesmith.server.call import Call
+from tunesmith.server.crashes import places
 from tunesmith.server.limits import Limiter
 from tunesmith.server.refusal import refusal_of
 from tunesmith.server.served import Served
@@ -25,6 +27,8 @@ WAITING = 32
 PATIENCE = 120.0
 #: Seconds between two looks at whether anybody is answered.
 LOOK_SECONDS = 0.02
+
+log = logging.getLogger("tunesmith.server")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Shadowing:
                 try:
                     if await self._at_rest(asked):
                         await self._ask(asked)
+                except Exception as error:  # such as a full disk: the next may be kept again
+                    log.error("%s: what the shadow answered is not kept: %s", asked.call.exchange.id, places(error))
                 finally:
                     asked.let_go()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tunesmith.pipeline.tested import last_test
 from tunesmith.products import GoalSheet, Report
 from tunesmith.project import Project
 from tunesmith.server.version import Version
@@ -46,10 +47,8 @@ def _found(project: Project, version: Version) -> dict[str, Any] | None:
     """
     if version.tuned is None or version.setup is not None:
         return None
-    train = version.tuned.folder.parent.name.removeprefix("train-")
-    for folder in sorted(project.store.artifacts.glob("test-*"), reverse=True):
-        test = project.store.find("test", folder.name.removeprefix("test-"))
-        if test is not None and test.made_by.get("inputs", {}).get("train") == train:
-            threshold = (Report.open(test).facts.get("calibration") or {}).get("threshold") or {}
-            return threshold if threshold.get("confidence") else None
-    return None
+    test = last_test(project.store, version.artifacts["train"])
+    if test is None:
+        return None
+    threshold = (Report.open(test).facts.get("calibration") or {}).get("threshold") or {}
+    return threshold if threshold.get("confidence") else None

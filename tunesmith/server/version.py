@@ -15,6 +15,7 @@ from tunesmith.errors import InputError
 from tunesmith.pipeline import rounds
 from tunesmith.pipeline.order import BY_NAME, Stage
 from tunesmith.pipeline.stale import identity
+from tunesmith.pipeline.tested import last_test
 from tunesmith.products import BaseModel, Dataset, GoalSheet, Report, TunedModel
 from tunesmith.project import Project
 from tunesmith.setup_in_use import chosen
@@ -203,14 +204,13 @@ def _made_with(project: Project, stage: str, made: Mapping[str, Any], reader: St
 
 
 def _as_tested(project: Project, train: Artifact, dataset: Dataset, base: BaseModel) -> tuple[int, str | None]:
-    """The longest answer in tokens and the verdict's words, from the test of this training."""
-    for folder in sorted(project.store.artifacts.glob("test-*"), reverse=True):
-        test = project.store.find("test", folder.name.removeprefix("test-"))
-        if test is not None and test.made_by.get("inputs", {}).get("train") == train.id:
-            report = Report.open(test)
-            limit = report.facts.get("max_new_tokens")
-            words = str(report.verdict.get("words", ""))
-            return int(limit or _limit(test.made_by, dataset, base)), words
+    """The longest answer in tokens and the verdict's words, from the last test of this training."""
+    test = last_test(project.store, train.id)
+    if test is not None:
+        report = Report.open(test)
+        limit = report.facts.get("max_new_tokens")
+        words = str(report.verdict.get("words", ""))
+        return int(limit or _limit(test.made_by, dataset, base)), words
     return _limit({}, dataset, base), None
 
 

@@ -17,6 +17,7 @@ from tunesmith.export import forms, ollama
 from tunesmith.export.certificate import Certificate, ScoreLoss, faults_of, losses, page
 from tunesmith.export.compare import Comparison, compare_labels, compare_texts
 from tunesmith.export.replay import chosen_rows
+from tunesmith.export.run import _refusal
 from tunesmith.export.settings import ExportSettings
 from tunesmith.export.shrink import Tried, smallest
 from tunesmith.learners.protocol import Replayed
@@ -148,6 +149,18 @@ def test_the_page_tells_what_was_found_and_the_widest_gaps_first() -> None:
     assert words.endswith("- Not run.\n")
     assert told.as_json()["answers_equal"] == 98
     assert told.as_json()["shifts"]["largest"] == 0.002
+
+
+@pytest.mark.parametrize(
+    ("form", "advised"),
+    [(F16, "--precision f32"), (forms.served_wide(F16), "--engine torch"), (Q8, "a more exact form")],
+)
+def test_a_refusal_advises_what_is_more_exact_than_the_form(form: forms.Form, advised: str) -> None:
+    found = Certificate(form.name, "engine 1", 9, 9, comparison(9, 9, 5), (), 1, 1, 1.0, (), ("a fault",))
+    refused = _refusal(found, form, Path("exports") / form.name)
+    assert refused.code == "export_refused"
+    assert advised in (refused.fix or "")
+    assert "export.same_answers_at_least" in (refused.fix or "")
 
 
 def asked(*references: str) -> list[Example]:

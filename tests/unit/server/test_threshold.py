@@ -31,16 +31,21 @@ FOUND = {"wanted": 0.9, "confidence": 0.8312, "words": "To reach an accuracy of 
 def project(folder: Path, goal: dict[str, Any], threshold: dict[str, Any] | None, train: str = "abc") -> Any:
     """A project whose training has a test that found a threshold."""
     (folder / "test-0123").mkdir()
-    report = {"scores": {}, "differences": [], "verdict": {}, "facts": {"calibration": {"threshold": threshold}}}
+    report = {
+        "made_at": 1.0,
+        "scores": {},
+        "differences": [],
+        "verdict": {},
+        "facts": {"calibration": {"threshold": threshold}},
+    }
     test = SimpleNamespace(made_by={"inputs": {"train": train}}, path=folder, read_json=lambda name: report)
     store = SimpleNamespace(artifacts=folder, find=lambda stage, id: test)
     return SimpleNamespace(settings=SimpleNamespace(goal=GoalSettings(**goal)), store=store)
 
 
-def served(folder: Path) -> Any:
+def served() -> Any:
     one = version("letters", "label", labels=("early", "late"), unknown="hand_off")
-    assert one.tuned is not None
-    return replace(one, tuned=replace(one.tuned, folder=folder / "train-abc" / "model"))
+    return replace(one, artifacts={"train": "abc"})
 
 
 @pytest.mark.parametrize(
@@ -58,14 +63,14 @@ def served(folder: Path) -> Any:
 def test_the_threshold_is_the_projects_or_the_tests_own(
     tmp_path: Path, goal: dict[str, Any], threshold: dict[str, Any] | None, train: str, expected: float, words: str
 ) -> None:
-    found, told = with_threshold(project(tmp_path, goal, threshold, train), served(tmp_path))
+    found, told = with_threshold(project(tmp_path, goal, threshold, train), served())
     assert (found.goal.unknown, found.goal.confidence) == ("hand_off", expected)
     assert told is not None
     assert words in told
 
 
 def test_nothing_goes_to_a_person_where_the_project_says_so_now(tmp_path: Path) -> None:
-    found, told = with_threshold(project(tmp_path, {"unknown": "answer"}, FOUND), served(tmp_path))
+    found, told = with_threshold(project(tmp_path, {"unknown": "answer"}, FOUND), served())
     assert (found.goal.unknown, told) == ("answer", None)
 
 
