@@ -14,10 +14,11 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
 from tunesmith.blind_review import name_of
-from tunesmith.deployment import feedback, inbox, tickets
+from tunesmith.deployment import feedback, tickets
 from tunesmith.deployment.feedback import Feedback, Thumbs
 from tunesmith.deployment.fitting import fitted
 from tunesmith.deployment.people_settings import HandOffSettings
+from tunesmith.deployment.retention import expire_people
 from tunesmith.deployment.state import FILE, State
 from tunesmith.deployment.tables import open_state
 from tunesmith.deployment.tickets import Claim, Filter, Ticket
@@ -144,10 +145,7 @@ def opened(project: Project, person: str | None = None) -> Iterator[Inbox]:
     own = settings.hand_off if settings.hand_off != "off" else HandOffSettings()  # type: ignore[call-arg]
     state = open_state(project.store.root)
     try:
-        state.change(lambda one: inbox.sweep(one, own, time.time()))
-        said = settings.feedback
-        if said != "off":
-            state.change(lambda one: feedback.sweep(one, said, time.time()))
+        expire_people(state, settings.hand_off, settings.feedback)
         yield Inbox(state, project.product("goal"), own, name_of(person))
     finally:
         state.close()

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
+from tunesmith.cli.serve import PRECISIONS
 from tunesmith.errors import InputError, TunesmithError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tunesmith.deployment.versions import Record
     from tunesmith.project import Project
 
-#: As in export/forms.py, which is not imported for the help.
-PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 #: Seconds between two looks at how far the server is.
 LOOK_SECONDS = 0.1
 

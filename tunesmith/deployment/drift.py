@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.deployment.kept_text import prompt_of
 from tunesmith.deployment.log_settings import DriftSettings
 from tunesmith.deployment.profile import FEWEST, UNSURE, Profile
 from tunesmith.deployment.state import State
+from tunesmith.example import messages_from_json
 from tunesmith.scoring.several import holm
 from tunesmith.scoring.shift import REST, Shift, grouped, of_kinds, of_numbers
 
@@ -204,6 +204,6 @@ def texts_of(state: State, numbers: Sequence[int]) -> dict[int, str]:
         }
     )
     return {
-        number: "\n".join(str(message["content"]) for message in prompt_of(prompt) if message["role"] != "system")
+        number: "\n".join(message.text for message in messages_from_json(prompt) if message.role != "system")
         for number, prompt in found.items()
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -83,7 +82,3 @@ class Recorder(Protocol):
     """
 
     async def record(self, exchange: Exchange) -> None: ...
-
-
-#: Called when an exchange is over, whatever came of it.
-AtEnd = Callable[[], Awaitable[None] | None]

@@ -22,8 +22,8 @@ from tunesmith.example import Message, messages_from_json, messages_to_json
 
 Thumb = Literal["up", "down"]
 _WRITTEN = ("client_id", "request", "key", "version", "route", "at", "thumb", "comment", "correction", "prompt", "said")
-#: What can be said of one request, and seconds between two looks for what was kept long enough.
-MOST, SWEEP_SECONDS = 50, 600.0
+#: What can be said of one request.
+MOST = 50
 FEEDBACK = Tables(
     "feedback",
     (
@@ -121,19 +121,14 @@ class FeedbackBook:
     settings: FeedbackSettings
     mask: Mask = as_it_came
     clock: Callable[[], float] = time.time
-    _swept: float = 0.0
 
     async def record(self, exchange: Exchange) -> None:
         """Note that a request was answered; of one that was refused nothing can be said."""
         if not exchange.version or exchange.shadow or exchange.status != 200:
             return
         values = (exchange.id, exchange.key, exchange.version, exchange.route, exchange.arrived_at)
-
-        def work(one: sqlite3.Connection) -> None:
-            self._sweep(one)
-            one.execute("INSERT OR IGNORE INTO answered VALUES (?, ?, ?, ?, ?)", values)
-
-        await self.state.write(work)
+        sql = "INSERT OR IGNORE INTO answered VALUES (?, ?, ?, ?, ?)"
+        await self.state.write(lambda one: one.execute(sql, values))
 
     async def find(self, request: str, key: str) -> Answered:
         """The request, of this key. Raises NoSuchRequest."""
@@ -157,7 +152,6 @@ class FeedbackBook:
         return await self.state.write(lambda one: self._add(one, answered, masked, whole))
 
     def _add(self, one: sqlite3.Connection, answered: Answered, said: Said, whole: str) -> tuple[Feedback, bool]:
-        self._sweep(one)
         if said.client_id is not None:
             known = one.execute(
                 "SELECT * FROM feedback WHERE key = ? AND client_id = ?", (answered.key, said.client_id)
@@ -192,11 +186,6 @@ class FeedbackBook:
         correction = said.correction and self.mask([*said.messages, Message.of("assistant", said.correction)])[-1].text
         comment = said.comment and self.mask([Message.of("user", said.comment)])[0].text
         return replace(said, comment=comment, correction=correction, messages=self.mask(said.messages))
-
-    def _sweep(self, one: sqlite3.Connection) -> None:
-        if self.clock() - self._swept > SWEEP_SECONDS:
-            self._swept = self.clock()
-            sweep(one, self.settings, self.clock())
 
 
 def _prompt(one: sqlite3.Connection, said: Said) -> str | None:

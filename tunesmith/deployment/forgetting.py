@@ -71,15 +71,10 @@ def remove(folder: Path, ids: Iterable[str]) -> None:
 
     try:
         state.change(work)
+        gone = state.wipe()  # what was written before lies in the log beside the file until it is emptied
     finally:
         state.close()
-    connection = sqlite3.connect(folder / FILE, timeout=30.0, isolation_level=None)
-    try:
-        # what was written before lies in the log beside the file until it is emptied
-        [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        connection.close()
-    if busy:
+    if not gone:
         what = "what was removed still stands in the log of the server's state, which somebody is reading"
         fix = "end the server; the next command finishes the forgetting"
         raise TunesmithError("state_in_use", what, str(folder / FILE), fix)

@@ -16,22 +16,15 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.tickets import Ticket
 from tunesmith.example import Message, messages_to_json
 
-#: Seconds between two looks for what was kept long enough.
-SWEEP_SECONDS = 600.0
-
 
 @dataclass
 class HandOffQueue:
-    """Keeps requests in the state of their project. ``mask`` replaces private data in their texts.
-
-    It is a recorder too, so that retention is kept where nothing is handed off.
-    """
+    """Keeps requests in the state of their project. ``mask`` replaces private data in their texts."""
 
     state: State
     settings: HandOffSettings
     mask: Mask = as_it_came
     clock: Callable[[], float] = time.time
-    _swept: float = 0.0
 
     @property
     def reply(self) -> str | None:
@@ -39,13 +32,8 @@ class HandOffQueue:
 
     async def take(self, exchange: Exchange, reason: str) -> str | None:
         """Keep the request; None where ``serve.hand_off.most`` wait already. Raises as `State.write` does."""
-        ticket = await asyncio.to_thread(self._ticket, exchange, reason)
-        return ticket.ticket if await self.state.write(lambda one: self._keep(one, ticket)) else None
-
-    async def record(self, exchange: Exchange) -> None:
-        """Look now and then for what was kept long enough; of the request itself nothing is kept here."""
-        if self.clock() - self._swept > SWEEP_SECONDS:
-            await self.state.write(self._sweep)
+        ticket, most = await asyncio.to_thread(self._ticket, exchange, reason), self.settings.most
+        return ticket.ticket if await self.state.write(lambda one: tickets.insert(one, ticket, most)) else None
 
     async def tell(self, ticket: str, key: str) -> Ticket | None:
         found = await self.state.read(lambda one: tickets.find(one, ticket))
@@ -58,15 +46,6 @@ class HandOffQueue:
     def _fetch(self, connection: sqlite3.Connection, ticket: str) -> Ticket | None:
         tickets.fetched(connection, ticket, self.clock())
         return next(iter(tickets.find(connection, ticket)), None)
-
-    def _keep(self, connection: sqlite3.Connection, ticket: Ticket) -> bool:
-        if self.clock() - self._swept > SWEEP_SECONDS:
-            self._sweep(connection)
-        return tickets.insert(connection, ticket, self.settings.most)
-
-    def _sweep(self, connection: sqlite3.Connection) -> None:
-        self._swept = self.clock()
-        sweep(connection, self.settings, self._swept)
 
     def _ticket(self, exchange: Exchange, reason: str) -> Ticket:
         answers = [Message.of("assistant", answer) for answer in exchange.answers[-1:]]
@@ -91,8 +70,3 @@ class HandOffQueue:
         waits = ticket.settled_at is None
         days = self.settings.waiting_days if waits else self.settings.settled_days
         return (ticket.settled_at or ticket.asked_at) < self.clock() - days * tickets.DAY
-
-
-def sweep(connection: sqlite3.Connection, settings: HandOffSettings, now: float) -> int:
-    """Remove tickets that were kept long enough, and return how many."""
-    return tickets.sweep(connection, now, settings.waiting_days, settings.settled_days)

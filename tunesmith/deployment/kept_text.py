@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.example import Message, messages_to_json
@@ -94,9 +93,3 @@ def input_of(prompt: Sequence[Message], *, several: bool = False) -> str:
     if several or len(said) == 1:
         return said[0].text if said else ""
     return "\n".join(f"{message.role}: {message.text}" for message in said)
-
-
-def prompt_of(kept: Any) -> list[dict[str, Any]]:
-    """The messages of a kept prompt."""
-    found: list[dict[str, Any]] = json.loads(kept)
-    return found

@@ -98,7 +98,7 @@ def outcomes_of(
             None if row["handed_off"] is None else bool(row["handed_off"]),
             row["seconds"],
         )
-        for row in connection.execute(sql, (version, since, until if until < 1e300 else 1e300))
+        for row in connection.execute(sql, (version, since, until))
     ]
 
 

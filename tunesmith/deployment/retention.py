@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+from tunesmith.deployment import feedback, tickets
 from tunesmith.deployment.log_settings import LogSettings
+from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
 from tunesmith.deployment.state import State
+from tunesmith.deployment.tickets import DAY
 
-DAY = 86_400.0
-EVERY = 3600.0  # seconds
+EVERY = 600.0  # seconds
 #: Deleted in one transaction at most, so that a server's requests need not wait for long.
 AT_ONCE = 2_000
 
@@ -48,23 +50,28 @@ def _in_parts(state: State, delete: str, oldest: float) -> int:
     return done
 
 
-def delete_requests(state: State, numbers: Iterable[int]) -> bool:
-    """Delete these records whole. Whether their bytes are out of the file already."""
-    rows = [(number,) for number in numbers]
+def expire_people(
+    state: State,
+    hand_off: Literal["off"] | HandOffSettings,
+    said: Literal["off"] | FeedbackSettings,
+    now: float | None = None,
+) -> None:
+    """Delete what people were asked and said that is too old. What is off now was on once: it goes by the usual days.
 
-    def delete(connection: sqlite3.Connection) -> None:
-        for table in ("traffic_texts", "traffic_actions", "traffic"):
-            connection.executemany(f"DELETE FROM {table} WHERE number = ?", rows)
+    The bytes are gone from the file with the next `State.wipe`.
+    """
+    now = time.time() if now is None else now
+    asked = HandOffSettings() if hand_off == "off" else hand_off  # type: ignore[call-arg]
+    heard = FeedbackSettings() if said == "off" else said  # type: ignore[call-arg]
+    state.change(lambda connection: tickets.sweep(connection, now, asked.waiting_days, asked.settled_days))
+    state.change(lambda connection: feedback.sweep(connection, heard, now))
 
-    state.change(delete)
-    return state.wipe()
 
-
-async def keep_expiring(state: State, settings: LogSettings) -> None:
-    """Delete what is too old now and every hour, until cancelled."""
+async def keep_expiring(expire_all: Callable[[], object]) -> None:
+    """Delete what is too old now and every ten minutes, until cancelled."""
     while True:
         try:
-            await asyncio.to_thread(expire, state, settings)
-        except Exception as error:  # a full disk, a file that another process holds: the next hour tries again
+            await asyncio.to_thread(expire_all)
+        except Exception as error:  # a full disk, a file that another process holds: the next time tries again
             log.error("old records could not be deleted: %s", type(error).__name__)
         await asyncio.sleep(EVERY)

@@ -28,6 +28,8 @@ TOGETHER = 256
 PATIENCE = 30.0
 #: How often, after which pause in seconds, and for how long the write-ahead log is tried to be emptied.
 WIPE_TRIES, WIPE_PAUSE, WIPE_MILLISECONDS = 20, 0.5, 50
+#: The bits of SQLite's error codes that say what went wrong; those above say where.
+PRIMARY = 0xFF
 
 Found = TypeVar("Found")
 Work = Callable[[sqlite3.Connection], Found]
@@ -55,26 +57,32 @@ class State:
         self._reader = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
+        self._giving = threading.Lock()
         try:
             self._writer = self._connect()
             self._prepare(tables)
         except sqlite3.DatabaseError as error:
-            raise _not_usable(error, path) from error
+            raise _told(error, path) from error
         path.chmod(0o600)
         self._thread = threading.Thread(target=self._work, name="tunesmith-state", daemon=True)
         self._thread.start()
 
     def change(self, work: Work[Found]) -> Found:
         """Run the work in a transaction and commit it; what it raises undoes what it did alone."""
-        future: Future[Found] = Future()
-        self._waiting.put((work, future))
-        return future.result()
+        return self._given(work).result()
 
     async def write(self, work: Work[Found]) -> Found:
         """As `change`, from an event loop."""
+        return await asyncio.wrap_future(self._given(work))
+
+    def _given(self, work: Work[Found]) -> Future[Found]:
+        """Hand a change to the writing thread. Raises RuntimeError once it has ended: nobody would ever answer."""
         future: Future[Found] = Future()
-        self._waiting.put((work, future))
-        return await asyncio.wrap_future(future)
+        with self._giving:
+            if self._closed:
+                raise RuntimeError("the server's state is closed")
+            self._waiting.put((work, future))
+        return future
 
     def look(self, work: Work[Found]) -> Found:
         """Run the work on a connection of this thread's own, which sees what is committed."""
@@ -116,10 +124,11 @@ class State:
 
     def close(self) -> None:
         """Commit what waits, and let the file go."""
-        if self._closed:
-            return
-        self._closed = True
-        self._waiting.put(None)
+        with self._giving:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
         for connection in (self._writer, *self._readers):
             connection.close()
@@ -187,7 +196,7 @@ class State:
                 connection.execute("ROLLBACK")
             told = [(future, None, error) for _, future in taken]
         for future, found, failure in told:
-            if future.cancelled():
+            if not future.set_running_or_notify_cancel():  # whoever asked has gone; from here on they cannot
                 continue
             if failure is None:
                 future.set_result(found)
@@ -197,11 +206,16 @@ class State:
 
 def _told(error: BaseException, path: Path) -> BaseException:
     """An error of the database in words; one of what was asked of it (a value that is there already) as it is."""
-    if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.IntegrityError):
+    if not isinstance(error, sqlite3.DatabaseError) or isinstance(
+        error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+    ):
         return error
-    words = str(error)
-    if "full" in words:
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY
+    if code == sqlite3.SQLITE_FULL:
         return TunesmithError("disk_full", "the disk is full", str(path), "free space, and try again")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        what = f"another process has kept the server's state from being written for {PATIENCE:g} s"
+        return TunesmithError("state_in_use", what, str(path), "let it end, and try again")
     return _not_usable(error, path)
 
 

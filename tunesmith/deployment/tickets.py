@@ -98,7 +98,7 @@ class Filter:
             parts.append("(version = ? OR substr(version, instr(version, '@') + 1) = ?)")
             values += [self.version, self.version]
         if self.contains is not None:
-            # the prompt is JSON in ASCII, so words are looked for as they stand there
+            # a prompt is JSON, where characters may be escaped: words are looked for in its messages
             parts.append("contains(prompt, ?)")
             values.append(self.contains)
         return " AND ".join(parts) or "1", values

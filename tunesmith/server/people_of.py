@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 
-from tunesmith.deployment import feedback, inbox
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.people import Mask, NobodyThere, as_it_came
@@ -18,12 +16,11 @@ from tunesmith.project_file import ProjectSettings
 
 
 def hand_offs_of(project: Project, state: State) -> HandOffQueue | NobodyThere:
-    """The queue that `tunesmith inbox` works; what was kept long enough goes now."""
+    """The queue that `tunesmith inbox` works."""
     settings = project.settings
     own = settings.serve.hand_off
     if own == "off":
         return NobodyThere()
-    state.change(lambda one: inbox.sweep(one, own, time.time()))
     return HandOffQueue(state, own, _mask(project, settings) if own.private == "mask" else as_it_came)
 
 
@@ -33,7 +30,6 @@ def feedback_of(project: Project, state: State) -> FeedbackBook | None:
     own = settings.serve.feedback
     if own == "off":
         return None
-    state.change(lambda one: feedback.sweep(one, own, time.time()))
     return FeedbackBook(state, own, _mask(project, settings) if own.private == "mask" else as_it_came)
 
 

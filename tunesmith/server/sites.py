@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tunesmith.deployment.exchange import Recorder
-from tunesmith.deployment.feedback import FeedbackBook
-from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.tables import open_state
 from tunesmith.project import Project
 from tunesmith.server.guarding import open_guard
@@ -25,13 +22,12 @@ def open_site(project: Project, tell: Callable[[str], None] = lambda words: None
     state = open_state(project.store.root)
     people, feedback = hand_offs_of(project, state), feedback_of(project, state)
     logs, chores = open_log(project, state)
-    own: list[Recorder] = [one for one in (people, feedback) if isinstance(one, HandOffQueue | FeedbackBook)]
     return Site(
         project.name,
         state,
         guard,
         people=people,
-        recorders=[*logs, *own],
+        recorders=[*logs, feedback] if feedback else logs,
         feedback=feedback,
         chores=chores,
     )

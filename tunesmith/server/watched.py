@@ -1,4 +1,4 @@
-"""What keeps a project's traffic: the log, the profile of its training, and the hour at which old records go."""
+"""What keeps a project's traffic: the log, the profile of its training, and what lets old records go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tunesmith.deployment.exchange import Recorder
 from tunesmith.deployment.kept_text import TextMasker
 from tunesmith.deployment.meaning import Distances
 from tunesmith.deployment.profile import Profile
-from tunesmith.deployment.retention import keep_expiring
+from tunesmith.deployment.retention import expire, expire_people, keep_expiring
 from tunesmith.deployment.state import State
 from tunesmith.deployment.traffic import Traffic
 from tunesmith.errors import TunesmithError
@@ -46,9 +46,13 @@ def open_log(project: Project, state: State) -> tuple[Sequence[Recorder], Sequen
 
         recorders.append(open_traces(project.name))
 
+    def expire_all() -> None:
+        expire_people(state, settings.hand_off, settings.feedback)
+        expire(state, settings.log)
+
     async def chore() -> None:
         try:
-            await keep_expiring(state, settings.log)
+            await keep_expiring(expire_all)
         finally:
             if distances is not None:
                 distances.close()

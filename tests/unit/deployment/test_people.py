@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from tests.recipes.small_project import ROOT
 from tests.unit.deployment.people_doubles import exchange, said
-from tunesmith.deployment import feedback, forgetting, inbox, tickets
+from tunesmith.deployment import feedback, forgetting, tickets
 from tunesmith.deployment.feedback import FeedbackBook, NoSuchRequest, SaidOtherwise, TooMuch
 from tunesmith.deployment.fitting import fitted
 from tunesmith.deployment.inbox import HandOffQueue
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
+from tunesmith.deployment.retention import expire_people
 from tunesmith.deployment.state import FILE, State
 from tunesmith.deployment.tables import open_state
 from tunesmith.deployment.tickets import DAY, Claim, Filter
@@ -178,17 +179,21 @@ def test_what_was_kept_long_enough_is_gone_for_the_client_at_once_and_from_the_f
     assert asyncio.run(queue.tell(old, "website")) is None
     new = take(queue, arrived_at=14.1 * DAY)
     assert new is not None
-    assert waiting(state) == [new]  # the next hand-off removed it
+    expire_people(state, queue.settings, "off", 14.1 * DAY)
+    assert waiting(state) == [new]
     claim = Claim("h", "ana", 14.2 * DAY)
     state.change(lambda one: tickets.settle(one, new, "answered", "x", claim, example=True))
-    assert state.change(lambda one: inbox.sweep(one, queue.settings, 16.1 * DAY)) == 0
-    assert state.change(lambda one: inbox.sweep(one, queue.settings, 16.3 * DAY)) == 1
+    expire_people(state, queue.settings, "off", 16.1 * DAY)
+    assert waiting(state, status="answered") == [new]
+    expire_people(state, queue.settings, "off", 16.3 * DAY)
+    assert waiting(state, status="answered") == []
     take(queue, arrived_at=16.3 * DAY)
-    now[0] = 40 * DAY
-    asyncio.run(queue.record(exchange("req-answered")))  # any request looks for what is over
+    expire_people(state, "off", "off", 16.3 * DAY + 29 * DAY)  # what is off now goes by the usual days
+    assert len(waiting(state)) == 1
+    expire_people(state, "off", "off", 16.3 * DAY + 31 * DAY)
     assert waiting(state) == []
-    forgetting.remove(tmp_path, ["hand_offs none"])  # empties the log
-    assert b"very secret" not in (tmp_path / FILE).read_bytes()
+    assert state.wipe()
+    assert b"very secret" not in b"".join(path.read_bytes() for path in (tmp_path / FILE).parent.iterdir())
 
 
 def test_private_data_is_masked_before_it_is_kept(state: State, tmp_path: Path):

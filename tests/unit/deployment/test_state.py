@@ -96,3 +96,26 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path):
         state.change(add("words" * 100_000))
     state.change(add("a short one"))
     assert words_in(state) == ["a short one"]
+
+
+def test_a_state_that_another_holds_is_not_called_damaged(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("tunesmith.deployment.state.PATIENCE", 0.05)
+    state = State(tmp_path / "state.db", [NOTES])
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TunesmithError, match="state_in_use"):
+        state.change(add("while it is held"))
+    with pytest.raises(TunesmithError, match="state_in_use"):
+        State(tmp_path / "state.db", [NOTES])
+    other.execute("ROLLBACK")
+    state.change(add("after"))
+    assert words_in(state) == ["after"]
+    state.close()
+
+
+def test_what_comes_after_the_end_is_refused_and_does_not_wait_for_ever(tmp_path: Path):
+    state = State(tmp_path / "state.db", [NOTES])
+    state.change(add("before"))
+    state.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        state.change(add("after"))

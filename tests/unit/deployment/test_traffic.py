@@ -19,7 +19,7 @@ from tunesmith.deployment.candidates import candidates
 from tunesmith.deployment.exchange import Action, Exchange
 from tunesmith.deployment.kept_text import LONGEST, TextMasker, input_of
 from tunesmith.deployment.log_settings import LogSettings
-from tunesmith.deployment.retention import DAY, delete_requests, expire
+from tunesmith.deployment.retention import DAY, expire
 from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import open_state
 from tunesmith.deployment.traffic import Traffic
@@ -154,15 +154,6 @@ def test_what_a_reader_held_back_from_being_wiped_goes_the_next_time(tmp_path: P
     assert (first.texts, first.gone) == (1, False)
     assert expire(state, LogSettings(text=True)).gone
     assert b"a secret mark" not in bytes_of(state)
-
-
-def test_requests_can_be_removed_one_by_one(tmp_path: Path):
-    state = open_state(tmp_path)
-    record(Traffic(state, MASKER), *(exchange(f"mark{number:02d} please") for number in range(20)))
-    number = next(row["number"] for row in rows_of(state, "traffic_texts") if "mark07" in row["prompt"])
-    assert delete_requests(state, [number])
-    assert b"mark07" not in bytes_of(state)
-    assert b"mark08" in bytes_of(state)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=20)), max_size=4))

@@ -28,7 +28,7 @@ from tunesmith.deployment.kept_text import TextMasker
 from tunesmith.deployment.log_settings import LogSettings
 from tunesmith.deployment.people import as_it_came
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
-from tunesmith.deployment.retention import keep_expiring
+from tunesmith.deployment.retention import expire, keep_expiring
 from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import open_state
 from tunesmith.deployment.traces import Traces
@@ -177,10 +177,10 @@ def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Ca
     spans = (folder / "spans.jsonl").open("a")
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
 
-    async def expire() -> None:
-        await keep_expiring(state, settings)
+    async def chore() -> None:
+        await keep_expiring(lambda: expire(state, settings))
 
-    return [log, Traces(provider.get_tracer("tunesmith"))], [expire]
+    return [log, Traces(provider.get_tracer("tunesmith"))], [chore]
 
 
 def in_a_child() -> TextEngine:

@@ -122,7 +122,9 @@ class Encoder:
 
     def _work(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, []
+            taken, self._waiting = self._waiting, []
+        # a client may have gone meanwhile; from here on it cannot, so that the others of the batch are answered
+        waiting = [(texts, future) for texts, future in taken if future.set_running_or_notify_cancel()]
         if not waiting:
             return
         try:

@@ -41,7 +41,7 @@ class Part(Protocol):
     def add(self, text: str) -> str: ...
 
     async def end(self, text: str) -> str:
-        """The last text. Raises `Stopped`."""
+        """The last text; what ends the answer here is in ``stopped``."""
         ...
 
     @property

@@ -14,7 +14,7 @@ from tunesmith.deployment.exchange import Exchange
 from tunesmith.deployment.guard import Guard, Stopped, Task
 from tunesmith.deployment.rules.build import Surroundings, build
 from tunesmith.deployment.rules.settings import RuleSettings
-from tunesmith.deployment.rules.topics import MOST_PIECES, Fit, among, fit, nearness, pieces_of
+from tunesmith.deployment.rules.topics import MOST_PIECES, Encoder, Fit, among, fit, nearness, pieces_of
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.products import BaseModel
@@ -107,3 +107,12 @@ def test_texts_are_read_sentence_by_sentence() -> None:
     assert " ".join(pieces_of(text)) == text
     assert len(pieces_of("x" * 1_000_000)) == MOST_PIECES
     assert pieces_of("") == [""]
+
+
+def test_a_client_that_goes_takes_no_other_clients_answer_with_it(minilm: BaseModel) -> None:
+    encoder = Encoder(minilm.folder)
+    first = encoder.vectors(["the one that is computed while the others come"])
+    gone, stays = encoder.vectors(["this client goes"]), encoder.vectors(["this one stays"])
+    gone.cancel()
+    assert len(stays.result(timeout=60)) == 1
+    assert len(first.result(timeout=60)) == 1
