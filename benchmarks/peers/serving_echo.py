@@ -19,10 +19,10 @@ KEY = "echo"
 
 
 class Engine:
-    """What `engines.llamacpp.LlamaCpp` is to the server."""
+    """What `engines.llamacpp.LlamaCpp` is to the server: a child that tells its address, and ends with its input."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, __file__, "engine"]
+    def __init__(self, *script: str) -> None:
+        command = [sys.executable, *script]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip(), KEY
@@ -107,7 +107,7 @@ def serve() -> None:
     base = BaseModel("base", "causal_lm", Path(), 1, 2000, "mit", ("en",), "made", "0" * 64, "", False)
     tuned = TunedModel(Path(), "none", {}, (), {}, {})
     version = Version("echo", "e0123456789", goal, base, tuned, TOKENS, False, 1.0, None)
-    engine = Engine()
+    engine = Engine(__file__, "engine")
     text = LlamaCppText(lambda: engine, 4, 256, [65], lambda schema: None)  # type: ignore[arg-type, return-value]
     served = ServedText(version, text, Bytes(), Gate(4, 1000), 2000, Site("echo", open_state(folder)))
     keys = Keys(folder / "keys.json")

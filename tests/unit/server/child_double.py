@@ -1,4 +1,4 @@
-"""A child that speaks as llama.cpp's server does and needs no model: `python child_double.py`; tells its port."""
+"""A child that speaks as llama.cpp's server does and needs no model: `python child_double.py`; tells its address."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def end_with_the_parent() -> None:
 if __name__ == "__main__":
     threading.Thread(target=end_with_the_parent, daemon=True).start()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    sys.stdout.write(f"{server.server_address[1]}\n")
+    sys.stdout.write(f"http://127.0.0.1:{server.server_address[1]}\n")
     sys.stdout.flush()
     server.serve_forever()

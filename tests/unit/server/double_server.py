@@ -184,10 +184,10 @@ def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Ca
 
 
 def in_a_child() -> TextEngine:
-    from tests.unit.server.test_engine_child import Child
+    from tests.unit.server.test_engine_child import child
 
     llamacpp.WELL_SECONDS = 0.0  # it is started anew without a longer wait each time
-    return llamacpp.LlamaCppText(Child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
+    return llamacpp.LlamaCppText(child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
 
 
 def main(make: Callable[..., list[Served]] = models) -> None:

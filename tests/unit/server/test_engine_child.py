@@ -6,8 +6,6 @@ import asyncio
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.peers.serving_echo import Engine
 from tunesmith.errors import InputError
 from tunesmith.generation import Sampling
 from tunesmith.server.llamacpp import LlamaCppText
@@ -24,29 +23,8 @@ END = 99
 HANGS = [5, 0]
 
 
-class Child:
-    """What `engines.llamacpp.LlamaCpp` is to the server."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("child_double.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.address = f"http://127.0.0.1:{int(self._process.stdout.readline())}", "key"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+def child() -> Engine:
+    return Engine(str(Path(__file__).with_name("child_double.py")))
 
 
 def check(schema: Any) -> None:
@@ -54,7 +32,7 @@ def check(schema: Any) -> None:
         raise InputError("schema_not_enforceable", "no")
 
 
-def with_engine(use: Callable[[LlamaCppText], Awaitable[Any]], start: Any = Child) -> Any:
+def with_engine(use: Callable[[LlamaCppText], Awaitable[Any]], start: Any = child) -> Any:
     async def run() -> Any:
         engine = LlamaCppText(start, 2, END, [7], check)
         await engine.start()
@@ -96,13 +74,13 @@ def test_a_schema_that_the_engine_would_ignore_is_refused_before() -> None:
 def test_a_child_that_crashed_or_hangs_is_noticed_and_started_anew(trouble: signal.Signals) -> None:
     async def use(engine: LlamaCppText) -> tuple[Refusal, float, list[int]]:
         before = engine.pid
-        asked = asyncio.create_task(ids(engine, HANGS, Sampling(9)))
-        await asyncio.sleep(0.3)
+        written = engine.write(HANGS, Sampling(9))
+        assert (await anext(written)).id == HANGS[0]
         assert before is not None
         os.kill(before, trouble)
         began = time.monotonic()
         with pytest.raises(Refusal) as refused:
-            await asked
+            await anext(written)
         noticed = time.monotonic() - began
         async with asyncio.timeout(60):
             while engine.pid in (before, None):
@@ -118,11 +96,11 @@ def test_a_child_that_crashed_or_hangs_is_noticed_and_started_anew(trouble: sign
 def test_while_there_is_no_engine_requests_are_refused_and_starts_wait_longer_and_longer() -> None:
     began: list[float] = []
 
-    def start() -> Child:
+    def start() -> Engine:
         began.append(time.monotonic())
         if len(began) in (2, 3):
             raise RuntimeError("no memory")
-        return Child()
+        return child()
 
     async def use(engine: LlamaCppText) -> str:
         assert engine.pid is not None
