@@ -65,7 +65,7 @@ def nth(sampling: Sampling, number: int) -> Sampling:
 
 async def prepare(served: ServedText, request: ChatRequest, call: Call, head: dict[str, Any]) -> Asked:
     check_logprobs(served, request.logprobs)
-    messages = await seen(served, call, prompt_of(request.messages))
+    messages = await seen(served, call, prompt_of(request.messages, request.asked_tools))
     texts = [message.text for message in messages]
     own = messages[0].role == "system"
     prompt, given = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
@@ -220,7 +220,7 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
         raise Refusal(400, "not_served", what, param="response_format")
     head = head_of(served, call, "chat.completion", "chatcmpl")
     try:
-        messages = await seen(served, call, prompt_of(request.messages))
+        messages = await seen(served, call, prompt_of(request.messages, request.asked_tools))
     except Stopped as stopped:
         return await _told_by_rule(served, call, stopped, head)
     texts = [message.text for message in messages]
