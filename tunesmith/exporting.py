@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
-from tunesmith.errors import InputError
 from tunesmith.engines.upstream import Upstream
+from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, at_upstream, form_of, served_wide, shrinking
 from tunesmith.export.reference import Reference, Tell, reference
 from tunesmith.export.run import Exported, export, identity_of, refused_files, share, whole_certificate

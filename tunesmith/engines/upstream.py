@@ -61,8 +61,8 @@ class UpstreamError(Exception):
     """``code``: ``upstream_down`` (away, too slow, broken off: it may be over soon), ``upstream_odd`` (it answers, but
     not as such a server does), ``upstream_refuses`` (this request it does not take).
 
-    ``what`` says so without a word of a client's; ``said`` is what the server said, which may hold some. ``gone``: there
-    is no connection, so what answers next may be another server.
+    ``what`` says so without a word of a client's; ``said`` is what the server said, which may hold some. ``gone``:
+    there is no connection, so what answers next may be another server.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from typing import Any
 from tunesmith.engines.openai_endpoint import PATH
 from tunesmith.engines.upstream import UpstreamError, Wire
 from tunesmith.engines.upstream_tokens import read_rest
+from tunesmith.example import Message
 
 #: Tool calls of one answer, and characters of the arguments of all of them.
 MOST_CALLS, MOST_ARGUMENTS = 128, 2**20
@@ -37,6 +38,13 @@ class Piece:
     logprobs: tuple[Mapping[str, Any], ...] = ()
     reason: str | None = None
     usage: Usage = field(default_factory=Usage)
+
+
+def messages_of(system: str, prompt: Sequence[Message]) -> list[dict[str, Any]]:
+    """A prompt as such servers take it, behind the system prompt unless it has one of its own."""
+    own = bool(prompt) and prompt[0].role == "system"
+    turns = prompt if own or not system else (Message.of("system", system), *prompt)
+    return [{"role": turn.role, "content": turn.text} for turn in turns]
 
 
 def body_of(

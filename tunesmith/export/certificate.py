@@ -105,7 +105,8 @@ def probes_of(
 
     ``sure``: how sure the model is of each answer, where the answers do not tell.
     """
-    sure = [min(one.logprobs, default=max(one.scores.values(), default=0.0)) for one in exported] if not sure else sure
+    if sure is None:
+        sure = [min(one.logprobs, default=max(one.scores.values(), default=0.0)) for one in exported]
     same = [
         (value, id, answer_hash(theirs))
         for id, ours, theirs, value in zip(ids, trained, exported, sure, strict=True)

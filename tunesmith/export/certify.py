@@ -18,8 +18,8 @@ from tunesmith.export.files import model_bytes
 from tunesmith.export.forms import Form
 from tunesmith.export.reference import Reference, Tell, silent
 from tunesmith.export.replay import Asked, opened
-from tunesmith.export.upstream import Remote, as_tokens, probes_by_text
 from tunesmith.export.settings import ExportSettings
+from tunesmith.export.upstream import Remote, as_tokens, probes_by_text
 from tunesmith.learners.protocol import Replayed
 
 

@@ -13,7 +13,7 @@ TIE = 1e-3
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write the model. ``to``: gguf, ollama, hf, vllm or onnx. ``bits`` of a weight, 0 where it is not known.
+    """One way to write the model. ``to``: gguf, ollama, hf, vllm or onnx. ``bits`` of a weight, 0 where not known.
 
     ``rounding``: how far, in logits, the form's precision can move two tokens against each other; whether a difference
     at a smaller gap is due to it is then measured (rounding.py). None for quantised weights, which are judged by their

@@ -11,7 +11,7 @@ from typing import Any
 
 from tunesmith.engines import upstream_chat, upstream_tokens
 from tunesmith.engines.upstream import Upstream, UpstreamError, Wire
-from tunesmith.engines.upstream_chat import Usage
+from tunesmith.engines.upstream_chat import Usage, messages_of
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.export.certificate import probes_of
@@ -25,13 +25,6 @@ Prompt = tuple[Message, ...]
 #: How often a row is asked while the server says that it has too much to do.
 TRIES = 6
 LONGEST_WAIT = 30.0
-
-
-def messages_of(system: str, prompt: Sequence[Message]) -> list[dict[str, Any]]:
-    """A prompt as such servers take it, behind the system prompt unless it has one of its own."""
-    own = bool(prompt) and prompt[0].role == "system"
-    turns = prompt if own or not system else (Message.of("system", system), *prompt)
-    return [{"role": turn.role, "content": turn.text} for turn in turns]
 
 
 def reach(upstream: Upstream) -> None:
@@ -147,7 +140,7 @@ async def _patiently(ask: Callable[[], Awaitable[Replayed]]) -> Replayed:
         try:
             return await ask()
         except UpstreamError as error:
-            if error.code != "upstream_down":
+            if error.code != "upstream_down" or error.gone:
                 raise
             await asyncio.sleep(min(error.retry_after * 2 ** (tried - 1), LONGEST_WAIT))
     return await ask()

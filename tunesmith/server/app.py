@@ -15,7 +15,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
-from tunesmith.server import chat, completions, labels, people
+from tunesmith.server import chat, completions, labels, people, relay
 from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, OPEN, State
@@ -25,7 +25,7 @@ from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.requests import Asked, ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
-from tunesmith.server.served import Served, ServedLabels, ServedText
+from tunesmith.server.served import Served, ServedChat, ServedLabels, ServedText
 from tunesmith.version import __version__
 
 #: Seconds that a trial answer may take before the server counts as not ready.
@@ -89,16 +89,11 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         asked.check()
         call = request.scope[CALL]
         one = registry.take(asked.model, call, asked.who)
-        if isinstance(one, ServedText):
-            if asked.is_greedy:
-                registry.mirror(one, call, lambda shadow, again: chat.complete(shadow, asked, again))
-            if asked.stream:
-                return await _streamed(chat.stream(one, asked, call), call)
-            return _json(await chat.complete(one, asked, call))
-        registry.mirror(one, call, lambda shadow, again: chat.label(shadow, asked, again))
+        if asked.is_greedy or isinstance(one, ServedLabels):
+            registry.mirror(one, call, lambda shadow, again: _answer(shadow, asked, again))
         if asked.stream:
-            return await _streamed(chat.stream_label(one, asked, call), call)
-        return _json(await chat.label(one, asked, call))
+            return await _streamed(_answer_in_chunks(one, asked, call), call)
+        return _json(await _answer(one, asked, call))
 
     @app.post("/v1/completions")
     async def plain_completions(asked: CompletionRequest, request: Request) -> Response:
@@ -107,7 +102,10 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         call = request.scope[CALL]
         one = registry.take(asked.model, call, asked.who)
         if not isinstance(one, ServedText):
-            what = f"{one.version.name} is a classifier: ask /v1/classifications or /v1/chat/completions"
+            is_chat = isinstance(one, ServedChat)
+            where = "/v1/chat/completions" if is_chat else "/v1/classifications or /v1/chat/completions"
+            kind = "at a server that is asked by messages" if is_chat else "a classifier"
+            what = f"{one.version.name} is {kind}: ask {where}"
             raise Refusal(400, "not_served", what, param="model")
         if asked.is_greedy:
             registry.mirror(one, call, lambda shadow, again: completions.complete(shadow, asked, again))
@@ -142,6 +140,24 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
 
     describe(app, frozenset({OPEN}))
     return app
+
+
+async def _answer(one: Served, asked: ChatRequest, call: Call) -> dict[str, Any]:
+    """A chat's answer in one piece, by whatever kind of model."""
+    if isinstance(one, ServedText):
+        return await chat.complete(one, asked, call)
+    if isinstance(one, ServedChat):
+        return await relay.complete(one, asked, call)
+    return await chat.label(one, asked, call)
+
+
+def _answer_in_chunks(one: Served, asked: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
+    """The same as a stream."""
+    if isinstance(one, ServedText):
+        return chat.stream(one, asked, call)
+    if isinstance(one, ServedChat):
+        return relay.stream(one, asked, call)
+    return chat.stream_label(one, asked, call)
 
 
 def _cards(routes: Routes) -> list[dict[str, Any]]:

@@ -87,14 +87,14 @@ async def seen(served: Served, call: Call, messages: tuple[Message, ...]) -> tup
     return await served.site.guard.before(messages, call.exchange)
 
 
-def check_logprobs(served: ServedText, asked: object) -> None:
+def check_logprobs(served: Served, asked: object) -> None:
     """Raises Refusal ``not_served`` where log probabilities would tell the tokens that rules hold back."""
     if asked and served.site.guard.looks_after:
         what = "rules of this project look at answers, and logprobs would tell what they hold back: leave them out"
         raise Refusal(400, "not_served", what, param="logprobs")
 
 
-def task_of(served: ServedText, messages: tuple[Message, ...], given: Prompt, schema: Mapping[str, Any] | None) -> Task:
+def task_of(served: Served, messages: tuple[Message, ...], given: Prompt, schema: Mapping[str, Any] | None) -> Task:
     """What the answer is held against. ``given``: the messages as the set-up in use puts them."""
     version = served.version
     own = messages[:1] if messages[0].role == "system" else ()
@@ -105,7 +105,7 @@ def task_of(served: ServedText, messages: tuple[Message, ...], given: Prompt, sc
     return Task(version.goal, schema, (system,), examples, (documents,) if documents else ())
 
 
-async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
+async def told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
     """What a client gets where a rule answers in the model's place."""
     exchange = call.exchange
     exchange.actions.append(stopped.action)
@@ -132,7 +132,7 @@ async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict
     try:
         asked = await prepare(served, request, call, head)
     except Stopped as stopped:
-        return await _told_by_rule(served, call, stopped, head)
+        return await told_by_rule(served, call, stopped, head)
     answers = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
@@ -182,7 +182,7 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
     try:
         asked = await prepare(served, request, call, head)
     except Stopped as stopped:
-        for chunk in in_chunks(request, await _told_by_rule(served, call, stopped, head)):
+        for chunk in in_chunks(request, await told_by_rule(served, call, stopped, head)):
             yield chunk
         return
     written = 0
@@ -193,19 +193,19 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
             async for piece in answering.pieces():
                 if not begun:
                     begun = True
-                    yield _chunk(asked, number, {"role": "assistant", "content": ""})
+                    yield chunk_of(asked, number, {"role": "assistant", "content": ""})
                 entries = [token_entry(served, piece.token)] if request.logprobs and piece.token else []
                 if piece.text or entries:
-                    yield _chunk(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
+                    yield chunk_of(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
             note(call, answering)
             marked = await conclude(served, call, answering.confidence, **asked.marked)
-            yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
+            yield {**chunk_of(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
             written += len(answering.tokens)
     if request.stream_options and request.stream_options.include_usage:
         yield {**asked.head, "choices": [], "usage": usage_of(len(asked.prompt), written)}
 
 
-def _chunk(
+def chunk_of(
     asked: Asked, number: int, delta: dict[str, Any], logprobs: Any = None, reason: str | None = None
 ) -> dict[str, Any]:
     choice = {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
@@ -222,7 +222,7 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
     try:
         messages = await seen(served, call, prompt_of(request.messages, request.asked_tools))
     except Stopped as stopped:
-        return await _told_by_rule(served, call, stopped, head)
+        return await told_by_rule(served, call, stopped, head)
     texts = [message.text for message in messages]
     row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
     check_tokens(len(row), call.key)

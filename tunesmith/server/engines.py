@@ -6,11 +6,12 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tunesmith.engines.upstream_chat import Piece
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.server.schema_checks import SchemaChecks
@@ -54,6 +55,23 @@ class TextEngine(Protocol):
     async def works(self) -> bool:
         """Whether a token can be written now: found out by writing one."""
         ...
+
+    async def close(self) -> None: ...
+
+
+class ChatEngine(Protocol):
+    """Answers messages, ``slots`` of them at once, and makes the prompt itself; otherwise as a `TextEngine`."""
+
+    name: str
+    slots: int
+
+    def write(self, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> AsyncIterator[Piece]:
+        """Write piece by piece; whoever stops reading early stops the writing. ``asked``: OpenAI's fields."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def works(self) -> bool: ...
 
     async def close(self) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.project import Project
-from tunesmith.server.served import Served, Wanted, check_engine, gives, serve_version
+from tunesmith.server import checking
+from tunesmith.server.preparing_upstream import at_upstream, upstream_of
+from tunesmith.server.served import UPSTREAM_KINDS, Served, Wanted, check_engine, gives, serve_upstream, serve_version
 from tunesmith.server.site import Site
+from tunesmith.server.upstream import Proven
 from tunesmith.server.version import Version, recorded
 
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
@@ -34,7 +38,10 @@ def prepare(
     ``engine_cannot``.
     """
     check_engine(version, wanted.engine)
-    version, export, told = _exported(project, version, wanted)
+    if wanted.engine in UPSTREAM_KINDS:
+        version, export, told = at_upstream(project, version, wanted.engine, EXPORTS, wanted, again=probes)
+    else:
+        version, export, told = _exported(project, version, wanted)
     if export is None and probes:
         told = _asked(project, version, wanted)
     record = state.change(lambda connection: versions.add(connection, version.id, version.made_of, export, told))
@@ -92,8 +99,14 @@ def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, .
 
 
 def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served:
-    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted."""
+    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted, or
+    as the upstream has it."""
     version = recorded(project, record)
+    upstream = upstream_of(project, record)
+    if upstream is not None:
+        served = serve_upstream(project, site, version, upstream, wanted)
+        engine: Any = Proven(served.engine, partial(checking.check_engine, project, served, record, wanted.tell))
+        return replace(served, engine=engine)
     gguf = None
     if record.export is not None and wanted.engine != "torch":
         gguf = _gguf(project, version, record.export, wanted)

@@ -7,25 +7,29 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.equipment import put
 from tunesmith.answering.setups import changed, in_words
+from tunesmith.engines.upstream import Kind, Upstream
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.plugins import learner, learner_for
 from tunesmith.products import GoalSheet
 from tunesmith.project import Project
-from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchText
+from tunesmith.server.engines import ChatEngine, LabelEngine, TextEngine, TokenCodec, TorchText
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
 from tunesmith.server.threshold import with_threshold
+from tunesmith.server.upstream import UpstreamChat, UpstreamText
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
-EngineName = Literal["auto", "torch", "llamacpp"]
+EngineName = Literal["auto", "torch", "llamacpp", "vllm", "openai"]
+#: Those that are servers of somebody's.
+UPSTREAM_KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Requests that a classifier works on at once: their rows are scored together.
 LABELS_AT_ONCE = 256
 #: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
@@ -71,6 +75,21 @@ class ServedText:
 
 
 @dataclass(frozen=True)
+class ServedChat:
+    """A model at a server that is asked by messages. ``codec`` counts their tokens, as in training; the rest is as of
+    a `ServedText`."""
+
+    version: Version
+    engine: ChatEngine
+    codec: TokenCodec
+    gate: Gate
+    context: int
+    site: Site
+    prepare: Prepare | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class ServedLabels:
     """A model that gives labels."""
 
@@ -80,15 +99,15 @@ class ServedLabels:
     site: Site
 
 
-Served = ServedText | ServedLabels
+Served = ServedText | ServedChat | ServedLabels
 
 
 def check_engine(version: Version, engine: EngineName) -> None:
     """Raises InputError ``engine_cannot`` or ``set_up_not_served`` for what cannot be served."""
     if gives(version) != "labels":
         return
-    if engine == "llamacpp":
-        what = f"{version.name} is a classifier, and llama.cpp serves language models"
+    if engine not in ("auto", "torch"):
+        what = f"{version.name} is a classifier, and {engine} serves language models"
         raise InputError("engine_cannot", what, "--engine", "leave --engine out")
     if version.setup is not None:
         words = in_words(version.setup)
@@ -128,6 +147,20 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     text = TorchText(writer, _probe(version, writer.tokens))
     gate = Gate(text.slots, wanted.waiting)
     return ServedText(version, text, writer.tokens, gate, version.base.context, site, *_set_up(project, version))
+
+
+def serve_upstream(project: Project, site: Site, version: Version, upstream: Upstream, wanted: Wanted) -> Served:
+    """A version that a server of somebody's answers for; no weights are loaded here."""
+    version, handed_off = with_threshold(project, version)
+    if handed_off is not None:
+        by_text = "; but this upstream does not tell how sure it is: rules alone hand over"
+        wanted.tell(f"{version.name}: {handed_off}{by_text if upstream.kind == 'openai' else ''}")
+    codec = learner(_learner_name(version)).serve.tokens(version.base, _asked_goal(version))
+    gate = Gate(upstream.endpoint.at_once, wanted.waiting)
+    rest = codec, gate, version.base.context, site, *_set_up(project, version)
+    if upstream.kind == "openai":
+        return ServedChat(version, UpstreamChat(upstream), *rest)
+    return ServedText(version, UpstreamText(upstream, codec.end, _probe(version, codec), codec.grammar), *rest)
 
 
 def _asked_goal(version: Version) -> GoalSheet:
@@ -176,7 +209,7 @@ async def in_tokens(text: Sequence[str], make: Callable[[], Found], *, slow: boo
     return await asyncio.to_thread(make)
 
 
-def room_for(served: ServedText, prompt: int, wanted: int | None, allowed: int | None) -> int:
+def room_for(served: ServedText | ServedChat, prompt: int, wanted: int | None, allowed: int | None) -> int:
     """How many tokens the answer may have: as asked for, or as the test measured; never more than fit.
 
     ``allowed``: tokens a request of the key. Raises Refusal ``context_length_exceeded`` or ``too_many_tokens``.
