@@ -101,17 +101,12 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         asked.check()
         call = request.scope[CALL]
         one = registry.take(asked.model, call, asked.who)
-        if not isinstance(one, ServedText):
-            is_chat = isinstance(one, ServedChat)
-            where = "/v1/chat/completions" if is_chat else "/v1/classifications or /v1/chat/completions"
-            kind = "at a server that is asked by messages" if is_chat else "a classifier"
-            what = f"{one.version.name} is {kind}: ask {where}"
-            raise Refusal(400, "not_served", what, param="model")
+        writer = _writer(one)
         if asked.is_greedy:
-            registry.mirror(one, call, lambda shadow, again: completions.complete(shadow, asked, again))
+            registry.mirror(one, call, lambda shadow, again: completions.complete(_writer(shadow), asked, again))
         if asked.stream:
-            return await _streamed(completions.stream(one, asked, call), call)
-        return _json(await completions.complete(one, asked, call))
+            return await _streamed(completions.stream(writer, asked, call), call)
+        return _json(await completions.complete(writer, asked, call))
 
     @app.post("/v1/classifications")
     async def classifications(asked: ClassificationRequest, request: Request) -> Response:
@@ -158,6 +153,16 @@ def _answer_in_chunks(one: Served, asked: ChatRequest, call: Call) -> AsyncItera
     if isinstance(one, ServedChat):
         return relay.stream(one, asked, call)
     return chat.stream_label(one, asked, call)
+
+
+def _writer(one: Served) -> ServedText:
+    """The model, where it can go on from a bare text. Raises Refusal ``not_served``."""
+    if isinstance(one, ServedText):
+        return one
+    is_chat = isinstance(one, ServedChat)
+    where = "/v1/chat/completions" if is_chat else "/v1/classifications or /v1/chat/completions"
+    kind = "at a server that is asked by messages" if is_chat else "a classifier"
+    raise Refusal(400, "not_served", f"{one.version.name} is {kind}: ask {where}", param="model")
 
 
 def _cards(routes: Routes) -> list[dict[str, Any]]:

@@ -195,7 +195,7 @@ class Relaying:
             yield text, ()
         if self._leaving.stopped is not None:
             self.finish_reason = "content_filter"
-        self._call.settle(len(self._written), self._usage.completion)
+        self._call.settle(self.prompt_tokens, len(self._written), self.completion_tokens)
 
     async def _read(self) -> AsyncGenerator[tuple[str, LogProbabilities]]:
         """What each piece lets out of the text that the upstream writes."""
