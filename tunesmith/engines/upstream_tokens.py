@@ -119,7 +119,7 @@ def _tokens(choice: Mapping[str, Any], top: int, ends: set[int]) -> list[Written
     names = known.get("tokens") or []
     ids = choice.get("token_ids")
     ids = [_id_of(name) for name in names] if ids is None else ids
-    if not ids and choice.get("text"):
+    if not ids and choice["text"]:
         raise UpstreamError("upstream_odd", "the upstream does not tell the ids of its tokens")
     if not names:
         return [_token(id, 0.0, [], top, ends) for id in ids]
