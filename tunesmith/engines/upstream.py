@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,8 +147,13 @@ class Wire:
             async with aclosing(_data(response, self._seconds)) as found:
                 async for data in found:
                     if data == b"[DONE]":
-                        return
+                        break
                     yield self._read(data)
+                # a stream that is read to its very end leaves its connection for the next
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(REST_SECONDS):
+                        async for _ in found:
+                            pass
 
     def _read(self, data: bytes) -> dict[str, Any]:
         """One event. Raises UpstreamError for what is none, and where it tells of an error."""

@@ -65,7 +65,7 @@ async def write(wire: Wire, prompt: Sequence[int], sampling: Sampling, end: int)
                 raise UpstreamError("upstream_down", f"the upstream gave the answer up ({str(part.reason)[:40]!r})")
             if part.reason == "stop" and last is None:
                 last = WrittenToken(end, 0.0, is_end=True)
-            await read_rest(events)  # an answer that is read whole leaves its connection for the next
+            await read_rest(events)
             if last is not None:
                 yield last
             return

@@ -75,9 +75,8 @@ def test_an_answer_that_its_limit_cuts_has_no_end_token() -> None:
 
 def test_what_is_drawn_and_what_an_answer_must_keep_to_is_sent() -> None:
     with upstream() as double:
-        tokens(
-            at(double, ignored=None, priority=2, min_p=None), "x", Sampling(3, 0.7, 0.9, 2**40 + 5, {"type": "object"})
-        )
+        sampling = Sampling(3, 0.7, 0.9, 2**40 + 5, {"type": "object"})
+        tokens(at(double, ignored=None, priority=2, min_p=None), "x", sampling)
     [asked] = double.asked
     assert (asked["temperature"], asked["top_p"], asked["seed"], asked["priority"]) == (0.7, 0.9, 5, 2)
     assert asked["response_format"]["json_schema"]["schema"] == {"type": "object"}
