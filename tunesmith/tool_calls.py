@@ -57,3 +57,11 @@ class Tools:
     def free(self) -> bool:
         """Whether the model may answer without a call."""
         return not self.required and self.only is None
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call as a model wrote it; ``arguments`` is the JSON text of an object."""
+
+    name: str
+    arguments: str

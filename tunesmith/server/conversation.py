@@ -27,6 +27,7 @@ def turns_of(messages: Sequence[ChatMessage]) -> tuple[Turn, ...]:
         raise Refusal(400, "no_question", "there is no message of a user", param="messages")
     if rest[-1].role == "assistant":
         raise Refusal(400, "no_question", "the last message must be a user's", param="messages")
+    _check_calls(rest)
     system = (Turn("system", "\n\n".join(systems)),) if systems else ()
     return (*system, *rest)
 
@@ -103,6 +104,20 @@ def _turn(message: ChatMessage, names: dict[str, str]) -> Turn:
     calls = calls_of(message.tool_calls)
     names |= {call.id: call.name for call in calls}
     return Turn("assistant", text, calls)
+
+
+def _check_calls(turns: Sequence[Turn]) -> None:
+    """Raises Refusal ``wrong_value`` where a call is not followed by what came of it."""
+    waiting: set[str] = set()
+    for turn in turns:
+        if turn.role == "tool":
+            waiting.discard(turn.call_id or "")
+        elif waiting:
+            break
+        waiting |= {call.id for call in turn.calls}
+    if waiting:
+        what = "each call of a tool must be followed by a message of the role tool with its tool_call_id"
+        raise Refusal(400, "wrong_value", what, param="messages")
 
 
 def _text(message: ChatMessage) -> str:

@@ -15,6 +15,7 @@ from tunesmith.engines.upstream_chat import Piece
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.server.schema_checks import SchemaChecks
+from tunesmith.tool_calls import Called, Tools, Turn
 
 #: Rows that are scored together at most: what comes meanwhile waits for the next batch.
 ROWS_AT_ONCE = 64
@@ -35,6 +36,39 @@ class TokenCodec(Protocol):
 
     def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
         """Of a JSON object, the probability of each short value at its top."""
+        ...
+
+    @property
+    def tools(self) -> ToolCodec | None:
+        """Conversations with tools; None where the model has no way to be told of them."""
+        ...
+
+
+class CallReader(Protocol):
+    """Reads one answer while it is written."""
+
+    def add(self, text: str) -> list[str | Called]:
+        """What is settled with this text: pieces of text, and whole calls, in their order."""
+        ...
+
+    def end(self) -> list[str | Called]:
+        """What was held back, when the answer is over."""
+        ...
+
+
+class ToolCodec(Protocol):
+    """Conversations with tools to token ids, and calls out of answers."""
+
+    def of_turns(self, turns: Sequence[Turn], tools: Tools | None) -> list[int]: ...
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """With what marks calls."""
+        ...
+
+    def reader(self, prompt: Sequence[int], tools: Tools) -> CallReader: ...
+
+    def grammar(self, tools: Tools, schema: Mapping[str, Any] | None) -> str | None:
+        """What an answer must keep to, as `Sampling.grammar`. Raises InputError ``calls_not_enforceable``."""
         ...
 
 
@@ -90,8 +124,8 @@ class TorchText:
         self._wrote_at = 0.0
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
-        if sampling.schema is not None:  # beside the thread that writes, which others wait for
-            await self._schemas.check(sampling.schema)
+        if sampling.kept_to is not None:  # beside the thread that writes, which others wait for
+            await self._schemas.check(sampling.kept_to)
         loop = asyncio.get_running_loop()
         written: asyncio.Queue[WrittenToken | BaseException | None] = asyncio.Queue()
         stop = threading.Event()

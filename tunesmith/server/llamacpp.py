@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,8 +147,8 @@ class LlamaCppText:
         await asyncio.gather(child.client.aclose(), asyncio.to_thread(child.engine.close), return_exceptions=True)
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
-        if sampling.schema is not None:  # the engine lets one that it cannot read pass in silence
-            await self._schemas.check(sampling.schema)
+        if sampling.kept_to is not None:  # the engine lets one that it cannot read pass in silence
+            await self._schemas.check(sampling.kept_to)
         child = self._child
         if child is None:
             raise _down()
@@ -190,7 +190,7 @@ class LlamaCppText:
             "n_probs": max(1, sampling.top),
             **(greedy if sampling.temperature == 0 else drawn),
             **({} if sampling.seed is None else {"seed": sampling.seed % 2**32}),
-            **({} if sampling.schema is None else {"grammar": _grammar(sampling.schema)}),
+            **({} if sampling.kept_to is None else {"grammar": _grammar(sampling.kept_to)}),
         }
 
     def _tokens(self, told: dict[str, Any]) -> list[WrittenToken]:
@@ -222,9 +222,11 @@ class LlamaCppText:
             await self._end_child(self._child)
 
 
-def _grammar(schema: Any) -> str:
-    """The schema for llguidance, which is built into the engine, with the layout of white space that was trained."""
-    return f"%llguidance {{}}\nstart: %json {json.dumps({'x-guidance': LAYOUT, **schema})}"
+def _grammar(kept_to: Mapping[str, Any] | str) -> str:
+    """A grammar for llguidance, which is built into the engine; of a schema with the layout of white space that was
+    trained."""
+    lark = kept_to if isinstance(kept_to, str) else f"start: %json {json.dumps({'x-guidance': LAYOUT, **kept_to})}"
+    return f"%llguidance {{}}\n{lark}"
 
 
 def _seconds_computed(pid: int) -> float:
