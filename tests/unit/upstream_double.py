@@ -8,10 +8,11 @@ https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/completio
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -36,6 +37,7 @@ class Upstream:
     keys: list[str | None] = field(default_factory=list)
     given_up: int = 0
     connections: int = 0
+    sockets: list[socket.socket] = field(default_factory=list)
 
 
 class _Gone(Exception):
@@ -104,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.upstream.connections += 1
+        self.upstream.sockets.append(self.connection)
 
     def log_message(self, *words: Any) -> None:
         pass
@@ -179,13 +182,19 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Gone from error
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+
+
 @contextmanager
 def upstream(port: int = 0, **more: Any) -> Iterator[Upstream]:
     """The server at work; ``port`` to come back where another was."""
     found = Upstream(**more)
     handler = type("Handler", (_Handler,), {"upstream": found})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), handler)
     found.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -195,3 +204,6 @@ def upstream(port: int = 0, **more: Any) -> Iterator[Upstream]:
         server.shutdown()
         server.server_close()
         thread.join()
+        for one in found.sockets:  # what was kept open ends with it
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
