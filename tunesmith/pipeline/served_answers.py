@@ -19,7 +19,8 @@ NO_EXAMPLES = "/v1/completions"
 
 
 def served_answers(project: Project) -> list[dict[str, str]]:
-    """Each as a proposed example, oldest first; of several for one request the last counts.
+    """Each as a proposed example, oldest first; of several for one request the last counts. Where tools were called
+    none is proposed: calls are not learned yet (`collect` sets them aside too).
 
     ``input`` and ``answer``, ``messages`` where the prompt is more than a user's text, and ``why`` and ``where``.
     """
@@ -42,7 +43,7 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for one in answered
-        if one.route != NO_EXAMPLES
+        if one.route != NO_EXAMPLES and not _has_tools(one.messages)
     ]
     given += [
         (
@@ -55,10 +56,14 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for said in corrected
-        if said.route != NO_EXAMPLES
+        if said.route != NO_EXAMPLES and not _has_tools(said.messages)
     ]
     found = {one["messages"] or one["input"]: one for _, one in sorted(given, key=lambda pair: pair[0])}
     return list(found.values())
+
+
+def _has_tools(messages: Sequence[Message]) -> bool:
+    return any(message.role == "tool" for message in messages)
 
 
 def _day(at: float) -> str:

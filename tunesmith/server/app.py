@@ -15,7 +15,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from tunesmith.errors import TunesmithError
-from tunesmith.server import chat, completions, labels, people, relay
+from tunesmith.server import chat, completions, labels, people
 from tunesmith.server.access import find_for, may_use
 from tunesmith.server.call import Call
 from tunesmith.server.door import CALL, OPEN, State
@@ -24,6 +24,7 @@ from tunesmith.server.openapi import describe
 from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry, Routes
+from tunesmith.server.relay import BY_MESSAGES
 from tunesmith.server.requests import Asked, ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
 from tunesmith.server.served import Served, ServedChat, ServedLabels, ServedText
 from tunesmith.version import __version__
@@ -142,7 +143,7 @@ async def _answer(one: Served, asked: ChatRequest, call: Call) -> dict[str, Any]
     if isinstance(one, ServedText):
         return await chat.complete(one, asked, call)
     if isinstance(one, ServedChat):
-        return await relay.complete(one, asked, call)
+        return await chat.complete(one, asked, call, BY_MESSAGES)
     return await chat.label(one, asked, call)
 
 
@@ -151,7 +152,7 @@ def _answer_in_chunks(one: Served, asked: ChatRequest, call: Call) -> AsyncItera
     if isinstance(one, ServedText):
         return chat.stream(one, asked, call)
     if isinstance(one, ServedChat):
-        return relay.stream(one, asked, call)
+        return chat.stream(one, asked, call, BY_MESSAGES)
     return chat.stream_label(one, asked, call)
 
 

@@ -65,6 +65,20 @@ def text_of_call(call: ToolCall) -> str:
     return f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}'
 
 
+def with_text(call: ToolCall, text: str) -> ToolCall | None:
+    """The call with another text, as of `text_of_call`; None where that is no call of this function."""
+    if text == text_of_call(call):
+        return call
+    try:
+        told = json.loads(text)
+        name, arguments = told["name"], told["arguments"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if name != call.name or not isinstance(arguments, dict):
+        return None
+    return ToolCall(call.id, call.name, json.dumps(arguments, ensure_ascii=False))
+
+
 def _texts(turn: Turn) -> list[str]:
     said = [turn.text] if turn.text or not turn.calls else []
     return [*said, *map(text_of_call, turn.calls)]
@@ -72,21 +86,13 @@ def _texts(turn: Turn) -> list[str]:
 
 def _with_texts(turn: Turn, texts: Sequence[str]) -> Turn:
     said, calls = texts[: len(texts) - len(turn.calls)], texts[len(texts) - len(turn.calls) :]
-    changed = tuple(_with_text(call, text) for call, text in zip(turn.calls, calls, strict=True))
+    changed = tuple(_shown(call, text) for call, text in zip(turn.calls, calls, strict=True))
     return Turn(turn.role, "".join(said), changed, turn.call_id, turn.name)
 
 
-def _with_text(call: ToolCall, text: str) -> ToolCall:
-    """The call as a rule left it. Where that is no JSON any more, its whole text is what it was called with."""
-    if text == text_of_call(call):
-        return call
-    try:
-        arguments = json.loads(text)["arguments"]
-    except (ValueError, KeyError, TypeError):
-        arguments = None
-    if not isinstance(arguments, dict):
-        arguments = {"masked": text}
-    return ToolCall(call.id, call.name, json.dumps(arguments, ensure_ascii=False))
+def _shown(call: ToolCall, text: str) -> ToolCall:
+    """An earlier call as a rule left it. Where that is no call any more, its whole text is what it was called with."""
+    return with_text(call, text) or ToolCall(call.id, call.name, json.dumps({"masked": text}, ensure_ascii=False))
 
 
 def _turn(message: ChatMessage, names: dict[str, str]) -> Turn:

@@ -11,7 +11,7 @@ from tunesmith.deployment.feedback import Answered, Feedback, NoSuchRequest, Sai
 from tunesmith.deployment.fitting import LONGEST, fitted
 from tunesmith.deployment.tickets import Ticket
 from tunesmith.server.call import Call
-from tunesmith.server.conversation import prompt_of
+from tunesmith.server.conversation import texts_of, turns_of
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import MOST_MESSAGES, ChatMessage
@@ -91,7 +91,7 @@ async def take_feedback(registry: Registry, asked: FeedbackRequest, call: Call) 
     if asked.thumb is None and not (asked.comment or "").strip() and not (asked.correction or "").strip():
         raise Refusal(400, "nothing_said", "send a thumb, a comment or a correction")
     site, answered = await _answered(registry, asked.request, call)
-    messages = () if asked.messages is None else prompt_of(asked.messages)
+    messages = () if asked.messages is None else texts_of(turns_of(asked.messages))
     said = Said(
         answered.request,
         asked.thumb,

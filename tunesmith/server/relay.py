@@ -8,34 +8,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tunesmith.deployment.guard import Stopped, Task
-from tunesmith.engines.upstream_chat import Usage, messages_of
-from tunesmith.example import Message
-from tunesmith.server.answering import fits
+from tunesmith.deployment.guard import Stopped
+from tunesmith.engines.upstream_chat import Usage
+from tunesmith.generation import Sampling
+from tunesmith.server.answering import fits_goal
 from tunesmith.server.call import Call
-from tunesmith.server.chat import (
-    Asked,
-    check_logprobs,
-    chunk_of,
-    head_of,
-    in_chunks,
-    note,
-    nth,
-    sampling_of,
-    seen,
-    task_of,
-    told_by_rule,
-    usage_of,
-)
-from tunesmith.server.concluding import comes_whole, conclude, reply_instead
-from tunesmith.server.conversation import calls_tools, text_of_call, texts_of, turns_of, with_texts
+from tunesmith.server.chat import Asked, Way, check_logprobs, nth, sampling_of, task_of
+from tunesmith.server.conversation import calls_tools, text_of_call, texts_of, turns_of, with_text
 from tunesmith.server.growing_text import GrowingText
-from tunesmith.server.leaving import Leaving
 from tunesmith.server.requests import ChatRequest, schema_of
 from tunesmith.server.served import ServedChat, in_tokens, room_for
+from tunesmith.server.tool_prompts import Placed, let_through, place, told
 from tunesmith.tool_calls import ToolCall, Tools, Turn
 
 #: Stops that every such server takes; here all are kept to.
@@ -43,44 +29,39 @@ STOPS_SENT = 4
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A request made ready: ``asked`` as of a model that is here, and ``messages`` and ``fields`` for the upstream."""
+class Relayed(Asked):
+    """A request made ready, with ``messages`` and ``fields`` as the upstream gets them. ``prompt`` counts alone."""
 
-    asked: Asked
-    messages: Sequence[Mapping[str, Any]]
-    fields: Mapping[str, Any]
+    messages: Sequence[Mapping[str, Any]] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def prepare(served: ServedChat, request: ChatRequest, call: Call, head: dict[str, Any]) -> Ready:
+async def prepare(served: ServedChat, request: ChatRequest, call: Call, head: dict[str, Any]) -> Relayed:
     check_logprobs(served, request.logprobs)
-    turns, tools = turns_of(request.messages), request.asked_tools
-    texts = await seen(served, call, texts_of(turns))
-    turns = with_texts(turns, texts)
-    with_calls = calls_tools(turns)
-    own = turns[0].role == "system"
+    asked_turns, asked_tools = turns_of(request.messages), request.asked_tools
+    turns, tools = await let_through(served, call, asked_turns, asked_tools)
+    texts = [*(message.text for message in texts_of(turns)), *told(tools)]
 
-    def put() -> tuple[list[int], tuple[Message, ...]]:
-        """The tokens that our own tokenizer counts, and the messages as the set-up in use puts them."""
-        given = served.prepare(texts) if served.prepare and not with_calls else texts
-        if with_calls:  # the template may have no place for them
-            return served.codec.of_text("\n".join(message.text for message in texts)), given
-        return served.codec.of_messages(given), given
+    def put() -> tuple[list[int], Placed]:
+        placed = place(served, turns)
+        if tools is not None or calls_tools(turns):  # our own template may have no place for them
+            return served.codec.of_text("\n".join(texts)), placed
+        return served.codec.of_messages(placed.given), placed
 
-    prompt, given = await in_tokens([one.text for one in texts], put, slow=served.prepare is not None)
+    prompt, placed = await in_tokens(texts, put, slow=served.prepare is not None)
     wanted = request.max_completion_tokens or request.max_tokens
     room = room_for(served, len(prompt), wanted, call.key.limits.tokens_a_request)
     format = request.response_format
     schema = served.schema if format is None else schema_of(format, served.version.goal.schema)
-    sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
+    sampling = sampling_of(request, room, schema=schema)
     due = served.version.goal.schema if format is None else schema
-    task = Task(served.version.goal, due) if with_calls else task_of(served, texts, given, due)
+    task = task_of(served, placed.messages, placed.given, due)
     call.read(len(prompt))
-    asked = Asked(request, prompt, sampling, task, head, {"system": "request" if own else "goal"})
-    messages = [_told(turn) for turn in turns] if with_calls else messages_of("", given)
-    system = (served.version.setup.system if served.version.setup else None) or served.version.goal.system
-    if not own and system:
-        messages = [{"role": "system", "content": system}, *messages]
-    return Ready(asked, messages, _fields(request, asked, tools))
+    own = turns[0].role == "system"
+    system = [] if own or not task.system[0] else [{"role": "system", "content": task.system[0]}]
+    messages = [*system, *map(_told, placed.turns)]
+    marked = {"system": "request" if own else "goal"}
+    return Relayed(request, prompt, sampling, task, head, marked, tools, messages, _fields(request, sampling, tools))
 
 
 def _told(turn: Turn) -> dict[str, Any]:
@@ -90,12 +71,8 @@ def _told(turn: Turn) -> dict[str, Any]:
     return {"role": turn.role, "content": turn.text or (None if calls else ""), **calls, **reply}
 
 
-def _fields(request: ChatRequest, asked: Asked, tools: Tools | None) -> dict[str, Any]:
+def _fields(request: ChatRequest, sampling: Sampling, tools: Tools | None) -> dict[str, Any]:
     """What is asked for besides; what is None is not sent."""
-    sampling = asked.sampling
-    own = request.response_format.json_schema if request.response_format else None
-    strict = {"strict": own.strict} if own is not None and own.strict is not None else {}
-    named = {"name": own.name if own else "answer", "schema": sampling.schema, **strict}
     more: dict[str, Any] = {}
     if tools is not None:
         only = {"type": "function", "function": {"name": tools.only}}
@@ -109,11 +86,23 @@ def _fields(request: ChatRequest, asked: Asked, tools: Tools | None) -> dict[str
         "temperature": sampling.temperature,
         "top_p": request.top_p,
         "stop": request.stops[:STOPS_SENT] or None,
-        "response_format": None if sampling.schema is None else {"type": "json_schema", "json_schema": named},
+        "response_format": _format(request, sampling),
         "logprobs": request.logprobs or None,
         "top_logprobs": request.top_logprobs or None,
         **more,
     }
+
+
+def _format(request: ChatRequest, sampling: Sampling) -> dict[str, Any] | None:
+    """What the answer must keep to, which the upstream enforces."""
+    if sampling.schema is None:
+        return None
+    if sampling.schema == {"type": "object"}:
+        return {"type": "json_object"}
+    own = request.response_format.json_schema if request.response_format else None
+    strict = {"strict": own.strict} if own is not None and own.strict is not None else {}
+    named = {"name": own.name if own else "answer", "schema": sampling.schema, **strict}
+    return {"type": "json_schema", "json_schema": named}
 
 
 @dataclass
@@ -138,72 +127,89 @@ class _CallsInParts:
         ]
 
 
-#: Of tokens, as OpenAI tells them.
-LogProbabilities = Sequence[Mapping[str, Any]]
+@dataclass(frozen=True)
+class Piece:
+    """What can be sent, as `answering.Piece`; ``logprobs`` are of its tokens, as OpenAI tells them."""
+
+    text: str
+    logprobs: Sequence[Mapping[str, Any]] = ()
+    calls: Sequence[ToolCall] = ()
 
 
 class Relaying:
-    """One answer on its way, as `answering.Answering` is: read `pieces` to the end, then the rest of it is known."""
+    """One answer on its way, to be read as `answering.Answering` is."""
 
     confidence = None
 
-    def __init__(self, served: ServedChat, call: Call, ready: Ready, number: int) -> None:
+    def __init__(self, served: ServedChat, call: Call, asked: Relayed, number: int) -> None:
         self._served = served
         self._call = call
-        self._ready = ready
-        sampling = nth(ready.asked.sampling, number)
-        self._fields = {**ready.fields, "seed": sampling.seed}
+        self._asked = asked
+        self._fields = {**asked.fields, "seed": nth(asked.sampling, number).seed}
         self._guard = served.site.guard
-        self._leaving = Leaving(self._guard.around(call.exchange, ready.asked.task), call.exchange)
+        self._window = self._guard.around(call.exchange, asked.task)
         self._written: list[str] = []
-        self._growing = GrowingText(lambda _: "".join(self._written), ready.asked.request.stops)
+        self._growing = GrowingText(lambda _: "".join(self._written), asked.request.stops)
         self._parts = _CallsInParts()
+        self._logprobs: list[Mapping[str, Any]] = []
         self._usage = Usage()
         self.finish_reason = "length"
         self.calls: list[ToolCall] = []
-        self.logprobs: list[Mapping[str, Any]] = []
+        self.text = ""
+        self._stopped: Stopped | None = None
 
     @property
-    def text(self) -> str:
-        return self._leaving.text
+    def prompt_tokens(self) -> int:
+        """As the upstream counts them, else our own tokenizer."""
+        return len(self._asked.prompt) if self._usage.prompt is None else self._usage.prompt
 
     @property
     def completion_tokens(self) -> int:
         """As the upstream counts them, else one for each piece."""
-        told = self._usage.completion
-        return len(self._written) if told is None else told
-
-    @property
-    def prompt_tokens(self) -> int:
-        return len(self._ready.asked.prompt) if self._usage.prompt is None else self._usage.prompt
+        return len(self._written) if self._usage.completion is None else self._usage.completion
 
     @property
     def fits_schema(self) -> bool | None:
-        """Whether the answer is JSON of the goal's schema, as of `Answering`."""
-        goal, schema = self._served.version.goal, self._ready.asked.sampling.schema
-        asked = goal.output == "json" and goal.schema is not None and schema in (None, goal.schema)
-        if not asked or self.calls or self.finish_reason == "content_filter":
+        """Whether the answer is JSON of the goal's schema, as of `fits_goal`."""
+        if self.calls or self.finish_reason == "content_filter":
             return None
-        return fits(self._served.version.full_name, goal.schema or {}, self.text)
+        return fits_goal(self._served.version, self._asked.sampling.schema, self.text)
 
-    async def pieces(self) -> AsyncGenerator[tuple[str, LogProbabilities]]:
-        """What may leave, each with the log probabilities that belong to it. Tool calls come whole, in ``calls``."""
-        async with aclosing(self._leaving.pieces(self._read(), ())) as pieces:
-            async for piece in pieces:
-                yield piece
-        if self._leaving.stopped is None and (text := await self._take_calls()):
-            yield text, ()
-        if self._leaving.stopped is not None:
+    def entries(self, piece: Piece | None = None) -> list[Mapping[str, Any]]:
+        """The tokens of a piece, or of the whole answer, as chat tells them."""
+        return list(self._logprobs if piece is None else piece.logprobs)
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """What may leave. Tool calls come last and whole."""
+        async with aclosing(self._read()) as written:
+            async for text, logprobs in written:
+                yield self._out(self._window.add(text), logprobs)
+                if self._window.stopped:
+                    break
+        if (stopped := self._window.stopped) is None:
+            text = await self._window.end()
+            more, stopped = ("", self._window.stopped) if self._window.stopped else await self._take_calls()
+            yield replace(self._out(text + more), calls=self.calls)
+        if stopped is not None:
+            self._stopped = stopped
             self.finish_reason = "content_filter"
+            self._call.exchange.actions.append(stopped.action)
+            yield self._out(f"\n\n{stopped.text}" if self.text else stopped.text)
+        elif self.finish_reason == "tool_calls" and not self.calls:
+            self.finish_reason = "stop"
         self._call.settle(self.prompt_tokens, len(self._written), self.completion_tokens)
 
-    async def _read(self) -> AsyncGenerator[tuple[str, LogProbabilities]]:
+    def _out(self, text: str, logprobs: Sequence[Mapping[str, Any]] = ()) -> Piece:
+        self.text += text
+        return Piece(text, logprobs)
+
+    async def _read(self) -> AsyncGenerator[tuple[str, Sequence[Mapping[str, Any]]]]:
         """What each piece lets out of the text that the upstream writes."""
-        written = self._served.engine.write(self._ready.messages, self._fields)
+        written = self._served.engine.write(self._asked.messages, self._fields)
         async with aclosing(written):  # type: ignore[type-var]
             async for piece in written:
                 self._parts.add(piece.calls)
-                self.logprobs += piece.logprobs
+                self._logprobs += piece.logprobs
                 if piece.text or piece.calls:
                     self._call.token_written()
                     self._written.append(piece.text)
@@ -215,92 +221,31 @@ class Relaying:
                     self.finish_reason, self._usage = piece.reason, piece.usage
         yield self._growing.end(), ()
 
-    async def _take_calls(self) -> str:
-        """Let the rules look at each tool call as at an answer. Returns the text of one that stops it, else nothing."""
+    async def _take_calls(self) -> tuple[str, Stopped | None]:
+        """Let the rules look at each call as at an answer. Returns texts of those that are none any more, and what
+        stops all."""
+        texts = []
         for call in self._parts.whole(self._call.exchange.id.removeprefix("req-")):
-            window = self._guard.around(self._call.exchange, Task())
-            left = window.add(text_of_call(call)) + await window.end()
+            # a call is not held against what answers must be like: a schema, the goal's own rules
+            window = self._guard.around(self._call.exchange, replace(self._asked.task, goal=None, schema=None))
+            text = window.add(text_of_call(call)) + await window.end()
             if window.stopped is not None:
-                self.calls.clear()
-                return self._leaving.stop(window.stopped)
-            [turn] = with_texts((Turn("assistant", "", (call,)),), (Message.of("assistant", left),))
-            self.calls += turn.calls
-        return ""
+                self.calls = []
+                return "", window.stopped
+            left = with_text(call, text)
+            if left is None:
+                texts.append(text)
+            else:
+                self.calls.append(left)
+        return "\n".join(texts), None
 
     async def whole(self) -> Relaying:
         async for _ in self.pieces():
             pass
-        if self._leaving.stopped is not None:
-            self._leaving.text = self._leaving.stopped.text
+        if self._stopped is not None:
+            self.text = self._stopped.text
         return self
 
 
-async def complete(served: ServedChat, request: ChatRequest, call: Call) -> dict[str, Any]:
-    """The answer in one piece."""
-    head = head_of(served, call, "chat.completion", "chatcmpl")
-    try:
-        ready = await prepare(served, request, call, head)
-    except Stopped as stopped:
-        return await told_by_rule(served, call, stopped, head)
-    answers = []
-    async with call.turn(served.gate):
-        for number in range(request.n or 1):
-            answers.append(await Relaying(served, call, ready, number).whole())
-    choices = [await _choice(served, ready, call, number, answer) for number, answer in enumerate(answers)]
-    usage = usage_of(answers[0].prompt_tokens, sum(answer.completion_tokens for answer in answers))
-    return {**head, "choices": choices, "usage": usage, "tunesmith": choices[0]["tunesmith"]}
-
-
-async def _choice(served: ServedChat, ready: Ready, call: Call, number: int, answer: Relaying) -> dict[str, Any]:
-    note(call, answer)
-    marked = await conclude(served, call, None, **ready.asked.marked)
-    # the text of a rule stands before the one for all hand-offs
-    reply = None if answer.finish_reason == "content_filter" and answer.text else reply_instead(served, marked)
-    calls = {"tool_calls": [one.told for one in answer.calls]} if answer.calls and reply is None else {}
-    content = (answer.text or (None if calls else "")) if reply is None else reply
-    told = {"content": answer.logprobs, "refusal": None} if ready.asked.request.logprobs and reply is None else None
-    return {
-        "index": number,
-        "message": {"role": "assistant", "content": content, "refusal": None, **calls},
-        "logprobs": told,
-        "finish_reason": answer.finish_reason if reply is None else "stop",
-        "tunesmith": marked,
-    }
-
-
-async def stream(served: ServedChat, request: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
-    """The answer in chunks; the last of each choice has its reason to finish and our marks."""
-    head = head_of(served, call, "chat.completion.chunk", "chatcmpl")
-    call.exchange.stream = True
-    if comes_whole(served):
-        for chunk in in_chunks(request, await complete(served, request, call)):
-            yield chunk
-        return
-    try:
-        ready = await prepare(served, request, call, head)
-    except Stopped as stopped:
-        for chunk in in_chunks(request, await told_by_rule(served, call, stopped, head)):
-            yield chunk
-        return
-    answers = []
-    async with call.turn(served.gate):
-        for number in range(request.n or 1):
-            answer = Relaying(served, call, ready, number)
-            answers.append(answer)
-            begun = False
-            async with aclosing(answer.pieces()) as pieces:
-                async for text, logprobs in pieces:
-                    if not begun:
-                        begun = True
-                        yield chunk_of(ready.asked, number, {"role": "assistant", "content": ""})
-                    told = {"content": list(logprobs)} if request.logprobs and logprobs else None
-                    if text or told:
-                        yield chunk_of(ready.asked, number, {"content": text}, told)
-            for place, one in enumerate(answer.calls):
-                yield chunk_of(ready.asked, number, {"tool_calls": [{"index": place, **one.told}]})
-            note(call, answer)
-            marked = await conclude(served, call, None, **ready.asked.marked)
-            yield {**chunk_of(ready.asked, number, {}, reason=answer.finish_reason), "tunesmith": marked}
-    if request.stream_options and request.stream_options.include_usage:
-        written = sum(answer.completion_tokens for answer in answers)
-        yield {**head, "choices": [], "usage": usage_of(answers[0].prompt_tokens, written)}
+#: Of a model that is asked by messages.
+BY_MESSAGES = Way(prepare, Relaying)

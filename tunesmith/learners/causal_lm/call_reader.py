@@ -56,11 +56,12 @@ class FormReader:
         return True
 
     def _with_marker(self, found: list[str | Called]) -> bool:
-        before, marker, rest = self._held.partition(self._open)
+        before, marker, _ = self._held.partition(self._open)
         if marker:
-            self._say(before.rstrip(), found)
-            self._held = marker + rest
-            self._json = _JsonEnd(len(marker))
+            said = before.rstrip()
+            self._say(said, found)
+            self._held = self._held[len(said) :]
+            self._json = _JsonEnd(len(before) - len(said) + len(marker))
             return True
         kept = len(before) - _overlap(before, self._open)
         kept = len(before[:kept].rstrip())
