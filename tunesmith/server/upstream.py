@@ -78,6 +78,9 @@ class UpstreamText:
         self._schemas = SchemaChecks(check_schema)
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
+        if sampling.grammar is not None:
+            what = "the server behind this model cannot be kept to calls of tools"
+            raise Refusal(400, "calls_not_enforceable", f"{what}: send tool_choice: auto, without response_format")
         if sampling.schema is not None:
             await self._schemas.check(sampling.schema)
         answer = upstream_tokens.write(self.line.wire, prompt, sampling, self._end)
