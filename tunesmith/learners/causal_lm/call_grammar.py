@@ -7,6 +7,7 @@ read: arguments are JSON of each function's own schema, laid out as the chat tem
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from tunesmith.tool_calls import Tools
 
 #: How answers of JSON are laid out in training.
 LAYOUT = (", ", ": ")
+#: Parts of JSON, as llguidance cuts it: where an answer may be a call or other JSON, both must be cut alike.
+_LEXEMES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^"{}\[\]]+')
 
 
 def call_grammar(
@@ -34,7 +37,8 @@ def call_grammar(
     rules = [f"calls: {' '.join([*open, *calls, *close])}"]
     rules.append("call: " + " | ".join(f"call{number}" for number in range(len(chosen))))
     for number, function in enumerate(chosen):
-        head = " ".join(terminals(form.head.replace(NAME, function["name"])))
+        parts = _LEXEMES.findall(form.head.replace(NAME, function["name"]))
+        head = " ".join(terminal for part in parts for terminal in terminals(part))
         rules.append(f'call{number}: {head} arguments{number} "}}"')
         rules.append(f"arguments{number}: %json {_json(_parameters(function), form.layout)}")
     if schema is not None:

@@ -181,7 +181,7 @@ def called(name: Any, arguments: Any, names: frozenset[str]) -> Called | None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
         return None
-    if name not in names or not isinstance(value, dict):
+    if not isinstance(name, str) or name not in names or not isinstance(value, dict):
         return None
     if any("\ud800" <= character <= "\udfff" for character in text):  # half a character
         return None
