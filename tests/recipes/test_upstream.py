@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from tests.recipes.test_export import SETTINGS
-from tests.recipes.test_serve import serving
+from tests.recipes.test_serve import predicted, serving
 from tests.recipes.tiny_project import rows
 from tests.unit.upstream_double import upstream
 from tunesmith import Project
@@ -97,8 +97,7 @@ def test_a_model_at_llama_cpp_answers_as_the_trained_one_by_ids_and_by_messages(
         assert len(one["probes"]) == 5
     assert found["vllm"]["shifts"]["largest"] < 0.01
     assert "as many tokens in the prompt as training had on 6 of 6 rows." in " ".join(found["openai"]["notes"])
-    trained = [one.text for one in project.ask(*TEXTS) if one.candidate == "tuned"]
-    assert by_ids == trained
+    assert by_ids == [one.text for one in predicted(project, TEXTS, 40)]
 
 
 def at_another(project: Project, url: str) -> None:

@@ -105,7 +105,7 @@ def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served
     upstream = upstream_of(project, record)
     if upstream is not None:
         served = serve_upstream(project, site, version, upstream, wanted)
-        engine: Any = Proven(served.engine, partial(checking.check_engine, project, served, record, wanted.tell))
+        engine: Any = Proven(served.engine, partial(checking.check_engine, project, served, record, lambda words: None))
         return replace(served, engine=engine)
     gguf = None
     if record.export is not None and wanted.engine != "torch":

@@ -21,6 +21,8 @@ from tunesmith.server.schema_checks import SchemaChecks
 
 #: Seconds between two proofs of an upstream that failed one, doubled each time.
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+#: Seconds that a start waits for the first proof.
+START_SECONDS = 30.0
 
 Part = TypeVar("Part")
 log = logging.getLogger("tunesmith.server")
@@ -171,17 +173,22 @@ class Proven:
             self._doubted.set()
 
     async def start(self) -> None:
-        """Begin to prove it; whoever asks meanwhile is told to come again."""
+        """Begin to prove it, and wait for the first proof; not for long, since it may be away."""
         self._doubted = asyncio.Event()
         self._doubted.set()
         await self._inner.start()
-        self._task = asyncio.create_task(self._keep_proving())
+        tried = asyncio.Event()
+        self._task = asyncio.create_task(self._keep_proving(tried))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                await tried.wait()
 
-    async def _keep_proving(self) -> None:
+    async def _keep_proving(self, tried: asyncio.Event) -> None:
         wait, said = FIRST_WAIT, ""
         while True:
             await self._doubted.wait()
             why = await self.prove()
+            tried.set()
             if why is None:
                 wait, said = FIRST_WAIT, ""
                 continue
