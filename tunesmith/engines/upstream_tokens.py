@@ -110,6 +110,7 @@ def _read(event: Mapping[str, Any], prompt: Sequence[int], top: int, end: int) -
 def _tokens(choice: Mapping[str, Any], top: int, ends: set[int]) -> list[WrittenToken]:
     known = choice.get("logprobs") or {}
     if known.get("content") is not None:  # as llama.cpp tells them
+        _check_whole(choice["text"], known["content"])
         return [
             _token(
                 one["id"], one["logprob"], [(each["id"], each["logprob"]) for each in one["top_logprobs"]], top, ends
@@ -128,6 +129,13 @@ def _tokens(choice: Mapping[str, Any], top: int, ends: set[int]) -> list[Written
         _token(id, value, [(_id_of(name), one) for name, one in (others or {}).items()], top, ends)
         for id, value, others in zip(ids, known["token_logprobs"], likely, strict=True)
     ]
+
+
+def _check_whole(text: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raises UpstreamError where a token is left out: llama.cpp tells none that is half a character by itself."""
+    if text and text.encode() != bytes(byte for one in entries for byte in one["bytes"]):
+        what = "the upstream does not tell the ids of all its tokens (llama.cpp of none that is half a character)"
+        raise UpstreamError("upstream_odd", what)
 
 
 def _id_of(name: str) -> int:

@@ -71,10 +71,10 @@ class Remote:
     end: int
     text_of: Callable[[Sequence[int]], str]
     notes: list[str] = field(default_factory=list)
+    engine: str = ""
 
-    @property
-    def engine(self) -> str:
-        return f"the upstream {self.upstream.words}"
+    def __post_init__(self) -> None:
+        self.engine = f"the upstream {self.upstream.words}"
 
     def replay(self, prompts: Sequence[Prompt], limit: int, on_progress: Progress) -> list[Replayed]:
         """Answer the prompts of the reference, as many together as the settings let."""

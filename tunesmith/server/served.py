@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -23,7 +24,7 @@ from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
 from tunesmith.server.threshold import with_threshold
-from tunesmith.server.upstream import UpstreamChat, UpstreamText
+from tunesmith.server.upstream import Proven, UpstreamChat, UpstreamText
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
@@ -149,8 +150,18 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     return ServedText(version, text, writer.tokens, gate, version.base.context, site, *_set_up(project, version))
 
 
-def serve_upstream(project: Project, site: Site, version: Version, upstream: Upstream, wanted: Wanted) -> Served:
-    """A version that a server of somebody's answers for; no weights are loaded here."""
+def serve_upstream(
+    project: Project,
+    site: Site,
+    version: Version,
+    upstream: Upstream,
+    wanted: Wanted,
+    check: Callable[[Served], Awaitable[str | None]],
+) -> Served:
+    """A version that a server of somebody's answers for; no weights are loaded here.
+
+    ``check`` asks it for the answers that it is known by, and returns in words what is wrong.
+    """
     version, handed_off = with_threshold(project, version)
     if handed_off is not None:
         by_text = "; but this upstream does not tell how sure it is: rules alone hand over"
@@ -159,8 +170,12 @@ def serve_upstream(project: Project, site: Site, version: Version, upstream: Ups
     gate = Gate(upstream.endpoint.at_once, wanted.waiting)
     rest = codec, gate, version.base.context, site, *_set_up(project, version)
     if upstream.kind == "openai":
-        return ServedChat(version, UpstreamChat(upstream), *rest)
-    return ServedText(version, UpstreamText(upstream, codec.end, _probe(version, codec), codec.grammar), *rest)
+        by_messages = UpstreamChat(upstream)
+        chat = ServedChat(version, by_messages, *rest)
+        return replace(chat, engine=Proven(by_messages, partial(check, chat)))
+    by_tokens = UpstreamText(upstream, codec.end, _probe(version, codec), codec.grammar)
+    text = ServedText(version, by_tokens, *rest)
+    return replace(text, engine=Proven(by_tokens, partial(check, text)))
 
 
 def _asked_goal(version: Version) -> GoalSheet:

@@ -72,7 +72,7 @@ class UpstreamText:
     the end token."""
 
     def __init__(self, upstream: Upstream, end: int, probe: Sequence[int], check_schema: Any) -> None:
-        self.name = upstream.kind
+        self.name: str = upstream.kind
         self.slots = upstream.endpoint.at_once
         self.line = Line(Wire(upstream))
         self._end = end
@@ -105,7 +105,7 @@ class UpstreamChat:
     """The model at a server that is asked by messages, and puts them into a prompt itself."""
 
     def __init__(self, upstream: Upstream) -> None:
-        self.name = upstream.kind
+        self.name: str = upstream.kind
         self.slots = upstream.endpoint.at_once
         self.line = Line(Wire(upstream))
 

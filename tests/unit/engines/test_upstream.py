@@ -90,6 +90,13 @@ def test_ids_are_read_as_llama_cpp_tells_them_too() -> None:
     assert upstream_tokens._tokens(choice, 1, {END}) == [WrittenToken(5, -0.5, ((5, -0.5),))]
 
 
+def test_an_id_that_llama_cpp_leaves_out_is_missed() -> None:
+    """The bytes of its last token are those of half a character, the text has all of it."""
+    one = {"id": 5, "token": "\ufffd", "bytes": [182], "logprob": -0.5, "top_logprobs": []}
+    with pytest.raises(UpstreamError, match="half a character"):
+        upstream_tokens._tokens({"text": "ö", "logprobs": {"content": [one]}}, 1, {END})
+
+
 def test_a_server_that_tells_no_ids_is_not_taken_for_one_that_does() -> None:
     with upstream(tells_ids=False) as double, pytest.raises(UpstreamError, match="ids of its tokens") as caught:
         tokens(at(double), "tent", Sampling(10))
