@@ -23,7 +23,7 @@ END = 256
 @dataclass
 class Upstream:
     """``asked``: the bodies of requests, in their order. ``keys``: their Authorization. ``given_up``: answers whose
-    reader went. ``say`` makes the answer of what was asked; ``calls`` are made in its place. ``pause``: seconds a
+    reader went. ``counts``: the tokens that it says an answer by ids has, 0 for nothing said. ``say`` makes the answer of what was asked; ``calls`` are made in its place. ``pause``: seconds a
     token. ``connections``: how many were opened."""
 
     url: str = ""
@@ -33,6 +33,7 @@ class Upstream:
     pause: float = 0.0
     tells_ids: bool = True
     tells_usage: bool = True
+    counts: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     given_up: int = 0
@@ -73,6 +74,8 @@ def _tokens(upstream: Upstream, body: dict[str, Any]) -> Iterator[dict[str, Any]
         last = number == len(pairs) - 1
         reason = ("stop" if cut == ids else "length") if last else None
         yield _token_event(upstream, pair, body["prompt"] if number == 0 else None, reason)
+    if upstream.counts:
+        yield {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": upstream.counts}}
 
 
 def _chat(upstream: Upstream, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -91,10 +91,11 @@ def test_ids_are_read_as_llama_cpp_tells_them_too() -> None:
 
 
 def test_an_id_that_llama_cpp_leaves_out_is_missed() -> None:
-    """The bytes of its last token are those of half a character, the text has all of it."""
-    one = {"id": 5, "token": "\ufffd", "bytes": [182], "logprob": -0.5, "top_logprobs": []}
-    with pytest.raises(UpstreamError, match="half a character"):
-        upstream_tokens._tokens({"text": "ö", "logprobs": {"content": [one]}}, 1, {END})
+    """Of a character of several tokens it tells the last alone; it counts them all."""
+    with upstream(counts=7) as double, pytest.raises(UpstreamError, match="the ids of all its tokens"):
+        tokens(at(double), "tent", Sampling(10))
+    with upstream(counts=5) as double:
+        assert len(tokens(at(double), "tent", Sampling(10))) == 5
 
 
 def test_a_server_that_tells_no_ids_is_not_taken_for_one_that_does() -> None:
