@@ -213,7 +213,7 @@ async def stream(
         for chunk in in_chunks(request, await told_by_rule(served, call, stopped, head)):
             yield chunk
         return
-    answers = []
+    answers: list[Any] = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
             answering = way.answering(served, call, asked, number)
@@ -229,9 +229,10 @@ async def stream(
                 for one in piece.calls:
                     yield _chunk(asked, number, {"tool_calls": [{"index": calls, **one.told}]})
                     calls += 1
-            note(call, answering)
-            marked = await conclude(served, call, answering.confidence, **asked.marked)
-            yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
+    for number, answering in enumerate(answers):  # while the next in the queue has its turn
+        note(call, answering)
+        marked = await conclude(served, call, answering.confidence, **asked.marked)
+        yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
     if request.stream_options and request.stream_options.include_usage:
         written = sum(answer.completion_tokens for answer in answers)
         yield {**asked.head, "choices": [], "usage": usage_of(answers[0].prompt_tokens, written)}
