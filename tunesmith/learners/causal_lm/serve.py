@@ -80,7 +80,7 @@ class Tokens:
     @cached_property
     def tools(self) -> ToolCodec | None:
         """What the chat template makes of tools; None where it cannot show or tell of them."""
-        return None if self._encoder.documents else find_tools(self._tokenizer, self._encoder.goal.system)
+        return find_tools(self._tokenizer, self._encoder.goal.system)
 
     def grammar(self, schema: Mapping[str, Any] | str, vocabulary: int | None = None) -> JsonGrammar:
         """The schema or grammar compiled for this tokenizer, kept for the next request; ``vocabulary``: of the model's
