@@ -201,7 +201,7 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
         for chunk in in_chunks(request, await _told_by_rule(served, call, stopped, head)):
             yield chunk
         return
-    written = 0
+    answers: list[Answering] = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
             answering = answering_of(served, call, asked, number)
@@ -216,10 +216,12 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
                 for one in piece.calls:
                     yield _chunk(asked, number, {"tool_calls": [{"index": calls, **one.told}]})
                     calls += 1
-            note(call, answering)
-            marked = await conclude(served, call, answering.confidence, **asked.marked)
-            yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
-            written += len(answering.tokens)
+            answers.append(answering)
+    for number, answering in enumerate(answers):  # while the next in the queue has its turn
+        note(call, answering)
+        marked = await conclude(served, call, answering.confidence, **asked.marked)
+        yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
+    written = sum(len(answering.tokens) for answering in answers)
     if request.stream_options and request.stream_options.include_usage:
         yield {**asked.head, "choices": [], "usage": usage_of(len(asked.prompt), written)}
 
