@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.unit.server.test_tool_fields import CALLED
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.engines import gguf_converter
 from tunesmith.engines.llamacpp import LlamaCpp
+from tunesmith.generation import Sampling
 from tunesmith.learners.causal_lm.byte_level_bpe import save_tokenizer, train_tokenizer
 from tunesmith.learners.causal_lm.fresh import ENDS, save_model
 from tunesmith.learners.causal_lm.serve import Writer
@@ -35,6 +36,7 @@ from tunesmith.server.site import Site
 from tunesmith.server.version import Version
 
 CONTEXT = 2048
+SPELLED = "Köln: „größer“ 😀 日本語 привет ✓"
 PARAMETERS = {
     "type": "object",
     "properties": {"place": {"enum": ["Köln", "Bonn"]}, "tent": {"type": "boolean"}},
@@ -56,6 +58,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     save_model(shape_for(60_000, tokenizer.get_vocab_size()), ends, CONTEXT, 0, folder)
     (folder / "chat_template.jinja").write_text(HERMES, encoding="utf-8")
     return BaseModel("tiny", "causal_lm", folder, 60_000, CONTEXT, "mit", ("en",), "made", "0" * 64, "", False)
+
+
+async def written(engine: TextEngine, writer: Writer) -> list[int]:
+    """The tokens of a text whose characters have several each."""
+    wanted = Sampling(100, grammar=f"start: {json.dumps(SPELLED, ensure_ascii=False)}")
+    async with aclosing(engine.write(writer.tokens.of_text("a"), wanted)) as tokens:  # type: ignore[type-var]
+        return [token.id async for token in tokens]
 
 
 async def answers(served: ServedText) -> list[dict[str, Any]]:
@@ -84,20 +93,25 @@ def by_llamacpp(writer: Writer, folder: Path, cache: Path) -> Iterator[TextEngin
     gguf = folder.parent / "tiny.gguf"
     gguf_converter.convert(folder, gguf, "f32", cache)
     tokens = writer.tokens
-    yield LlamaCppText(lambda: LlamaCpp.open(gguf, context=CONTEXT, threads=1), 1, tokens.end, [2], tokens.grammar)
+
+    def start() -> LlamaCpp:
+        return LlamaCpp.open(gguf, context=CONTEXT, threads=1)
+
+    yield LlamaCppText(start, 1, tokens.end, [2], tokens.grammar, tokens.spelled)
 
 
 def test_both_engines_call_tools_as_they_are_asked_to(base: BaseModel, bases_cache: Path) -> None:
     goal = GoalSheet("text", "text", "Be kind.")
     writer = Writer(base, goal, None)
     version = Version("tiny", "0123456789", goal, base, None, 300, False, 1.0, "")
-    found = []
+    found, spelled = [], []
     for opened in (by_torch, by_llamacpp):
         with opened(writer, base.folder, bases_cache) as engine:
 
             async def ask(engine: TextEngine = engine) -> list[dict[str, Any]]:
                 await engine.start()
                 try:
+                    spelled.append(await written(engine, writer))
                     served = ServedText(version, engine, writer.tokens, Gate(1, 1), CONTEXT, Site("tiny"))
                     return await answers(served)
                 finally:
@@ -112,6 +126,8 @@ def test_both_engines_call_tools_as_they_are_asked_to(base: BaseModel, bases_cac
             assert function in ("any", call["name"])
             schema = PARAMETERS if call["name"] == "weather" else {"maxProperties": 0}
             assert Draft202012Validator(schema).is_valid(json.loads(call["arguments"]))
+    assert spelled[0] == spelled[1]
+    assert writer.tokens.text_of(spelled[1]) == SPELLED
     ours, theirs = ([answer["usage"]["prompt_tokens"] for answer in one] for one in found)
     assert ours == theirs
     first, second = ([answer["choices"][0]["message"].get("tool_calls") for answer in one[:2]] for one in found)
