@@ -23,8 +23,9 @@ END = 256
 @dataclass
 class Upstream:
     """``asked``: the bodies of requests, in their order. ``keys``: their Authorization. ``given_up``: answers whose
-    reader went. ``counts``: the tokens that it says an answer by ids has, 0 for nothing said. ``say`` makes the answer of what was asked; ``calls`` are made in its place. ``pause``: seconds a
-    token. ``connections``: how many were opened."""
+    reader went. ``counts``: the tokens that it says an answer by ids has, 0 for nothing said. ``say`` makes the answer
+    of what was asked; ``calls`` are made in its place. ``pause``: seconds a token. ``connections``: how many were
+    opened."""
 
     url: str = ""
     say: Callable[[str], str] = lambda text: text

@@ -207,7 +207,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
         return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
-    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)
+    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar, codec.spelled)
     gate = Gate(STREAMS, wanted.waiting)
     return ServedText(version, engine, codec, gate, context, site, *_set_up(project, version))
 

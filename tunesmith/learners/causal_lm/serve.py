@@ -69,6 +69,21 @@ class Tokens:
         """One token by itself, special ones too."""
         return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
+    def spelled(self, text: str, last: int, count: int) -> list[int]:
+        """Tokens that spell a text which stands within another: ``count`` of them, where the tokenizer cuts it so.
+
+        ``last`` is known to be the last, and comes alone where no tokens spell the text.
+        """
+        tokenizer = self._tokenizer
+        before = tokenizer("a", add_special_tokens=False)["input_ids"]
+        within = tokenizer(f"a{text}", add_special_tokens=False)["input_ids"]
+        alone = tokenizer(text, add_special_tokens=False)["input_ids"]
+        by_byte = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in text.encode()])
+        cuts = (within[len(before) :] if within[: len(before)] == before else [], alone, by_byte)
+        fitting = [cut for cut in cuts if None not in cut and self.text_of([*before, *cut]) == f"a{text}"]
+        exact = [cut for cut in fitting if len(cut) == count and cut[-1] == last]
+        return list(next(iter([*exact, *fitting]), [last]))
+
     def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
         """Of a JSON object, the probability of each short value at its top, as in `predict.py`."""
         return field_confidence(tokens, log_probabilities, self.text_of)
@@ -80,7 +95,7 @@ class Tokens:
     @cached_property
     def tools(self) -> ToolCodec | None:
         """What the chat template makes of tools; None where it cannot show or tell of them."""
-        return None if self._encoder.documents else find_tools(self._tokenizer, self._encoder.goal.system)
+        return find_tools(self._tokenizer, self._encoder.goal.system)
 
     def grammar(self, schema: Mapping[str, Any] | str, vocabulary: int | None = None) -> JsonGrammar:
         """The schema or grammar compiled for this tokenizer, kept for the next request; ``vocabulary``: of the model's
