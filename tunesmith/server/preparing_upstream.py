@@ -71,7 +71,7 @@ def upstream_of(project: Project, record: Record) -> Upstream | None:
     """The server that answers for a recorded version; None where it is served here.
 
     What its answers do not hang on (its key's variable, how long it may be silent) is as tunesmith.yaml says now, where
-    that names the same server.
+    that names the same server. Raises InputError ``endpoint_key_missing``.
     """
     told = dict((record.export or {}).get("upstream") or {})
     if not told:
@@ -79,8 +79,10 @@ def upstream_of(project: Project, record: Record) -> Upstream | None:
     kind: Kind = told.pop("kind")
     recorded = UpstreamSettings(**told).upstream(kind, project.name)
     now = project.settings.serve.upstream
-    same = now is not None and now.upstream(kind, project.name).told == recorded.told
-    return now.upstream(kind, project.name) if same and now is not None else recorded
+    current = now.upstream(kind, project.name) if now is not None else recorded
+    found = current if current.told == recorded.told else recorded
+    key_of(found.endpoint)
+    return found
 
 
 def _command(project: Project) -> str:

@@ -15,6 +15,7 @@ from tunesmith.engines import upstream_chat, upstream_tokens
 from tunesmith.engines.upstream import Upstream, UpstreamError, Wire
 from tunesmith.engines.upstream_chat import Piece
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.crashes import places
 from tunesmith.server.engines import FRESH_SECONDS
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.schema_checks import SchemaChecks
@@ -35,16 +36,19 @@ class Line:
     wire: Wire
     on_gone: Callable[[], None] = lambda: None
     wrote_at: float = -FRESH_SECONDS
+    _said: str = ""
 
     async def read(self, answer: AsyncGenerator[Part]) -> AsyncGenerator[Part]:
         """The parts of an answer; what goes wrong becomes a refusal."""
         try:
             async with aclosing(answer):
                 async for part in answer:
-                    self.wrote_at = time.monotonic()
+                    self.wrote_at, self._said = time.monotonic(), ""
                     yield part
         except UpstreamError as error:
-            if error.code != "upstream_refuses":  # that is about one request, and may hold a client's words
+            # a refusal is about one request, and the same again is no news
+            if error.code != "upstream_refuses" and error.what != self._said:
+                self._said = error.what
                 log.error("%s: %s", self.wire.upstream.endpoint.url, error.what)
             if error.gone:
                 self.wrote_at = -FRESH_SECONDS
@@ -219,7 +223,7 @@ class Proven:
             self._refusal = refusal if refusal.status >= 500 else _unproven()
             return refusal.message
         except Exception as error:
-            log.exception("an upstream cannot be proven")
+            log.error("an upstream cannot be proven: %s", places(error))
             return f"it cannot be asked ({type(error).__name__})"
         if why is not None:
             what = "the server behind this model does not answer as it did when it was deployed"
