@@ -139,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._whole(int(fault), json.dumps(said).encode(), {"Retry-After": "7", "Location": "http://127.0.0.1:1/"})
             return True
         odd = {"no JSON": b"<html>hello</html>", "a list": b"[1]", "another": b'{"choices": [{"delta": 3}]}'}
+        if fault == "a page":
+            self._whole(200, b"<html>\n<p>Log in</p></html>", {"Content-Type": "text/html"})
+            return True
         if fault in odd:
             self._whole(200, odd[fault], {})
             return True

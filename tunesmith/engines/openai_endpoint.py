@@ -69,7 +69,7 @@ def check_address(url: str) -> str:
     """The address of a server as it stands in a settings file. Raises ValueError for what is none, or holds a key."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"this is no address: {error}") from error
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:

@@ -109,7 +109,7 @@ class Wire:
                 raise self._down(f"was silent for {self._seconds:g} s") from error
             except (httpx2.TransportError, httpx2.StreamError) as error:
                 raise self._down(f"cannot be reached ({type(error).__name__})", gone=True) from error
-            except httpx2.HTTPError as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 raise UpstreamError("upstream_odd", f"the upstream cannot be read ({type(error).__name__})") from error
 
     async def close(self) -> None:
@@ -144,11 +144,15 @@ class Wire:
             if response.headers.get("content-type", "").startswith("application/json"):
                 yield self._read(await _bounded(response, EVENT_BYTES, self._seconds))
                 return
+            told = False
             async with aclosing(_data(response, self._seconds)) as found:
                 async for data in found:
+                    told = True
                     if data == b"[DONE]":
                         break
                     yield self._read(data)
+                if not told:
+                    raise UpstreamError("upstream_odd", "the upstream answers with something else than events")
                 # a stream that is read to its very end leaves its connection for the next
                 with suppress(TimeoutError):
                     async with asyncio.timeout(REST_SECONDS):

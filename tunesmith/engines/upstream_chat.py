@@ -78,9 +78,10 @@ async def write(wire: Wire, messages: Sequence[Mapping[str, Any]], asked: Mappin
             reason = piece.reason or ("length" if written > most else None)
             if (piece.text and written <= most) or piece.calls:
                 yield Piece(piece.text, piece.calls, piece.logprobs)
-            if reason is not None:
+            if piece.reason is not None:
                 for event in await read_rest(events):
                     usage = _later(usage, _read(event)[0].usage)
+            if reason is not None:
                 break
     if reason is None:
         raise UpstreamError("upstream_down", "the upstream broke the answer off")

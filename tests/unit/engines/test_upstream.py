@@ -142,6 +142,7 @@ FAULTS = {
     "404": ("upstream_odd", "knows no such model"),
     "307": ("upstream_odd", "something odd"),
     "no JSON": ("upstream_odd", "else than JSON"),
+    "a page": ("upstream_odd", "else than events"),
     "a list": ("upstream_odd", "else than a completion"),
     "another": ("upstream_odd", "else than a"),
     "endless": ("upstream_odd", f"{EVENT_BYTES:,} bytes"),

@@ -54,7 +54,10 @@ def test_a_version_that_is_served_here_has_none() -> None:
     assert upstream_of(project(url=HERE), Record("0" * 64, "0000", 1, {}, {"form": "gguf-f16"})) is None
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8001", "ftp://host/v1", "http://me:secret@host/v1", "http://host/v1?key=1"])
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:8001", "ftp://host/v1", "http://host:99999/v1", "http://me:secret@host/v1", "http://host/v1?key=1"],
+)
 def test_an_address_is_one_and_holds_no_key(url: str) -> None:
     with pytest.raises(ValidationError):
         UpstreamSettings(url=url)
