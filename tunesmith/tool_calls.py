@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tunesmith.example import Role
+from tunesmith.example import Message, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,8 @@ class Called:
 
     name: str
     arguments: str
+
+
+def has_tools(messages: Sequence[Message]) -> bool:
+    """Whether tools were called in a conversation that was kept as texts: nothing is learned from it yet."""
+    return any(message.role == "tool" for message in messages)

@@ -10,6 +10,7 @@ from tunesmith.deployment import feedback, tickets
 from tunesmith.deployment.state import FILE
 from tunesmith.deployment.tables import open_state
 from tunesmith.example import Message, Source, make_example, messages_to_json
+from tunesmith.tool_calls import has_tools
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -43,7 +44,7 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for one in answered
-        if one.route != NO_EXAMPLES and not _has_tools(one.messages)
+        if one.route != NO_EXAMPLES and not has_tools(one.messages)
     ]
     given += [
         (
@@ -56,14 +57,10 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for said in corrected
-        if said.route != NO_EXAMPLES and not _has_tools(said.messages)
+        if said.route != NO_EXAMPLES and not has_tools(said.messages)
     ]
     found = {one["messages"] or one["input"]: one for _, one in sorted(given, key=lambda pair: pair[0])}
     return list(found.values())
-
-
-def _has_tools(messages: Sequence[Message]) -> bool:
-    return any(message.role == "tool" for message in messages)
 
 
 def _day(at: float) -> str:

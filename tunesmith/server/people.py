@@ -16,6 +16,7 @@ from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import MOST_MESSAGES, ChatMessage
 from tunesmith.server.site import Site
+from tunesmith.tool_calls import has_tools
 
 #: Seconds after which a client may ask again.
 POLL_SECONDS = 5.0
@@ -136,6 +137,7 @@ def _fitted(registry: Registry, site: Site, answered: Answered, correction: str 
 
 
 def _kept(kept: Feedback) -> dict[str, Any]:
+    is_example = kept.prompt is not None and not has_tools(kept.messages)
     return {
         "object": "feedback",
         "id": f"feedback-{kept.id}",
@@ -143,5 +145,5 @@ def _kept(kept: Feedback) -> dict[str, Any]:
         "created": int(kept.at),
         "thumb": kept.thumb,
         "comment": kept.comment is not None,
-        "correction": None if kept.correction is None else "example" if kept.prompt is not None else "remark",
+        "correction": None if kept.correction is None else "example" if is_example else "remark",
     }

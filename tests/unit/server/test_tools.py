@@ -12,6 +12,7 @@ from openai import pydantic_function_tool
 from pydantic import BaseModel
 
 from tests.unit.server.conftest import Running, running
+from tests.unit.server.test_tool_fields import CALLED
 from tunesmith.deployment import tickets
 from tunesmith.deployment.rules.ready import REFUSED
 from tunesmith.deployment.state import State
@@ -186,5 +187,6 @@ def test_a_person_sees_the_call_of_an_unsure_model(server: Running) -> None:
     finally:
         state.close()
     assert '{"name": "Weather", "arguments": {"place": "Köln"}}' in (ticket.answer or "")
-    said = {"request": answer.id, "correction": "Köln is cold.", "messages": [{"role": "user", "content": "Hello."}]}
-    assert server.ask("POST", "/v1/feedback", json=said).status_code == 200
+    later = ask(server, "", messages=CALLED)
+    said = {"request": later.id, "correction": "Köln is cold.", "messages": CALLED}
+    assert server.ask("POST", "/v1/feedback", json=said).json()["correction"] == "remark"
