@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 
 from tests.unit.server.accepted import Accepted, Answer, Remark
@@ -23,6 +24,8 @@ SOON = 90.0
 STABLE = "stable"
 #: The one refusal that is right while engines are killed.
 DOWN = (503, "engine_down")
+#: How the official client tells that an answer did not come whole; the second where it was reading a refusal.
+CUT_OFF = (openai.APIConnectionError, httpx2.TransportError)
 #: What a client waits that lost its connection or was refused, in seconds.
 PAUSE = 0.01
 
@@ -75,7 +78,7 @@ class Load:
         while not self.over.is_set():
             try:
                 return ask()
-            except openai.APIConnectionError:
+            except CUT_OFF:
                 time.sleep(PAUSE)
         return None
 
@@ -105,7 +108,7 @@ def _ask(load: Load, client: openai.OpenAI, rng: random.Random) -> tuple[str, st
     asked: Any = {"model": model, "messages": [{"role": "user", "content": question}]}
     try:
         id, version, text, marks = (_streamed if rng.random() < 0.5 else _whole)(load, client, asked)
-    except openai.APIConnectionError:
+    except CUT_OFF:
         load.counts["cut off by a kill"] += 1
         return None
     except openai.APIStatusError as error:
@@ -143,7 +146,7 @@ def _streamed(load: Load, client: openai.OpenAI, asked: Any) -> tuple[str, str, 
     chunks: list[Any] = []
     try:
         chunks.extend(stream)
-    except openai.APIConnectionError:
+    except CUT_OFF:
         raise
     except openai.APIError as error:
         load.told.answers[id] = Answer(200, str(error.code), chunks[0].model)

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 
 from tests.unit.server.accepted import after
-from tests.unit.server.kill_load import PAUSE, SOON, STABLE, Load
+from tests.unit.server.kill_load import CUT_OFF, PAUSE, SOON, STABLE, Load
 from tests.unit.server.whole_server import NAME
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.people_settings import HandOffSettings
@@ -130,7 +130,7 @@ def _ask_by_name(load: Load, client: openai.OpenAI, rollout: Rollout) -> None:
     while not load.over.is_set():
         try:
             answer = client.chat.completions.create(**asked)
-        except (openai.APIConnectionError, openai.InternalServerError):
+        except (*CUT_OFF, openai.InternalServerError):
             time.sleep(PAUSE)
             continue
         load.counts["switches seen"] += 1
