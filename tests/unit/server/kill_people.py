@@ -68,8 +68,7 @@ def deploy_on_and_on(load: Load, rng: random.Random) -> None:
                 continue
             rollout = _carried_out(load, rollout)
             if rollout.over:
-                load.counts[f"{rollout.kind} {'worked' if rollout.worked else 'given up'}"] += 1
-                load.counts[f"given up: {rollout.why}"] += not rollout.worked
+                load.counts[f"{rollout.kind} {'worked' if rollout.worked else f'given up: {rollout.why}'}"] += 1
                 _ask_by_name(load, client, rollout)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.unit.server.conftest import Running, running
 from tunesmith.deployment.exchange import Exchange
+from tunesmith.deployment.state import FILE
 from tunesmith.server.call import Call
 from tunesmith.server.keys import Key
 from tunesmith.server.limits import Limiter
@@ -32,7 +34,7 @@ def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def logged(folder: Path, id: str) -> list[tuple[int, str | None]]:
-    with sqlite3.connect(folder / "serve" / "state.db") as database:
+    with closing(sqlite3.connect(folder / FILE)) as database:
         return database.execute("SELECT status, error FROM traffic WHERE id = ?", (id,)).fetchall()
 
 
@@ -53,6 +55,23 @@ def test_a_stream_that_breaks_down_is_recorded_before_its_error_is_told(logging:
     with pytest.raises(openai.APIError):
         list(stream)
     assert logged(logging.folder, stream.response.headers["x-request-id"]) == [(200, "internal_error")]
+
+
+def test_an_answer_whose_record_cannot_be_kept_leaves_and_the_server_says_so(tmp_path: Path) -> None:
+    with running(tmp_path, keeps=True) as server:
+        assert server.ask("GET", "/ready").status_code == 200
+        with closing(sqlite3.connect(tmp_path / FILE)) as database:
+            database.execute("DROP TABLE traffic")  # in place of a full disk
+        for stream in (False, True):
+            body = {"model": "echo", "messages": QUESTION, "stream": stream}
+            answer = server.ask("POST", "/v1/chat/completions", json=body)
+            assert answer.status_code == 200
+            remark = {"request": answer.headers["x-request-id"], "thumb": "up"}
+            assert server.ask("POST", "/v1/feedback", json=remark).status_code == 200  # what can be kept is
+        server.process.kill()
+        _, said = server.process.communicate()
+    assert answer.headers["x-request-id"] in said
+    assert QUESTION[0]["content"] not in said
 
 
 class Slow:
