@@ -14,7 +14,6 @@ import openai
 
 from tests.unit.server.accepted import after
 from tests.unit.server.kill_load import CUT_OFF, PAUSE, SOON, STABLE, Load
-from tests.unit.server.whole_server import NAME
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.people_settings import HandOffSettings
 from tunesmith.deployment.rollouts import Rollout
@@ -92,7 +91,8 @@ def _wish(load: Load, rng: random.Random) -> Rollout:
             version = rng.choice([one for one in known if one != names.now[STABLE]] or known)
             rollout = state.change(partial(rollouts.ask, kind=kind, version=version, name=STABLE))
         else:
-            rollout = state.change(partial(rollouts.ask, kind=kind, version=record(state, len(known)), share=0.5))
+            others = [record(state, len(known))] if load.doubles else [one for one in known if one != names.now[MAIN]]
+            rollout = state.change(partial(rollouts.ask, kind=kind, version=rng.choice(others), share=0.5))
         names.wished = after(names.now, rollout.kind, rollout.name, rollout.version)
         names.rollouts.add(rollout.id)
     return rollout
@@ -121,9 +121,9 @@ def _ask_by_name(load: Load, client: openai.OpenAI, rollout: Rollout) -> None:
         trial = state.look(rollouts.routing).canary
         if alias not in names.now or (alias == MAIN and trial is not None):
             return  # it was given up, and nothing leads there; or the canary answers too
-        expected = f"{NAME}@{state.look(partial(versions.get, id=names.now[alias])).shown}"
+        expected = f"{load.name}@{state.look(partial(versions.get, id=names.now[alias])).shown}"
     asked: Any = {
-        "model": f"{NAME}:{alias}" if alias else NAME,
+        "model": f"{load.name}:{alias}" if alias else load.name,
         "messages": [{"role": "user", "content": "which parcel"}],
     }
     while not load.over.is_set():
