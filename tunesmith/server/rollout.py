@@ -227,13 +227,14 @@ class Roller:
             self._end_unneeded(found)
 
     def _routes(self, found: Routing) -> Routes:
-        """What the state says, as far as it is loaded here: a name whose version does not start leads nowhere."""
+        """What the state says, as far as it is loaded here."""
         loaded = {id: one.served for id, one in self._engines.items()}
         main = loaded[found.aliases[MAIN]]
         canary, shadow = found.canary, found.shadow
         tried = loaded.get(canary.version) if canary else None
         own = {name: id for name, id in found.aliases.items() if name not in (MAIN, CANARY) and id in loaded}
         named = {name: loaded[id] for name, id in own.items()}
+        down = frozenset(name for name in found.aliases if name not in (MAIN, CANARY, *own))
         if CANARY in found.aliases:
             named[CANARY] = tried or main
         return Routes(
@@ -243,6 +244,7 @@ class Roller:
             canary.share if canary else 0.0,
             loaded.get(shadow.version) if shadow else None,
             shadow.id if shadow else 0,
+            down,
         )
 
     def _end_unneeded(self, found: Routing) -> None:

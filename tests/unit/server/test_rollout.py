@@ -342,6 +342,20 @@ def test_a_name_of_ones_own_leads_to_its_version_whatever_is_deployed(desk: Desk
     desk.until(lambda: f"{NAME}:stable" not in [one.id for one in desk.client.models.list().data])
 
 
+def test_who_asks_for_a_version_that_does_not_start_now_is_told_to_come_again(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    broken = record(desk.state, 1, breaks=True)
+    desk.state.change(partial(versions.point, name="stable", version=broken))
+    desk.start()
+    assert desk.said() == desk.main
+    with pytest.raises(openai.InternalServerError) as fault:
+        desk.ask(model=f"{NAME}:stable")
+    assert (fault.value.status_code, fault.value.code) == (503, "engine_down")
+    assert fault.value.response.headers["retry-after"] == "10"
+    with pytest.raises(openai.NotFoundError):
+        desk.ask(model=f"{NAME}:other")
+
+
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_a_server_killed_at_any_moment_of_a_deployment_goes_on_with_it(desks: Callable[..., Desk], kills: int) -> None:
     desk = desks(seconds=0.1)
