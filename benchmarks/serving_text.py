@@ -15,12 +15,13 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -40,17 +41,16 @@ LOADING = 600.0
 def run(overrides: Sequence[str] = ()) -> list[Figure]:
     """examples/support-desk; ``--set questions=16 --set sides=2`` is smaller, and leaves `transformers serve` out.
 
-    ``project``: a copy of examples/support-desk that was run already, whose model is taken.
+    ``questions``: of a round. ``project``: a copy of examples/support-desk that was run already, whose model is taken.
     """
-    options: dict[str, Any] = {"questions": 64, "streams": 16, "tokens": 64, "seconds": 40, "sides": 3}
+    options: dict[str, Any] = {"questions": 16, "rounds": 12, "streams": 16, "tokens": 64, "seconds": 40, "sides": 3}
     folder = [one.removeprefix("project=") for one in overrides if one.startswith("project=")]
     asked, others = split([one for one in overrides if not one.startswith("project=")], **options)
     with tempfile.TemporaryDirectory(prefix="tunesmith-serving-") as temporary:
         place = Path(temporary)
         figures = _added(asked["seconds"], place)
         project = Path(folder[0]) if folder else _trained(place, others)
-        job = _job(project, asked)
-        return figures + _rates(project, job, place, asked["sides"] > 2)
+        return figures + _rates(project, _jobs(project, asked), place, asked["sides"] > 2)
 
 
 def _trained(place: Path, settings: Sequence[str]) -> Path:
@@ -62,40 +62,68 @@ def _trained(place: Path, settings: Sequence[str]) -> Path:
     return project
 
 
-def _job(project: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """The same questions for all, with the system prompt that our server adds by itself."""
+def _jobs(project: Path, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each round questions of its own, the same for all, with the system prompt that our server adds by itself."""
     from tunesmith import Project
 
     system = {"role": "system", "content": Project.open(project).product("goal").system}
     with (project / "tickets.csv").open(encoding="utf-8", newline="") as file:
         messages = [row["message"] for row in csv.DictReader(file)]
-    texts = [messages[number % len(messages)] for number in range(asked["questions"])]
+    each = asked["questions"]
+    texts = [messages[number % len(messages)] for number in range(each * asked["rounds"])]
     questions = [[system, {"role": "user", "content": text}] for text in texts]
-    return {"questions": questions, "streams": asked["streams"], "max_tokens": asked["tokens"]}
+    same = {"streams": asked["streams"], "max_tokens": asked["tokens"]}
+    return [{"questions": questions[at : at + each], **same} for at in range(0, len(questions), each)]
 
 
-def _rates(project: Path, job: dict[str, Any], place: Path, beside_transformers: bool) -> list[Figure]:
-    with running_server(project, "--engine", "llamacpp") as (url, key):
-        ours = tell("serving_streams.py", {**job, "url": url, "key": key}, place)
-    [gguf] = (project / "exports" / "gguf-f16").glob("*.gguf")
-    with _engine(gguf, place) as bare:
-        engine = tell("serving_streams.py", {**job, **bare, "model": "any"}, place)
-    same = sum(one.strip() == other.strip() for one, other in zip(ours["texts"], engine["texts"], strict=True))
-    note = f"{same} of {len(ours['texts'])} answers the same"
-    found = [
-        _rate("served", ours),
-        _rate("the engine's own server", engine),
-        at_least("served over the engine", _per_second(ours) / _per_second(engine), "times", OVER_BARE, note),
-    ]
-    if beside_transformers:
-        with _transformers(project) as peer:
-            theirs = tell("serving_streams.py", {**job, **peer}, place)
-        share = _per_second(ours) / _per_second(theirs)
-        found += [
-            _rate("transformers serve", theirs),
-            at_least("served over transformers serve", share, "times", OVER_TRANSFORMERS),
+def _rates(project: Path, jobs: Sequence[dict[str, Any]], place: Path, beside_transformers: bool) -> list[Figure]:
+    """All servers are up; in each round one after the other is asked the same, and the next round has another order."""
+    with ExitStack() as up:
+        url, key = up.enter_context(running_server(project, "--engine", "llamacpp"))
+        [gguf] = (project / ".tunesmith" / "serve" / "exports").glob("*-f16-in-float32/*.gguf")
+        sides = {
+            "served": {"url": url, "key": key},
+            "the engine's own server": {**up.enter_context(_engine(gguf, place)), "model": "any"},
+        }
+        if beside_transformers:
+            sides["transformers serve"] = up.enter_context(_transformers(project))
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+        for number, job in enumerate(jobs):
+            for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
+                told = tell("serving_streams.py", {**job, **sides[name]}, place)
+                # one server counts the end of an answer as a token, another does not: of all the text is counted
+                found[name].append({**told, "tokens": _tokens(project, told["texts"])})
+    return figures(found)
+
+
+def _tokens(project: Path, texts: Sequence[str]) -> int:
+    """How many tokens of the model the texts have."""
+    from tunesmith import Project
+    from tunesmith.plugins import learner
+
+    opened = Project.open(project)
+    codec = learner("causal_lm").serve.tokens(opened.product("base"), opened.product("goal"))
+    return sum(len(codec.of_text(text)) for text in texts)
+
+
+def figures(found: dict[str, list[dict[str, Any]]]) -> list[Figure]:
+    """The median rates, and the median over rounds of what we reach of the rate of each peer in the same round."""
+    ours, others = found["served"], {name: told for name, told in found.items() if name != "served"}
+    told = [_rate(name, rounds) for name, rounds in found.items()]
+    for name, theirs in others.items():
+        shares = [_per_second(one) / _per_second(other) for one, other in zip(ours, theirs, strict=True)]
+        pairs = [
+            pair
+            for one, other in zip(ours, theirs, strict=True)
+            for pair in zip(one["texts"], other["texts"], strict=True)
         ]
-    return found
+        same = sum(one.strip() == other.strip() for one, other in pairs)
+        note = (
+            f"{same} of {len(pairs)} answers the same; rounds: {', '.join(f'{share:.3f}' for share in sorted(shares))}"
+        )
+        bar = OVER_BARE if name == "the engine's own server" else OVER_TRANSFORMERS
+        told.append(at_least(f"served over {name}", statistics.median(shares), "times", bar, note))
+    return told
 
 
 def _added(seconds: int, place: Path) -> list[Figure]:
@@ -120,17 +148,17 @@ def _per_second(found: dict[str, Any]) -> float:
     return float(found["tokens"] / found["seconds"])
 
 
-def _rate(name: str, found: dict[str, Any]) -> Figure:
-    first = f"median wait for the first piece {found['first_seconds']:.1f} s"
-    return Figure(
-        name, _per_second(found), "tokens/s", note=f"{found['tokens']:,} in {found['seconds']:.1f} s; {first}"
-    )
+def _rate(name: str, rounds: Sequence[dict[str, Any]]) -> Figure:
+    rate = statistics.median(map(_per_second, rounds))
+    first = statistics.median(one["first_seconds"] for one in rounds)
+    note = f"{sum(one['tokens'] for one in rounds):,} tokens; median wait for the first piece {first:.1f} s"
+    return Figure(name, rate, "tokens/s", note=note)
 
 
 @contextmanager
 def _engine(gguf: Path, place: Path) -> Iterator[dict[str, Any]]:
     job = place / "engine.json"
-    job.write_text(json.dumps({"gguf": str(gguf)}), encoding="utf-8")
+    job.write_text(json.dumps({"gguf": str(gguf), "wide": True}), encoding="utf-8")  # as `tunesmith serve` does
     with _told([sys.executable, str(SCRIPTS / "serving_engine.py"), str(job)]) as told:
         yield told
 

@@ -15,7 +15,9 @@ def main() -> None:
     from tunesmith.server.served import LONGEST_CONTEXT, STREAMS
 
     threads = len(os.sched_getaffinity(0))
-    with LlamaCpp.open(Path(job["gguf"]), context=LONGEST_CONTEXT, threads=threads, parallel=STREAMS) as engine:
+    with LlamaCpp.open(
+        Path(job["gguf"]), context=LONGEST_CONTEXT, threads=threads, parallel=STREAMS, wide=job["wide"]
+    ) as engine:
         url, key = engine.address
         sys.stdout.write(json.dumps({"url": f"{url}/v1", "key": key}) + "\n")
         sys.stdout.flush()

@@ -185,7 +185,7 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
         for chunk in in_chunks(request, await _told_by_rule(served, call, stopped, head)):
             yield chunk
         return
-    written = 0
+    answers: list[Answering] = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
             answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), asked.task, request.stops)
@@ -197,10 +197,12 @@ async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncI
                 entries = [token_entry(served, piece.token)] if request.logprobs and piece.token else []
                 if piece.text or entries:
                     yield _chunk(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
-            note(call, answering)
-            marked = await conclude(served, call, answering.confidence, **asked.marked)
-            yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
-            written += len(answering.tokens)
+            answers.append(answering)
+    for number, answering in enumerate(answers):  # while the next in the queue has its turn
+        note(call, answering)
+        marked = await conclude(served, call, answering.confidence, **asked.marked)
+        yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
+    written = sum(len(answering.tokens) for answering in answers)
     if request.stream_options and request.stream_options.include_usage:
         yield {**asked.head, "choices": [], "usage": usage_of(len(asked.prompt), written)}
 

@@ -117,20 +117,19 @@ async def stream(served: ServedText, request: CompletionRequest, call: Call) -> 
     for number, answer in enumerate(answers):
         if isinstance(answer, Stopped):
             yield {**head, "choices": [await _told_by_rule(served, request, call, number, answer)]}
-    written = 0
-    async with call.turn(served.gate) if any(isinstance(one, Answering) for one in answers) else nullcontext():
-        for number, answer in enumerate(answers):
-            if isinstance(answer, Stopped):
-                continue
+    written = [(number, answer) for number, answer in enumerate(answers) if isinstance(answer, Answering)]
+    async with call.turn(served.gate) if written else nullcontext():
+        for number, answer in written:
             async for piece in answer.pieces():
                 told = _logprobs(served, request, [piece.token] if piece.token else [])
                 if piece.text or (told and told["tokens"]):
                     yield {**head, "choices": [_choice(number, piece.text, told, None)]}
-            marked = await _concluded(served, request, call, number, answer)
-            yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
-            written += len(answer.tokens)
+    for number, answer in written:  # while the next in the queue has its turn
+        marked = await _concluded(served, request, call, number, answer)
+        yield {**head, "choices": [_choice(number, "", None, answer.finish_reason)], "tunesmith": marked}
     if request.stream_options and request.stream_options.include_usage:
-        yield {**head, "choices": [], "usage": usage_of(call.exchange.prompt_tokens, written)}
+        tokens = sum(len(answer.tokens) for _, answer in written)
+        yield {**head, "choices": [], "usage": usage_of(call.exchange.prompt_tokens, tokens)}
 
 
 async def _concluded(

@@ -80,7 +80,7 @@ class LlamaCppText:
     async def _open_child(self) -> None:
         engine = await asyncio.to_thread(self._open)
         url, key = engine.address
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self.slots)
+        limits = httpx2.Limits(max_keepalive_connections=0)  # the engine ends idle ones, perhaps amid a request
         timeout = httpx2.Timeout(TOKEN_SECONDS, connect=5.0)
         headers = {"authorization": f"Bearer {key}"}
         client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=timeout, limits=limits, trust_env=False)
@@ -114,6 +114,9 @@ class LlamaCppText:
         """
         if not child.engine.alive:
             return "has ended"
+        if time.monotonic() - self._wrote_at < LOOK_SECONDS:  # it has just told that it is well
+            child.silent_since = None
+            return None
         asking = asyncio.ensure_future(child.client.get("/health", timeout=BUSY_SECONDS))
         asking.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody may be left to be told
         for _ in range(int(ANSWER_SECONDS / 0.05)):
