@@ -24,6 +24,7 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import CANARY, MAIN, Record
 from tunesmith.errors import TunesmithError
 from tunesmith.server.judge import Judge
+from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.served import Served
 from tunesmith.server.shadow import Shadowing
@@ -172,6 +173,8 @@ class Roller:
             return await self._checked(rollout)
         except TunesmithError as error:
             return error.what
+        except Refusal as error:
+            return f"it does not answer: {error.message}"
         except Exception as error:
             log.exception("deploy: a version does not start")
             return f"it does not start: {type(error).__name__}"
