@@ -31,7 +31,7 @@ test-all: install  ## every test but the soak, the slow ones too
 	$(BIN)/python -m pytest -q -m 'not soak'
 
 soak: install  ## hundreds of kills of trainings and servers, ten minutes of overload, damage to every region of a checkpoint
-	$(BIN)/python -m pytest -q -m soak
+	$(BIN)/python -m pytest -q -m soak -rP
 
 check: install  ## linting, formatting, types
 	$(BIN)/ruff check .

@@ -77,8 +77,8 @@ class Exchange:
 class Recorder(Protocol):
     """Keeps what came of requests. When ``record`` returns, the record survives the end of the process.
 
-    It is awaited before the last bytes of the answer leave, so it must be quick (a few milliseconds); what a client
-    has got whole is therefore recorded.
+    It is awaited before the last bytes of the answer leave (of a stream: before its ``[DONE]``), so it must be quick (a
+    few milliseconds); what a client has got whole is therefore recorded.
     """
 
     async def record(self, exchange: Exchange) -> None: ...

@@ -214,13 +214,15 @@ async def _streamed(chunks: AsyncIterator[dict[str, Any]], call: Call) -> Respon
             yield _event(first)
             async for chunk in chunks:
                 yield _event(chunk)
-            yield b"data: [DONE]\n\n"
+            last = b"data: [DONE]\n\n"
         except Exception as error:
             refusal = refusal_of(error)
             call.exchange.error = refusal.code
-            yield _event(refusal.envelope)
+            last = _event(refusal.envelope)
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
+        await call.end(200)  # clients take this event for the end, and hang up
+        yield last
 
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     return _Events(events(), media_type="text/event-stream", headers=headers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from tunesmith.deployment.exchange import Exchange
@@ -12,20 +13,41 @@ from tunesmith.server.limits import Gate, Limiter
 from tunesmith.server.site import Site
 
 
-class Call:
-    """``site``: of the project that was asked, None until a model was found."""
+async def _nobody(call: Call) -> None:
+    """Keep nothing of a request that is no client's."""
 
-    def __init__(self, key: Key, exchange: Exchange, limiter: Limiter) -> None:
+
+class Call:
+    """``site``: of the project that was asked, None until a model was found. ``record`` keeps what came of it."""
+
+    def __init__(
+        self,
+        key: Key,
+        exchange: Exchange,
+        limiter: Limiter,
+        record: Callable[[Call], Awaitable[None]] = _nobody,
+    ) -> None:
         self.key = key
         self._limiter = limiter
         self.exchange = exchange
         self.site: Site | None = None
-        self.recorded = False
+        self._record = record
+        self._recording: asyncio.Future[None] | None = None
         self._at_end: list[Callable[[], None]] = []
 
     def at_end(self, do: Callable[[], None]) -> None:
         """Have something done when the request is over, however it ended."""
         self._at_end.append(do)
+
+    async def end(self, status: int, error: str | None = None) -> None:
+        """Note how it ended, and have it recorded: to be awaited before the client can know that its answer is whole.
+
+        It is recorded once, and to the end also when the client goes away meanwhile.
+        """
+        self.exchange.end(status, error)
+        if self._recording is None:
+            self._recording = asyncio.ensure_future(self._record(self))
+        await asyncio.shield(self._recording)
 
     def read(self, tokens: int) -> None:
         """Note and count the tokens of the prompt. Raises Refusal where they are more than the key may use now."""

@@ -119,8 +119,7 @@ class Door:
 
         async def before_last(status: int) -> None:
             if call is not None:
-                call.exchange.end(status)
-                await self._record(call)
+                await call.end(status)
 
         reply = _Reply(send, self._bounds.send_seconds, before_last, {"x-request-id": id})
         try:
@@ -130,7 +129,7 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter)
+            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter, self._record)
             call.exchange.trace_parent = headers.get("traceparent")
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
@@ -147,15 +146,11 @@ class Door:
                 await _refuse(reply, refusal)
         finally:
             if call is not None:
-                call.exchange.end(GONE, "client_gone")
-                await self._record(call)
+                await call.end(GONE, "client_gone")
                 call.close()
 
     async def _record(self, call: Call) -> None:
-        """Keep what came of the request, once. A record that cannot be kept is no reason to keep the answer back."""
-        if call.recorded:
-            return
-        call.recorded = True
+        """Keep what came of the request. A record that cannot be kept is no reason to keep the answer back."""
         if self._metrics is not None:
             self._metrics.ended(call.exchange)
         try:

@@ -16,13 +16,17 @@ from tunesmith.server.served import Served
 from tunesmith.server.shadow import Asked, Shadowing
 from tunesmith.server.site import Site
 
+#: Seconds after which a client may ask again for a version that does not start.
+DOWN_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Routes:
     """The versions of one project that answer now. Never changed, but replaced as a whole.
 
     ``aliases``: what ``NAME:ALIAS`` leads to. ``canary`` answers a ``share`` of what is asked of the project's
-    own name. ``shadow`` answers too, to nobody, as part of ``shadow_rollout``.
+    own name. ``shadow`` answers too, to nobody, as part of ``shadow_rollout``. ``down``: aliases that lead to a version
+    which does not start now.
     """
 
     main: Served
@@ -31,6 +35,7 @@ class Routes:
     share: float = 0.0
     shadow: Served | None = None
     shadow_rollout: int = 0
+    down: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -102,13 +107,19 @@ class Registry:
         self._watched[project] = outcomes, shadowing
 
     def find(self, name: str) -> Served:
-        """The version that a name leads to. Raises Refusal ``model_not_found``."""
+        """The version that a name leads to.
+
+        Raises Refusal ``model_not_found``, or ``engine_down`` where that version does not start now.
+        """
         project, alias, id = _parts(name)
         routes = self._routes.get(project)
         if routes is not None and not id:
             found = routes.main if alias is None else routes.aliases.get(alias)
             if found is not None:
                 return found
+            if alias in routes.down:
+                what = f"{name} leads to a version that does not start; it is tried again"
+                raise Refusal(503, "engine_down", what, param="model", retry_after=DOWN_SECONDS)
         elif routes is not None:
             exact = [one for one in routes.answering if one.version.full_name == name]
             meant = exact or [one for one in routes.answering if one.version.answers_to(name)]

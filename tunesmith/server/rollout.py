@@ -24,6 +24,7 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import CANARY, MAIN, Record
 from tunesmith.errors import TunesmithError
 from tunesmith.server.judge import Judge
+from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.served import Served
 from tunesmith.server.shadow import Shadowing
@@ -172,6 +173,8 @@ class Roller:
             return await self._checked(rollout)
         except TunesmithError as error:
             return error.what
+        except Refusal as error:
+            return f"it does not answer: {error.message}"
         except Exception as error:
             log.exception("deploy: a version does not start")
             return f"it does not start: {type(error).__name__}"
@@ -227,13 +230,14 @@ class Roller:
             self._end_unneeded(found)
 
     def _routes(self, found: Routing) -> Routes:
-        """What the state says, as far as it is loaded here: a name whose version does not start leads nowhere."""
+        """What the state says, as far as it is loaded here."""
         loaded = {id: one.served for id, one in self._engines.items()}
         main = loaded[found.aliases[MAIN]]
         canary, shadow = found.canary, found.shadow
         tried = loaded.get(canary.version) if canary else None
         own = {name: id for name, id in found.aliases.items() if name not in (MAIN, CANARY) and id in loaded}
         named = {name: loaded[id] for name, id in own.items()}
+        down = frozenset(name for name in found.aliases if name not in (MAIN, CANARY, *own))
         if CANARY in found.aliases:
             named[CANARY] = tried or main
         return Routes(
@@ -243,6 +247,7 @@ class Roller:
             canary.share if canary else 0.0,
             loaded.get(shadow.version) if shadow else None,
             shadow.id if shadow else 0,
+            down,
         )
 
     def _end_unneeded(self, found: Routing) -> None:

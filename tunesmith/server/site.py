@@ -27,9 +27,12 @@ class Site:
     feedback: FeedbackBook | None = None
 
     async def record(self, exchange: Exchange) -> None:
-        """Let every recorder keep what came of a request."""
+        """Let every recorder keep what came of a request. Raises what one of them raised, when all are done."""
         # side by side, so that what they write to the state is committed at once
-        await asyncio.gather(*(recorder.record(exchange) for recorder in self.recorders))
+        done = await asyncio.gather(*(one.record(exchange) for one in self.recorders), return_exceptions=True)
+        for failure in done:
+            if failure is not None:
+                raise failure
 
     def close(self) -> None:
         if self.state is not None:

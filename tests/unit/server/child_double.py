@@ -1,4 +1,7 @@
-"""A child that speaks as llama.cpp's server does and needs no model: `python child_double.py`; tells its address."""
+"""A child that speaks as llama.cpp's server does and needs no model: `python child_double.py [BEGINNING]`.
+
+It tells its address. Its answers are BEGINNING and the prompt, a byte a token; of a ``?`` it is unsure.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+BEGINNING = list(" ".join(sys.argv[1:]).encode())
+#: Between two tokens of one that has a beginning, so that a kill may fall there.
+PAUSE = 0.002
+
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
@@ -19,7 +26,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self._begin()
-        for place, token in enumerate(asked["prompt"][: asked["n_predict"]]):
+        for place, token in enumerate([*BEGINNING, *asked["prompt"]][: asked["n_predict"]]):
+            if BEGINNING:
+                time.sleep(PAUSE)
             if token == 0:  # never ends by itself
                 time.sleep(3600)
             told = {"tokens": [token], "stop": False, "completion_probabilities": [_probable(token, asked["n_probs"])]}
@@ -39,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _probable(token: int, count: int) -> Any:
-    return {"logprob": -0.5, "top_logprobs": [{"id": token + number, "logprob": -0.5} for number in range(count)]}
+    value = -5.0 if token == ord("?") else -0.5
+    return {"logprob": value, "top_logprobs": [{"id": token + number, "logprob": value} for number in range(count)]}
 
 
 def end_with_the_parent() -> None:

@@ -4,9 +4,8 @@ The text model says what it was asked, a byte a token (behind what came of a too
 call of a tool in the form of Hermes is one; where it must call, it calls the first tool. Asked something that begins
 with "hold", it stops after four bytes until there is a file `go` in the folder, and with "fail", it breaks down there,
 with what it was asked in the error's words; with "down", it is down the first time. The classifier looks at the first
-letter. OPTIONS is JSON:
-``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of requests is recorded in
-the folder), ``child`` (the text model is a process of its own, watched as llama.cpp is).
+letter. OPTIONS is JSON: ``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of
+requests is logged, without texts).
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
-from tests.unit.server.kept import Keeps, open_kept
 from tunesmith.deployment.exchange import Recorder
 from tunesmith.deployment.feedback import FeedbackBook
 from tunesmith.deployment.inbox import HandOffQueue
@@ -41,9 +39,9 @@ from tunesmith.learners.causal_lm.call_form import CallForm
 from tunesmith.learners.causal_lm.call_reader import FormReader
 from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
-from tunesmith.server import llamacpp, start
+from tunesmith.server import start
 from tunesmith.server.door import Bounds
-from tunesmith.server.engines import LabelEngine, TextEngine
+from tunesmith.server.engines import LabelEngine
 from tunesmith.server.keys import Keys, Limits
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
@@ -168,12 +166,12 @@ def version(name: str, output: str, **goal: object) -> Version:
     return Version(name, f"{name[0]}0123456789", sheet, base, tuned, 1000, False, 1.0, "The goal is met.")
 
 
-def models(folder: Path, waiting: int, pause: float = 0.0, *, keeps: bool = False, child: bool = False) -> list[Served]:
+def models(folder: Path, waiting: int, pause: float = 0.0, *, keeps: bool = False) -> list[Served]:
     text = version("echo", "text", unknown="hand_off", confidence=0.99)
     # with "m" in the midst of the letters it is unsure, where the folder has settings of the hand-off
     unknown = "hand_off" if (folder / "hand_off.json").exists() else "answer"
     labels = version("letters", "label", labels=("early", "late"), unknown=unknown, confidence=0.6)
-    engine = in_a_child() if child else Echo(folder, pause)
+    engine = Echo(folder, pause)
     site = open_double_site(folder, keeps=keeps)
     return [
         ServedText(text, engine, Bytes(), Gate(engine.slots, waiting), CONTEXT, site),
@@ -189,7 +187,7 @@ def open_double_site(folder: Path, *, keeps: bool = False) -> Site:
     mask = _masked if (folder / "log.json").exists() else as_it_came
     book = FeedbackBook(state, FeedbackSettings(), mask)
     recorders, chores = open_double_log(folder, state)
-    kept = [Keeps(open_kept(folder))] if keeps else []
+    kept = [Traffic(state)] if keeps else []
     people = HandOffQueue(state, settings, mask)
     return Site("double", state, people=people, recorders=[*recorders, book, *kept], feedback=book, chores=chores)
 
@@ -214,13 +212,6 @@ def open_double_log(folder: Path, state: State) -> tuple[list[Recorder], list[Ca
         await keep_expiring(lambda: expire(state, settings))
 
     return [log, Traces(provider.get_tracer("tunesmith"))], [chore]
-
-
-def in_a_child() -> TextEngine:
-    from tests.unit.server.test_engine_child import child
-
-    llamacpp.WELL_SECONDS = 0.0  # it is started anew without a longer wait each time
-    return llamacpp.LlamaCppText(child, 2, END, [97], lambda schema: None)  # type: ignore[arg-type, return-value]
 
 
 def main(make: Callable[..., list[Served]] = models) -> None:

@@ -1,8 +1,8 @@
 """The server over versions that need no model: `python -m tests.unit.server.double_versions FOLDER [WAIT]`.
 
 Each version says who it is before it echoes, a byte a token. What a version is made of says how it behaves: ``fails``
-breaks down at each request, ``wrong`` misses its check, ``dies`` ends the server while it is loaded, ``slow`` waits so
-many seconds before each token.
+breaks down at each request, ``wrong`` misses its check, ``breaks`` cannot be loaded, ``dies`` ends the server while it
+is loaded, ``slow`` waits so many seconds before each token.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class Made:
     def load(self, record: Record, tell: Callable[[str], None]) -> Served:
         tell("loading")
         time.sleep(self._seconds)
+        if record.made_of.get("breaks"):
+            raise RuntimeError("broken")
         if record.made_of.get("dies"):
             os.kill(os.getpid(), signal.SIGKILL)
         plain: Version = version(NAME, "text")

@@ -159,6 +159,7 @@ class Load:
     desk: Desk
     answers: list[tuple[float, float, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)
     over: bool = False
 
     def ask(self, seed: int) -> None:
@@ -188,6 +189,7 @@ class Load:
         chunks = list(self.desk.ask(text=question, stream=True))
         [model] = {chunk.model for chunk in chunks}
         assert chunks[-1].choices[0].finish_reason == "stop"
+        self.streams.append(chunks[0].id)
         return model.partition("@")[2], "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
@@ -227,7 +229,12 @@ def deploy_again_and_again(desk: Desk, count: int) -> Load:
     assert load.faults == []
     assert_no_wrong_version(moments, load)
     switched = [at for at, _, what in moments if what == "ended"]
-    assert any(came < at < went for came, went, _ in load.answers for at in switched)
+    across = sum(any(came < at < went for at in switched) for came, went, _ in load.answers)
+    assert across
+    print(  # noqa: T201
+        f"{count} deployments and rollbacks under {CLIENTS} clients: {len(load.answers):,} requests, "
+        f"{len(load.streams):,} of them streams, {across:,} under way in a switch; {len(load.faults)} failed"
+    )
     return load
 
 
@@ -252,7 +259,6 @@ def test_deployments_and_rollbacks_under_load_fail_no_request(desk: Desk) -> Non
 @pytest.mark.timeout(1200)
 def test_a_hundred_deployments_and_rollbacks_under_load_fail_no_request(desk: Desk) -> None:
     load = deploy_again_and_again(desk, 100)
-    print(f"100 deployments and rollbacks, {len(load.answers):,} requests, {len(load.faults)} failed")  # noqa: T201
     assert len({shown for _, _, shown in load.answers}) >= 75
 
 
@@ -340,6 +346,20 @@ def test_a_name_of_ones_own_leads_to_its_version_whatever_is_deployed(desk: Desk
     assert desk.said() == desk.shown(next_one)
     desk.state.change(lambda one: versions.drop(one, "stable"))
     desk.until(lambda: f"{NAME}:stable" not in [one.id for one in desk.client.models.list().data])
+
+
+def test_who_asks_for_a_version_that_does_not_start_now_is_told_to_come_again(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    broken = record(desk.state, 1, breaks=True)
+    desk.state.change(partial(versions.point, name="stable", version=broken))
+    desk.start()
+    assert desk.said() == desk.main
+    with pytest.raises(openai.InternalServerError) as fault:
+        desk.ask(model=f"{NAME}:stable")
+    assert (fault.value.status_code, fault.value.code) == (503, "engine_down")
+    assert fault.value.response.headers["retry-after"] == "10"
+    with pytest.raises(openai.NotFoundError):
+        desk.ask(model=f"{NAME}:other")
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
