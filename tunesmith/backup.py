@@ -39,10 +39,10 @@ def back_up(project: Project, to: Path) -> Backup:
 
     Raises InputError ``backup_exists`` or ``backup_inside``, TunesmithError ``backup_damaged``.
     """
-    to = to.absolute()
+    to = to.resolve()
     if to.exists():
         raise InputError("backup_exists", "there is something of this name already", str(to), "name a new folder")
-    if to.is_relative_to(project.root.absolute()):
+    if to.is_relative_to(project.root.resolve()):
         raise InputError("backup_inside", "a copy cannot lie inside of what is copied", str(to), "name another place")
     to.parent.mkdir(parents=True, exist_ok=True)
     temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")

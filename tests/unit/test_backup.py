@@ -79,6 +79,18 @@ def test_what_passes_is_left_out_and_the_rest_is_the_same(tmp_path: Path, capsys
     assert (copy / ".tunesmith" / "empty").is_dir()
 
 
+def test_a_copy_can_be_made_beside_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project.create(tmp_path / "project", input="text", output="label")
+    monkeypatch.chdir(project.root)
+    made = back_up(project, Path("../copies/monday"))
+    assert made.folder == (tmp_path / "copies" / "monday").resolve()
+    assert Project.open(made.folder).name == project.name
+    for inside in ("copy", "../project/copy", "../copies/../project/copy"):
+        with pytest.raises(InputError) as refused:
+            back_up(project, Path(inside))
+        assert refused.value.code == "backup_inside"
+
+
 def test_a_copy_is_never_made_over_or_inside_of_something_nor_of_a_damaged_state(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project", input="text", output="label")
     (tmp_path / "there").mkdir()
