@@ -91,7 +91,8 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and (value < lowest or (name == "port" and value > 65_535)):
             flag = f"--{name.replace('_', '-')}"
-            raise InputError("wrong_number", f"{value} is out of range", flag, f"a number from {lowest}")
+            highest = " to 65535" if name == "port" else ""
+            raise InputError("wrong_number", f"{value} is out of range", flag, f"a number from {lowest}{highest}")
 
 
 def _projects(arguments: argparse.Namespace) -> list[Project]:
@@ -164,17 +165,19 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
     from tunesmith.server.door import Bounds
     from tunesmith.server.keys import Limits
     from tunesmith.server.registry import Registry
-    from tunesmith.server.start import bind, run
+    from tunesmith.server.start import bind, listen, run
     from tunesmith.threads import be_patient
 
     be_patient()
     screen = Screen()
+    listener = bind(arguments.host, arguments.port)
+    keys.all()  # what is wrong with them is told before what takes long
     opened = _load(arguments, projects)
     for routes, _ in opened:
         version = routes.main.version
         tested = version.tested or "not tested: `tunesmith run` measures it"
         screen.say(f"{version.name} ({version.full_name}, {version.goal.input} to {version.goal.output}): {tested}")
-    listener = bind(arguments.host, arguments.port)
+    listen(listener)
     if not keys.all():
         _show_key(FIRST_KEY, keys.make(FIRST_KEY, Limits()), keys)
     host, port = listener.getsockname()[:2]

@@ -60,7 +60,7 @@ class Keys:
             entries = read_json(self.path)["keys"]
             return [Key(**{**entry, "limits": _limits(entry["limits"])}) for entry in entries]
         except (InputError, KeyError, TypeError) as error:
-            what = f"the file of keys is damaged ({error})"
+            what = "the file of keys is damaged: it is not what `tunesmith serve` writes"
             fix = "delete it; `tunesmith serve` makes a new key, and the old ones end"
             raise InputError("damaged_keys", what, str(self.path), fix) from error
 

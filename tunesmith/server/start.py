@@ -42,7 +42,7 @@ def allow_connections() -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address and listen. Raises InputError ``port_taken`` or ``bad_host``."""
+    """Take the address; who connects before `listen` is refused. Raises InputError ``port_taken`` or ``bad_host``."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
@@ -51,12 +51,25 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-        listener.listen(BACKLOG)  # from here on who connects waits rather than being refused
     except OSError as error:
         listener.close()
-        what = f"the address {host}:{port} cannot be had ({error.strerror})"
-        raise InputError("port_taken", what, "--port", "choose another: --port 8001") from error
+        raise _taken(host, port, error) from error
     return listener
+
+
+def listen(listener: socket.socket) -> None:
+    """From here on who connects waits. Raises InputError ``port_taken``: two may have one address until one listens."""
+    host, port = listener.getsockname()[:2]
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _taken(host, port, error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> InputError:
+    what = f"the address {host}:{port} cannot be had ({error.strerror})"
+    return InputError("port_taken", what, "--port", "choose another: --port 8001")
 
 
 class Beside(Protocol):

@@ -48,7 +48,7 @@ from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.server.site import Site
-from tunesmith.server.start import bind, run
+from tunesmith.server.start import bind, listen, run
 from tunesmith.server.version import Version
 from tunesmith.tool_calls import Tools, Turn
 
@@ -220,6 +220,7 @@ def main(make: Callable[..., list[Served]] = models) -> None:
     keys = Keys(folder / "keys.json")
     secret = keys.make(f"first-{secrets.token_hex(4)}", Limits())
     listener = bind("127.0.0.1", 0)
+    listen(listener)
     bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
     start.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")

@@ -30,7 +30,7 @@ from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.rollout import Roller
 from tunesmith.server.served import Served, ServedText
 from tunesmith.server.site import Site
-from tunesmith.server.start import bind, run
+from tunesmith.server.start import bind, listen, run
 from tunesmith.server.version import Version
 
 NAME = "desk"
@@ -108,6 +108,7 @@ def main() -> None:
     served = made.load(record, lambda words: None)
     roller = Roller(NAME, state, settings, made, lead, {record.id: served})
     listener = bind("127.0.0.1", 0)
+    listen(listener)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": known.read_text()}) + "\n")
     sys.stdout.flush()
     run(Registry([Routes(served)]), keys, listener, Bounds(), [roller])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from tunesmith import Project
 from tunesmith.cli.main import main
+from tunesmith.errors import InputError
 from tunesmith.server.keys import FILE, Keys, Limits
+from tunesmith.server.start import bind, listen
 
 
 def test_a_key_is_made_with_its_limits_and_listed_with_them(
@@ -41,3 +44,28 @@ def test_a_name_that_no_model_can_have_is_refused(
     assert main(["serve", str(project.root), "--new-key", "x", "--models", told]) == 2
     assert "[wrong_model_name]" in capsys.readouterr().err
     assert not (project.store.root / FILE).exists()
+
+
+def test_a_port_that_is_taken_and_damaged_keys_are_told_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project.create(tmp_path / "new", input="text", output="label")  # nothing to load: that would be told
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        assert main(["serve", str(project.root), "--port", taken]) == 2
+    assert "[port_taken]" in capsys.readouterr().err
+    project.store.root.mkdir(exist_ok=True)
+    (project.store.root / FILE).write_text("{bad", encoding="utf-8")
+    assert main(["serve", str(project.root), "--port", "0"]) == 2
+    assert "[damaged_keys]" in capsys.readouterr().err
+    assert main(["serve", str(project.root), "--port", "70000"]) == 2
+    assert "a number from 0 to 65535" in capsys.readouterr().err
+
+
+def test_of_two_that_have_one_address_the_one_that_listens_first_keeps_it() -> None:
+    first = bind("127.0.0.1", 0)
+    with first, bind("127.0.0.1", first.getsockname()[1]) as second:
+        listen(first)
+        with pytest.raises(InputError) as taken:
+            listen(second)
+    assert taken.value.code == "port_taken"

@@ -89,9 +89,11 @@ def test_faults_of_keys_say_what_to_do(tmp_path: Path) -> None:
         keys.make("first", Limits())
     with pytest.raises(InputError) as unknown:
         keys.revoke("second")
-    keys.path.write_text("{}")
-    with pytest.raises(InputError) as damaged:
-        keys.all()
+    for wrong in ("{bad", "{}"):
+        keys.path.write_text(wrong)
+        with pytest.raises(InputError) as damaged:
+            keys.all()
+        assert "tunesmith run" not in str(damaged.value)  # that would make no keys
     assert [error.value.code for error in (twice, unknown, damaged)] == [
         "key_exists",
         "unknown_key_name",
