@@ -234,8 +234,10 @@ def _about(keys: Sequence[Any]) -> str:
     field = _field(keys)
     if field is None or not field.description:
         return f"see docs/{keys[0] if keys and keys[0] in ProjectSettings.model_fields else 'settings'}.md"
-    default = None if field.is_required() else field.get_default()
-    otherwise = "" if default is None else f", or leave it out: the default is {default}"
+    inside = bool(keys) and isinstance(keys[-1], int)  # one of a list: the default is the whole list's
+    default = None if inside or field.is_required() else field.get_default(call_default_factory=True)
+    told = default not in (None, [], {}) and not isinstance(default, BaseModel)
+    otherwise = "" if not told else f", or leave it out: the default is {default}"
     return f"change it{otherwise}. It says: {field.description}"
 
 

@@ -42,6 +42,20 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
     assert "it stands after the model" in words
     assert "it looks for private and words" in words
     assert "unknown key 'wrods'" in words
+    assert "default" not in " ".join(fault.fix or "" for fault in told.value.faults if "it looks for" in fault.what)
+
+
+@pytest.mark.parametrize(
+    ("key", "default"), [("queue: -1", "the default is "), ("rules: 5", None), ("rules: [5]", None), ("deploy: 5", None)]
+)
+def test_a_fault_tells_the_default_where_one_could_write_it(tmp_path: Path, key: str, default: str | None) -> None:
+    file = tmp_path / "tunesmith.yaml"
+    file.write_text(f"name: shop\nserve:\n  {key}\n", encoding="utf-8")
+    with pytest.raises(InputError) as told:
+        project_file.read(file)
+    fix = told.value.fix or ""
+    assert (default or "It says: ") in fix
+    assert default is not None or "default is" not in fix
 
 
 def test_two_rules_have_two_names(tmp_path: Path) -> None:
