@@ -62,7 +62,7 @@ VERBS = (
     docs,
 )
 CANCELLED = 130
-STOPPED = "Stopped by you; what was finished is kept. `tunesmith run` goes on from there."
+STOPPED = "Stopped by you; what was finished is kept. The same command goes on from there."
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -178,7 +178,7 @@ def test_what_is_next_works_from_where_the_user_is(
         (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "no permission to use this place"),
         (OSError(errno.EIO, "Input/output error", "/x"), 1, "Input/output error"),
         (Cancelled(), 130, "Stopped by you; what was finished is kept. `tunesmith run` goes on from here."),
-        (KeyboardInterrupt(), 130, "`tunesmith run` goes on from there"),
+        (KeyboardInterrupt(), 130, "The same command goes on from there"),
         (ValueError("odd \x1b[2J"), 1, "a bug in Tunesmith: ValueError: odd ␛[2J; run with --debug for the traceback"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
