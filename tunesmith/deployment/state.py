@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import shutil
 import sqlite3
 import threading
 import time
@@ -60,7 +61,11 @@ class State:
         self._giving = threading.Lock()
         try:
             self._writer = self._connect()
-            self._prepare(tables)
+            try:
+                self._prepare(tables)
+            except BaseException:
+                self._writer.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise _told(error, path) from error
         path.chmod(0o600)
@@ -86,11 +91,11 @@ class State:
 
     def look(self, work: Work[Found]) -> Found:
         """Run the work on a connection of this thread's own, which sees what is committed."""
-        connection = getattr(self._reader, "connection", None)
-        if connection is None:
-            connection = self._reader.connection = self._connect()
-            self._readers.append(connection)
         try:
+            connection = getattr(self._reader, "connection", None)
+            if connection is None:
+                connection = self._reader.connection = self._connect()
+                self._readers.append(connection)
             return work(connection)
         except sqlite3.DatabaseError as error:
             raise _told(error, self.path) from error
@@ -136,10 +141,14 @@ class State:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # what a client was told survives the machine's end too
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # of what is removed no text stays in free pages
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # what a client was told survives the machine's end too
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # of what is removed no text stays in free pages
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, tables: Sequence[Tables]) -> None:
@@ -211,12 +220,24 @@ def _told(error: BaseException, path: Path) -> BaseException:
     ):
         return error
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and not _room(path)):
         return TunesmithError("disk_full", "the disk is full", str(path), "free space, and try again")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         what = f"another process has kept the server's state from being written for {PATIENCE:g} s"
         return TunesmithError("state_in_use", what, str(path), "let it end, and try again")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+        what = f"the server's state cannot be written here ({error})"
+        fix = "make the folder writable, or copy the project to one that is"
+        return InputError("not_writable", what, str(path), fix)
+    if code == sqlite3.SQLITE_IOERR:
+        what = f"the system failed at the server's state ({error})"
+        return TunesmithError("os_error", what, str(path), "see what the system's log says of this disk, and try again")
     return _not_usable(error, path)
+
+
+def _room(path: Path) -> bool:
+    """Whether the disk takes any more; a full one is told by SQLite as any other failure of the disk."""
+    return shutil.disk_usage(path.parent).free > 0
 
 
 def _not_usable(error: sqlite3.DatabaseError, path: Path) -> InputError:
