@@ -221,8 +221,8 @@ def _end_watched(connection: Connection, running: list[Rollout], by: Rollout, be
 
 
 def _switched_to(connection: Connection, version: str | None) -> Rollout | None:
-    """The last switch to this version that was not taken back."""
-    kept = "version = ? AND kind IN ('first', 'deploy', 'promote') AND switched_at IS NOT NULL"
+    """The last switch to this version, from another or from none, that was not taken back."""
+    kept = "version = ? AND kind IN ('first', 'deploy', 'promote') AND switched_at IS NOT NULL AND before IS NOT version"
     found = _where(connection, f"{kept} AND stage != 'rolled_back'", version)
     return found[-1] if found else None
 
@@ -246,7 +246,7 @@ def take_back(connection: Connection, id: int, why: str) -> None:
     """Record that a version at work is worse than the one before, so that this answers again."""
     one = get(connection, id)
     before = versions.aliases(connection)[MAIN] if one.kind == "canary" else one.before
-    if one.stage == "active" and before is not None:
+    if one.stage == "active" and before not in (None, one.version):
         ask(connection, "rollback", before, automatic=True, why=why)
 
 

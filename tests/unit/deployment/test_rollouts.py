@@ -45,6 +45,17 @@ def main(state: State) -> str:
     return state.look(versions.aliases)[MAIN]
 
 
+def test_a_version_deployed_twice_is_gone_back_from_to_another(state: State) -> None:
+    roll(state, "deploy", IDS[0])
+    with pytest.raises(InputError, match="nothing_to_roll_back"):
+        back(state)
+    roll(state, "deploy", IDS[1])
+    roll(state, "deploy", IDS[1])
+    assert back(state).version == main(state) == IDS[0]
+    with pytest.raises(InputError, match="nothing_to_roll_back"):
+        back(state)
+
+
 def test_going_back_again_goes_further_back(state: State) -> None:
     for id in IDS[1:]:
         roll(state, "deploy", id)
