@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -264,14 +263,17 @@ async def _not_valid(request: Request, error: Exception) -> Response:
         return _envelope(request, Refusal(400, "bad_json", "the body is no JSON"))
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     code = "wrong_value"
-    message = f"{place}: {first['msg']}" if place else str(first["msg"])
+    message = f"{place}: {first['msg']}" if place else "the body must be a JSON object"
     return _envelope(request, Refusal(400, code, message, param=place or None))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "bad_json")
-    message = json.dumps(error.detail) if not isinstance(error.detail, str) else error.detail
+    message = {
+        404: "there is no such route; GET /openapi.json lists them",
+        405: f"this route takes {(error.headers or {}).get('Allow', 'another method')}",
+    }.get(error.status_code, str(error.detail))
     return _envelope(request, Refusal(error.status_code, code, message), dict(error.headers or {}))
 
 

@@ -42,6 +42,20 @@ def test_every_route_but_health_needs_a_key(server: Running) -> None:
     assert error_of(server.ask("GET", "/v1/models", key=None))["code"] == "invalid_api_key"
 
 
+def test_a_wrong_address_method_or_body_is_told_with_what_would_be_right(server: Running) -> None:
+    lost = server.ask("POST", "/v1/chat/completion", json={})
+    assert (lost.status_code, error_of(lost)["code"]) == (404, "no_such_route")
+    assert "/openapi.json" in error_of(lost)["message"]
+    method = server.ask("GET", "/v1/chat/completions")
+    assert (method.status_code, error_of(method)["code"]) == (405, "wrong_method")
+    assert error_of(method)["message"] == "this route takes POST"
+    for body in ([], "text", 5, None):
+        answer = server.ask("POST", "/v1/chat/completions", content=json.dumps(body))
+        assert answer.status_code == 400
+        if body:
+            assert error_of(answer)["message"] == "the body must be a JSON object"
+
+
 def test_ready_is_an_answer_and_not_a_port(server: Running) -> None:
     assert server.ask("GET", "/ready").json() == {"status": "ready", "models": ["echo@e012", "letters@l012"]}
 
