@@ -26,6 +26,8 @@ Code = Literal["upstream_down", "upstream_odd", "upstream_refuses"]
 CONNECT_SECONDS = 5.0
 #: Bytes of one event, or of an answer that does not come as a stream.
 EVENT_BYTES = 2**20
+#: What is said of a server that takes no request with this key.
+REFUSES_KEY = "refuses the key"
 #: Bytes of a refusal that are read, and characters of it that are told.
 _REFUSAL_BYTES, _TOLD = 8192, 300
 #: Seconds after which one may come again, where the server says nothing; and at most.
@@ -179,7 +181,7 @@ class Wire:
             return UpstreamError("upstream_refuses", f"the upstream refuses this request ({status})", said)
         if status in _PASSING or status >= 500:
             return self._down(f"answered {status}", said, _wished(response))
-        why = {401: "refuses the key", 403: "refuses the key", 404: "knows no such model or route"}.get(status)
+        why = {401: REFUSES_KEY, 403: REFUSES_KEY, 404: "knows no such model or route"}.get(status)
         return UpstreamError("upstream_odd", f"the upstream {why or 'answered something odd'} ({status})", said)
 
     def _down(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tunesmith.engines import upstream_chat, upstream_tokens
-from tunesmith.engines.upstream import Upstream, UpstreamError, Wire
+from tunesmith.engines.upstream import REFUSES_KEY, Upstream, UpstreamError, Wire
 from tunesmith.engines.upstream_chat import Usage, messages_of
 from tunesmith.errors import InputError
 from tunesmith.example import Message
@@ -57,6 +57,8 @@ def told(upstream: Upstream, error: UpstreamError) -> InputError:
         "be one that it has; a server that tells no token ids is served with --engine openai",
         "upstream_refuses": "serve.upstream.options: {KEY: null} takes out what it does not know",
     }[error.code]
+    if REFUSES_KEY in error.what:
+        fix = "serve.upstream.key_env names the variable of the environment that has its key: mend what that holds"
     what = f"{error.what}: {error.said}" if error.said else error.what
     return InputError(error.code, what, upstream.endpoint.url, fix)
 
