@@ -222,7 +222,9 @@ def _end_watched(connection: Connection, running: list[Rollout], by: Rollout, be
 
 def _switched_to(connection: Connection, version: str | None) -> Rollout | None:
     """The last switch to this version, from another or from none, that was not taken back."""
-    kept = "version = ? AND kind IN ('first', 'deploy', 'promote') AND switched_at IS NOT NULL AND before IS NOT version"
+    kept = (
+        "version = ? AND kind IN ('first', 'deploy', 'promote') AND switched_at IS NOT NULL AND before IS NOT version"
+    )
     found = _where(connection, f"{kept} AND stage != 'rolled_back'", version)
     return found[-1] if found else None
 

@@ -46,7 +46,8 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "default"), [("queue: -1", "the default is "), ("rules: 5", None), ("rules: [5]", None), ("deploy: 5", None)]
+    ("key", "default"),
+    [("queue: -1", "the default is "), ("rules: 5", None), ("rules: [5]", None), ("deploy: 5", None)],
 )
 def test_a_fault_tells_the_default_where_one_could_write_it(tmp_path: Path, key: str, default: str | None) -> None:
     file = tmp_path / "tunesmith.yaml"
