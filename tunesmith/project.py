@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
+    from tunesmith.deployed import Deployment
+    from tunesmith.deploying import Deployed
     from tunesmith.deployment.drift import Drift
     from tunesmith.deployment.watch import Watch
+    from tunesmith.deployment.ways_to_serve import EngineName
     from tunesmith.export.reference import Tell
     from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
@@ -456,6 +459,48 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
+
+    def deploy(
+        self,
+        version: str | None = None,
+        *,
+        round: int | None = None,
+        canary: float | None = None,
+        shadow: bool = False,
+        name: str | None = None,
+        engine: EngineName = "auto",
+        precision: str = "f16",
+        tell: Tell = lambda what, done, total: None,
+    ) -> Deployed:
+        """Let a version answer: what `serve` would take, that of a ``round``, or one deployed before (``@3f2a``).
+
+        A server that runs starts it beside the one before, checks it and switches; without one the next start does.
+        With ``canary`` (a share of the requests, such as 0.1) or ``shadow`` it is tried first, with ``name`` it is
+        given a name of its own. Raises TunesmithError ``deploy_refused`` where it does not answer as its certificate
+        says, and ``export_refused``.
+        """
+        from tunesmith.deploying import Wish, deploy, worked
+
+        wish = Wish(version, round, canary, shadow, name, engine, precision)
+        return worked(deploy(self, wish, tell=tell), str(self.root))
+
+    def promote(self) -> Deployed:
+        """Let the version that is tried, as canary or in the shadow, answer all."""
+        from tunesmith.deploying import promote, worked
+
+        return worked(promote(self), str(self.root))
+
+    def rollback(self) -> Deployed:
+        """Let the version before answer again, or end what is tried. Raises InputError ``nothing_to_roll_back``."""
+        from tunesmith.deploying import rollback, worked
+
+        return worked(rollback(self), str(self.root))
+
+    def deployment(self) -> Deployment:
+        """The versions at work, the names that lead to them, what is tried, and what happened."""
+        from tunesmith.deployed import deployment
+
+        return deployment(self)
 
     def watch(self, hours: float = 24.0) -> Watch:
         """The traffic of the served model in the last hours. Raises InputError ``nothing_served``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -28,11 +29,11 @@ def test_each_log_probability_stands_at_its_token(text: str, cuts: set[int]) -> 
     """Tokens are pieces of the bytes, cut anywhere; the engine tells of those that end with a whole character."""
     written = text.encode()
     places = [0, *sorted(cut for cut in cuts if cut < len(written)), len(written)]
-    pieces = [written[start:end] for start, end in zip(places, places[1:], strict=False) if end > start]
+    pieces = [written[start:end] for start, end in pairwise(places) if end > start]
     ids = [int.from_bytes(b"\1" + piece) for piece in pieces]
     wanted: list[float | None] = []
     told = []
-    for place, (id, piece) in enumerate(zip(ids, pieces, strict=True)):
+    for place, id in enumerate(ids):
         is_told = is_whole(b"".join(pieces[: place + 1]))
         wanted.append(-float(place) if is_told else None)
         if is_told:
