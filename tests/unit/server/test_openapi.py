@@ -85,7 +85,7 @@ def test_each_event_of_a_stream_is_as_described(server: Running, route: str) -> 
     content = described(server)["paths"][route]["post"]["responses"]["200"]["content"]["text/event-stream"]
     validator = Draft202012Validator(content["itemSchema"])
     asked = {"messages": [{"role": "user", "content": "a b"}]} if "chat" in route else {"prompt": "a b"}
-    answer = server.ask("POST", route, {"model": "echo", "stream": True, **asked})
+    answer = server.ask("POST", route, json={"model": "echo", "stream": True, **asked})
     events = [{"data": event.removeprefix("data: ")} for event in answer.text.split("\n\n") if event]
     assert len(events) > 2
     assert events[-1] == {"data": "[DONE]"}
