@@ -61,6 +61,7 @@ ONE_AREA = dict.fromkeys(
         "exporting",
         "forget",
         "inbox",
+        "project_changes",
         "review",
         "rounds",
         "setup_in_use",
