@@ -76,7 +76,8 @@ def _described(app: FastAPI, open_paths: frozenset[str]) -> dict[str, Any]:
             refusals = {str(status): _refusal(status) for status in (OPEN_REFUSALS if is_open else REFUSALS)}
             route["responses"] = {**given, **refusals}
             if path in STREAMS:
-                events = {"schema": {"type": "string", "description": "Server-sent events, the last `[DONE]`."}}
+                # without a type: readers take it for the whole text, or for each event
+                events = {"schema": {"description": "Server-sent events, the last `[DONE]`."}}
                 route["responses"]["200"]["content"]["text/event-stream"] = events
     return told
 
