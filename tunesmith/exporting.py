@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
+from tunesmith.engines.upstream import Upstream
 from tunesmith.errors import InputError
-from tunesmith.export.forms import Form, form_of, served_wide, shrinking
+from tunesmith.export.forms import Form, at_upstream, form_of, served_wide, shrinking
 from tunesmith.export.reference import Reference, Tell, reference
 from tunesmith.export.run import Exported, export, identity_of, refused_files, share, whole_certificate
 from tunesmith.export.shrink import Tried, shrink
@@ -63,6 +64,16 @@ def keep_as(
     return _export(project, inputs, form, out, None, tell, None)
 
 
+def certify_upstream(
+    project: Project, upstream: Upstream, out: Path, train: Artifact, tell: Tell, *, again: bool
+) -> Exported:
+    """The certificate of a server that has the model, in the folder ``out``; with ``again`` made anew where there is
+    one. Raises TunesmithError ``export_refused`` where it does not answer as the model."""
+    form = at_upstream(TunedModel.open(train).learner, upstream)
+    be_patient()
+    return _export(project, made_with(project, train), form, out, None, tell, None, again=again)
+
+
 def shrink_project(project: Project, *, rows: int | None = None, tell: Tell) -> list[Tried]:
     """Export the trained model in every form that is smaller than the one before, and tell which are let out."""
     be_patient()
@@ -83,7 +94,15 @@ def shrink_project(project: Project, *, rows: int | None = None, tell: Tell) -> 
 
 
 def _export(
-    project: Project, inputs: dict[str, Any], form: Form, out: Path, rows: int | None, tell: Tell, ask: Any
+    project: Project,
+    inputs: dict[str, Any],
+    form: Form,
+    out: Path,
+    rows: int | None,
+    tell: Tell,
+    ask: Any,
+    *,
+    again: bool = False,
 ) -> Exported:
     settings = project.settings
     return export(
@@ -96,6 +115,7 @@ def _export(
         seed=settings.seed,
         ask=ask,
         tell=tell,
+        again=again,
     )
 
 

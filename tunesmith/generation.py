@@ -11,8 +11,9 @@ from typing import Any
 class Sampling:
     """How an answer is written. ``temperature`` 0 is greedy, as the test measured.
 
-    ``schema``: the JSON Schema that the answer must keep to while it is decoded. ``top``: so many of the likeliest
-    tokens are told at each place. ``seed``: None draws another answer each time.
+    ``schema``: the JSON Schema that the answer must keep to while it is decoded; ``grammar``: in its place, what it
+    must keep to in llguidance's form of Lark. ``top``: so many of the likeliest tokens are told at each place.
+    ``seed``: None draws another answer each time.
     """
 
     max_tokens: int
@@ -21,6 +22,12 @@ class Sampling:
     seed: int | None = None
     schema: Mapping[str, Any] | None = None
     top: int = 0
+    grammar: str | None = None
+
+    @property
+    def kept_to(self) -> Mapping[str, Any] | str | None:
+        """The grammar or the schema that the answer keeps to, None where it is free."""
+        return self.schema if self.grammar is None else self.grammar
 
 
 @dataclass(frozen=True)

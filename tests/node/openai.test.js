@@ -148,3 +148,36 @@ test("json_schema, logprobs, n, stop and plain completions", async () => {
   const plain = await client.completions.create({ model: "echo", prompt: "a text" });
   assert.equal(plain.choices[0].text, "a text");
 });
+
+const WEATHER = {
+  type: "function",
+  function: { name: "weather", parameters: { type: "object", properties: { place: { type: "string" } } } },
+};
+const CALLING = 'Let me look.\n<tool_call>{"name": "weather", "arguments": {"place": "Köln"}}</tool_call>';
+
+test("a tool is called, and the conversation goes on with what came of it", async () => {
+  const messages = question(CALLING);
+  const answer = await client.chat.completions.create({ model: "echo", messages, tools: [WEATHER] });
+  const [choice] = answer.choices;
+  assert.equal(choice.finish_reason, "tool_calls");
+  assert.equal(choice.message.content, "Let me look.");
+  const [call] = choice.message.tool_calls;
+  assert.deepEqual(JSON.parse(call.function.arguments), { place: "Köln" });
+  const result = { role: "tool", tool_call_id: call.id, content: "6 °C" };
+  const more = [...messages, choice.message, result];
+  const next = await client.chat.completions.create({ model: "echo", messages: more, tools: [WEATHER] });
+  assert.equal(next.choices[0].message.content, "6 °C");
+});
+
+test("the client's own helper gathers a call from a stream, and its runner calls the function", async () => {
+  const stream = client.chat.completions.stream({ model: "echo", messages: question(CALLING), tools: [WEATHER] });
+  const { choices: [choice] } = await stream.finalChatCompletion();
+  assert.equal(choice.message.content, "Let me look.");
+  assert.equal(choice.message.tool_calls[0].function.name, "weather");
+  const weather = { ...WEATHER.function, parse: JSON.parse, function: ({ place }) => `6 °C in ${place}` };
+  const tools = [{ type: "function", function: weather }];
+  for (const streamed of [false, true]) {
+    const runner = client.chat.completions.runTools({ model: "echo", messages: question(CALLING), tools, stream: streamed });
+    assert.equal(await runner.finalContent(), "6 °C in Köln");
+  }
+});

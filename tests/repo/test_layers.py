@@ -18,7 +18,7 @@ LAYERS = (
     ("launch",),
     ("errors", "events", "language", "memory", "settings", "threads", "user_folder", "version", "wording", "workers"),
     ("artifact", "example", "generation", "json_schema", "pip_download", "processes"),
-    ("durable_lines",),
+    ("durable_lines", "tool_calls"),
     ("allowed_code", "example_parquet", "decisions", "ratings"),
     ("products", "test_lock", "base_folder", "catalog", "plugins"),
     ("leak_certificate",),

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.cli.serve import PRECISIONS
+from tunesmith.cli.serve import ENGINES, PRECISIONS
 from tunesmith.errors import InputError, TunesmithError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add_parser(verbs: Any) -> None:
     how.add_argument("--as", dest="name", metavar="NAME", help="give it a name of your own, such as stable")
     how.add_argument("--drop", metavar="NAME", help="take such a name away")
     how.add_argument("--status", action="store_true", help="versions, names, shares, and what happened")
-    parser.add_argument("--engine", choices=("auto", "llamacpp", "torch"), default="auto", help="as of serve")
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="as of serve")
     parser.add_argument("--precision", choices=PRECISIONS, default="f16", help="as of serve (default: f16)")
     parser.add_argument("--json", action="store_true", help="what came of it as JSON, for machines")
     back = add_verb(verbs, "rollback", run_back, "let the version before answer again, at once")

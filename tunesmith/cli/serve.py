@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 FIRST_KEY = "first"
 #: A project's name, and what may follow it: a version or an alias.
 MODEL_NAME = re.compile(r"[^@:,\s]+(@[0-9a-f]{4,}|:[^@:,\s]+)?")
-#: As in export/forms.py, which is not imported for the help.
+#: As in server/served.py, which is not imported for the help.
+ENGINES = ("auto", "llamacpp", "torch", "vllm", "openai")
+#: As in export/forms.py.
 PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 
 
@@ -30,9 +32,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
     parser.add_argument(
         "--engine",
-        choices=("auto", "llamacpp", "torch"),
+        choices=ENGINES,
         default="auto",
-        help="what writes: llamacpp where it can (auto), or torch, which is exact and slower",
+        help="what writes: llamacpp where it can (auto), torch, which is exact and slower, or the server of "
+        "serve.upstream, asked by token ids (vllm) or by messages (openai)",
     )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"

@@ -10,6 +10,7 @@ from tunesmith.deployment.deploy_settings import DeploySettings
 from tunesmith.deployment.log_settings import DriftSettings, LogSettings
 from tunesmith.deployment.people_settings import FeedbackSettings, HandOffSettings
 from tunesmith.deployment.rules.settings import RuleSettings, twice
+from tunesmith.deployment.upstream_settings import UpstreamSettings
 from tunesmith.settings import Settings
 
 
@@ -18,6 +19,9 @@ class ServeSettings(Settings):
 
     queue: int = Field(
         64, ge=0, description="Requests that may wait for a turn at the model; what comes beyond gets 429 at once."
+    )
+    upstream: UpstreamSettings | None = Field(
+        None, description="A server that answers in the model's place, with `--engine vllm` or `openai`."
     )
     deploy: DeploySettings = Field(default_factory=DeploySettings, description="How versions follow each other.")  # type: ignore[arg-type]
     log: LogSettings = Field(default_factory=LogSettings, description="What is kept of requests.")  # type: ignore[arg-type]

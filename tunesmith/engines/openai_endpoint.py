@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tunesmith.errors import InputError, TunesmithError
 
@@ -35,7 +36,7 @@ class Endpoint:
     """``url`` up to and without /chat/completions. ``key_env``: the variable with the key; None sends none.
 
     ``timeout``: seconds for one try. ``at_once``: requests under way together. ``options``: further keys of each
-    request; one that is None takes a key of ours out.
+    request; one that is None takes a key of ours out. ``where``: the settings that it comes from.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Endpoint:
     at_once: int = 4
     tries: int = 5
     options: Mapping[str, Any] = field(default_factory=dict)
+    where: str = "test.endpoints"
 
     @property
     def address(self) -> str:
@@ -63,12 +65,25 @@ class Reply:
     finished: bool
 
 
-def check_key(endpoint: Endpoint) -> None:
-    """Raise InputError ``endpoint_key_missing`` when the environment has no key for it."""
-    _key(endpoint)
+def check_address(url: str) -> str:
+    """The address of a server as it stands in a settings file. Raises ValueError for what is none, or holds a key."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"this is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise ValueError("this must be an address that begins with https:// or http://, without ? and #")
+    if parts.username or parts.password:
+        raise ValueError("a key does not belong into the file: name a variable of the environment in key_env")
+    return url
 
 
-def _key(endpoint: Endpoint) -> str | None:
+def key_of(endpoint: Endpoint) -> str | None:
+    """The key that the endpoint wants, from the environment; None where it wants none.
+
+    Raises InputError ``endpoint_key_missing`` when the environment has none.
+    """
     if endpoint.key_env is None:
         return None
     key = os.environ.get(endpoint.key_env, "").strip()
@@ -76,7 +91,7 @@ def _key(endpoint: Endpoint) -> str | None:
         raise InputError(
             "endpoint_key_missing",
             f"the endpoint {endpoint.name!r} needs a key, and the environment has none in {endpoint.key_env}",
-            "tunesmith.yaml: test.endpoints",
+            f"tunesmith.yaml: {endpoint.where}",
             f"export {endpoint.key_env}=… ; never write a key into the file",
         )
     return key
@@ -98,7 +113,7 @@ def ask(
     """
     import httpx2
 
-    key = _key(endpoint)
+    key = key_of(endpoint)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     replies: dict[int, Reply] = {}
     stop = threading.Event()

@@ -96,12 +96,20 @@ class Certificate:
 
 
 def probes_of(
-    ids: Sequence[str], trained: Sequence[Replayed], exported: Sequence[Replayed]
+    ids: Sequence[str],
+    trained: Sequence[Replayed],
+    exported: Sequence[Replayed],
+    sure: Sequence[float] | None = None,
 ) -> tuple[tuple[str, str], ...]:
-    """The surest rows of those that both answer alike: no other batch or cache of the engine changes them."""
+    """The surest rows of those that both answer alike: no other batch or cache of the engine changes them.
+
+    ``sure``: how sure the model is of each answer, where the answers do not tell.
+    """
+    if sure is None:
+        sure = [min(one.logprobs, default=max(one.scores.values(), default=0.0)) for one in exported]
     same = [
-        (min(theirs.logprobs, default=max(theirs.scores.values(), default=0.0)), id, answer_hash(theirs))
-        for id, ours, theirs in zip(ids, trained, exported, strict=True)
+        (value, id, answer_hash(theirs))
+        for id, ours, theirs, value in zip(ids, trained, exported, sure, strict=True)
         if (ours.tokens, ours.text) == (theirs.tokens, theirs.text) and ours.finished and theirs.finished
     ]
     return tuple((id, told) for _, id, told in sorted(same, reverse=True)[:PROBES])
@@ -151,7 +159,7 @@ def faults_of(
     """Why this form is not let out, each fault in words."""
     faults = []
     rows = comparison.rows
-    if comparison.prompts < rows:
+    if comparison.prompts is not None and comparison.prompts < rows:
         faults.append(f"the tokens of {rows - comparison.prompts} of {rows} prompts are not those it was trained on")
     same = (comparison.answers + comparison.explained) / rows
     if not form.quantised and same < settings.same_answers_at_least:
@@ -190,7 +198,7 @@ def page(certificate: Certificate) -> str:
         "",
         "| what | found |",
         "|---|---|",
-        f"| prompts with the same token ids | {found.prompts} of {found.rows} |",
+        f"| prompts with the same token ids | {_of(found.prompts, found.rows)} |",
         f"| greedy answers the same | {found.answers} of {found.rows} ({one.same:.1%}) |",
         f"| differ at a tie, or by rounding alone | {found.explained} |",
         f"| differ otherwise | {len(found.differences) - found.explained} |",
@@ -198,8 +206,9 @@ def page(certificate: Certificate) -> str:
     if moved:
         lines.append(f"| moved by | median {moved['median']:.1g}, 99% {moved['percentile_99']:.1g}, most "
                      f"{moved['largest']:.1g} (n = {moved['n']:,}) |")  # fmt: skip
+    if one.bytes:
+        lines.append(f"| size | {one.bytes / 1e6:,.1f} MB |")
     lines += [
-        f"| size | {one.bytes / 1e6:,.1f} MB |",
         f"| speed here | {one.answers_a_second:.2f} answers/s |",
         "",
         "| metric | trained | this form | loss | 95% interval | n |",
@@ -213,6 +222,10 @@ def page(certificate: Certificate) -> str:
     lines += _differing(certificate)
     lines += ["", *(f"- {note}" for note in one.notes)] if one.notes else []
     return "\n".join(lines) + "\n"
+
+
+def _of(count: int | None, rows: int) -> str:
+    return "not known" if count is None else f"{count} of {rows}"
 
 
 def _differing(certificate: Certificate) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from tunesmith.export.compare import Comparison, compare_labels, compare_texts
 from tunesmith.export.files import model_bytes
 from tunesmith.export.forms import Form
 from tunesmith.export.reference import Reference, Tell, silent
-from tunesmith.export.replay import opened
+from tunesmith.export.replay import Asked, opened
 from tunesmith.export.settings import ExportSettings
+from tunesmith.export.upstream import Remote, as_tokens, probes_by_text
 from tunesmith.learners.protocol import Replayed
 
 
@@ -36,15 +38,19 @@ def certify(
     """Replay the reference's rows through the form in ``folder`` and say what came out."""
     goal, tuned = inputs["goal"], inputs["train"]
     prompts = [row.prompt for row in given.rows]
-    with opened(form, folder, context=given.context) as asked:
+    with _asking(form, folder, given, inputs, learner) as asked:
         began = time.perf_counter()
         answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
         seconds = time.perf_counter() - began
         engine = asked.engine
-    comparison = _compare(form, inputs, given, answers, learner)
+    by_text = form.upstream is not None and form.upstream.kind == "openai"
+    in_tokens = partial(as_tokens, given.answers, answers, partial(learner.replay.tokens_of_answer, inputs["base"]))
+    compared = in_tokens() if by_text else answers
+    comparison = _compare(form, inputs, given, compared, learner)
     comparison = rounding.measured(comparison, partial(_compare_wide, form, inputs, given, folder, learner, tell))
     scores = certificates.losses(goal, given.rows, given.answers, answers, seed)
-    told = [*notes, *filter(None, [rounding.note(comparison)])]
+    more = asked.notes if isinstance(asked, Remote) else ()
+    told = [*notes, *more, *filter(None, [rounding.note(comparison)])]
     return Certificate(
         form=form.name,
         engine=engine,
@@ -53,12 +59,32 @@ def certify(
         comparison=comparison,
         scores=scores,
         bytes=model_bytes(folder),
-        answer_tokens=sum(len(answer.tokens) for answer in answers) if tuned.learner != "classifier" else len(answers),
+        answer_tokens=sum(len(answer.tokens) for answer in compared) if tuned.learner != "classifier" else len(answers),
         seconds=seconds,
         notes=tuple(told),
-        probes=certificates.probes_of([row.id for row in given.rows], given.answers, answers),
+        probes=_probes(inputs, given, answers, learner, by_text=by_text),
         faults=certificates.faults_of(form, comparison, scores, settings),
     )
+
+
+def _asking(
+    form: Form, folder: Path, given: Reference, inputs: Mapping[str, Any], learner: Any
+) -> AbstractContextManager[Asked]:
+    if form.upstream is None:
+        return opened(form, folder, context=given.context)
+    base = inputs["base"]
+    text_of = partial(learner.replay.text_of_answer, base)
+    return nullcontext(Remote(form.upstream, given, inputs["goal"], learner.replay.end_token(base), text_of))
+
+
+def _probes(
+    inputs: Mapping[str, Any], given: Reference, answers: Sequence[Replayed], learner: Any, *, by_text: bool
+) -> tuple[tuple[str, str], ...]:
+    if by_text:
+        return probes_by_text(
+            given, answers, partial(learner.replay.log_probabilities, inputs["base"], inputs["train"])
+        )
+    return certificates.probes_of([row.id for row in given.rows], given.answers, answers)
 
 
 def _compare(

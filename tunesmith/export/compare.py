@@ -37,14 +37,15 @@ class RowDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``prompts``: rows whose prompt has the same token ids, ``answers``: rows with the same answer, of ``rows``.
+    """``prompts``: rows whose prompt has the same token ids, None where they are not known; ``answers``: rows with the
+    same answer, of ``rows``.
 
     ``shifts``: how far the form moved the log probability of each token up to the first that differs; for labels,
     the probability of each.
     """
 
     rows: int
-    prompts: int
+    prompts: int | None
     answers: int
     other_prompts: tuple[str, ...]
     differences: tuple[RowDifference, ...]
@@ -69,7 +70,7 @@ def compare_texts(
     differences = []
     for id, ours, theirs in zip(ids, trained, exported, strict=True):
         if ours.tokens == theirs.tokens and ours.finished == theirs.finished:
-            found, _ = log_probabilities(ours.prompt, ours.tokens, None) if ours.tokens else ([], None)
+            found, _ = log_probabilities(ours.prompt, ours.tokens, None) if theirs.logprobs else ([], None)
             shifts += _moved(found, theirs.logprobs)
             continue
         left, right = [*ours.tokens, end], [*theirs.tokens, end]
@@ -106,10 +107,14 @@ def _comparison(
     shifts: Sequence[float],
 ) -> Comparison:
     pairs = list(zip(ids, trained, exported, strict=True))
-    other = tuple(id for id, ours, theirs in pairs if ours.prompt != theirs.prompt)
-    return Comparison(
-        len(pairs), len(pairs) - len(other), len(pairs) - len(differences), other, tuple(differences), tuple(shifts)
-    )
+    other = tuple(id for id, ours, theirs in pairs if not _same_prompt(ours, theirs))
+    prompts = len(pairs) - len(other) if all(theirs.prompt for theirs in exported) else None
+    return Comparison(len(pairs), prompts, len(pairs) - len(differences), other, tuple(differences), tuple(shifts))
+
+
+def _same_prompt(ours: Replayed, theirs: Replayed) -> bool:
+    """Whether the prompts have the same tokens, as far as they are known."""
+    return not theirs.prompt or ours.prompt == theirs.prompt
 
 
 def _moved(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
@@ -117,7 +122,7 @@ def _moved(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def _difference(form: Form, id: str, ours: Replayed, theirs: Replayed, place: int, gap: float) -> RowDifference:
-    same = ours.prompt == theirs.prompt
+    same = _same_prompt(ours, theirs)
     cause: Cause = "unexplained"
     if same and gap <= TIE:
         cause = "tie"

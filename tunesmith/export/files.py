@@ -17,6 +17,13 @@ OLLAMA_NOTE = (
     "Ollama itself was not run: the GGUF was, by llama.cpp, which Ollama is built on; the Modelfile's template was "
     "compared with the model's own on conversations of two to six turns."
 )
+UPSTREAM_NOTES = {
+    "vllm": "The upstream was asked by token ids, the very ones of training, and told those of its answers.",
+    "openai": (
+        "The upstream was asked by messages and tells no token ids: the texts of answers were compared, and how many "
+        "tokens a prompt has where it says so. That its prompts are those of training is not proven."
+    ),
+}
 VLLM_NOTE = "vLLM itself was not run: the folder was, by transformers; `serve.sh` has the command."
 
 
@@ -34,6 +41,8 @@ def write_files(
     cache: Path,
 ) -> tuple[str, ...]:
     """Write the form to ``folder``; returns notes for the certificate. ``limit``: tokens of the longest answer."""
+    if form.upstream is not None:
+        return (UPSTREAM_NOTES[form.upstream.kind],)
     if form.to in ("hf", "vllm"):
         learner.whole.save_whole(base, goal, tuned, folder)
         if form.to == "vllm":

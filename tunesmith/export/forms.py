@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tunesmith.engines.upstream import Upstream
 from tunesmith.errors import InputError
 
 #: Logits nearer than this are a tie: which of them is first hangs on the order of additions.
@@ -12,7 +13,7 @@ TIE = 1e-3
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write the model. ``to``: gguf, ollama, hf, vllm or onnx. ``bits`` of a weight.
+    """One way to write the model. ``to``: gguf, ollama, hf, vllm or onnx. ``bits`` of a weight, 0 where not known.
 
     ``rounding``: how far, in logits, the form's precision can move two tokens against each other; whether a difference
     at a smaller gap is due to it is then measured (rounding.py). None for quantised weights, which are judged by their
@@ -26,6 +27,8 @@ class Form:
     rounding: float | None
     #: Computed in float32 with the file's 16-bit weights, as `tunesmith serve` does.
     wide: bool = False
+    #: The server that has the model: then nothing is written but the certificate.
+    upstream: Upstream | None = None
 
     @property
     def name(self) -> str:
@@ -70,6 +73,11 @@ def form_of(learner: str, to: str, precision: str | None = None) -> Form:
 def served_wide(form: Form) -> Form:
     """The form as a server runs it that computes in float32: then only the order of additions is left as a reason."""
     return replace(form, wide=True, rounding=TIE) if form.precision == "f16" else form
+
+
+def at_upstream(learner: str, upstream: Upstream) -> Form:
+    """The model as a server of somebody's has it. How exact that computes is not known, so only a tie is a reason."""
+    return Form(upstream.kind, "upstream", learner, 0, TIE, upstream=upstream)
 
 
 def shrinking(learner: str) -> list[Form]:

@@ -53,19 +53,21 @@ def export(
     find_learner: Any = plugins.learner,
     ask: Callable[[], Reference] | None = None,
     tell: Tell = silent,
+    again: bool = False,
 ) -> Exported:
     """Write the model as ``form`` into the folder ``out``, whole or not at all, with its certificate.
 
-    ``ask`` gives the reference, where several forms share one. Raises TunesmithError ``export_refused`` when the form
+    ``ask`` gives the reference, where several forms share one. With ``again`` an export that is there already is made
+    anew. Raises TunesmithError ``export_refused`` when the form
     does not keep what ``settings`` ask; the certificate then lies beside ``out``.
     """
     learner = find_learner(inputs["train"].learner)
     identity = identity_of(inputs, settings, form, name, learner)
-    if (known := _up_to_date(out, identity)) is not None:
+    if (known := _up_to_date(out, identity)) is not None and not again:
         return Exported(form, out, known, fresh=False)
     given = ask() if ask else reference(inputs, settings, find_learner=find_learner, tell=tell)
     goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
-    if form.learner == "causal_lm":
+    if form.learner == "causal_lm" and form.upstream is None:
         learner.predict.release()  # writing needs the memory
     with _beside(out) as work:
         tell(f"writing {form.name}", 0, 0)
@@ -90,7 +92,7 @@ def identity_of(inputs: Mapping[str, Any], settings: ExportSettings, form: Form,
     goal, base, tuned = inputs["goal"], inputs["base"], inputs["train"]
     model = of_model(learner, "tuned", base, goal, tuned, max_new_tokens=0).identity
     told = [VERSION, form.name, name, model, asdict(goal), settings.model_dump(), inputs["split"].test_sha256]
-    return hash_of(told)
+    return hash_of([*told, form.upstream.told] if form.upstream is not None else told)
 
 
 def _up_to_date(out: Path, identity: str) -> Mapping[str, Any] | None:
@@ -220,6 +222,9 @@ def _refusal(found: Certificate, form: Form, out: Path) -> TunesmithError:
 
 def _instead(form: Form) -> str:
     """What keeps the trained model's answers better than this form."""
+    if form.upstream is not None:
+        more = ", computed in float32 (`vllm serve --dtype float32`)" if form.upstream.kind == "vllm" else ""
+        return f"let the upstream serve what `tunesmith export` wrote, with the chat template inside{more}"
     if form.wide:
         return "serve the model as it was tested (--engine torch)"
     if form.precision == "f16":

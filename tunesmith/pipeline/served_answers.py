@@ -10,6 +10,7 @@ from tunesmith.deployment import feedback, tickets
 from tunesmith.deployment.state import FILE
 from tunesmith.deployment.tables import open_state
 from tunesmith.example import Message, Source, make_example, messages_to_json
+from tunesmith.tool_calls import has_tools
 
 if TYPE_CHECKING:
     from tunesmith.project import Project
@@ -19,7 +20,8 @@ NO_EXAMPLES = "/v1/completions"
 
 
 def served_answers(project: Project) -> list[dict[str, str]]:
-    """Each as a proposed example, oldest first; of several for one request the last counts.
+    """Each as a proposed example, oldest first; of several for one request the last counts. Where tools were called
+    none is proposed: calls are not learned yet (`collect` sets them aside too).
 
     ``input`` and ``answer``, ``messages`` where the prompt is more than a user's text, and ``why`` and ``where``.
     """
@@ -42,7 +44,7 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for one in answered
-        if one.route != NO_EXAMPLES
+        if one.route != NO_EXAMPLES and not has_tools(one.messages)
     ]
     given += [
         (
@@ -55,7 +57,7 @@ def served_answers(project: Project) -> list[dict[str, str]]:
             ),
         )
         for said in corrected
-        if said.route != NO_EXAMPLES
+        if said.route != NO_EXAMPLES and not has_tools(said.messages)
     ]
     found = {one["messages"] or one["input"]: one for _, one in sorted(given, key=lambda pair: pair[0])}
     return list(found.values())

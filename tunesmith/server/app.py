@@ -24,8 +24,9 @@ from tunesmith.server.openapi import describe
 from tunesmith.server.people import FeedbackRequest
 from tunesmith.server.refusal import Refusal, refusal_of
 from tunesmith.server.registry import Registry, Routes
+from tunesmith.server.relay import BY_MESSAGES
 from tunesmith.server.requests import Asked, ChatRequest, ClassificationRequest, CompletionRequest, EmbeddingRequest
-from tunesmith.server.served import Served, ServedLabels, ServedText
+from tunesmith.server.served import Served, ServedChat, ServedLabels, ServedText
 from tunesmith.version import __version__
 
 #: Seconds that a trial answer may take before the server counts as not ready.
@@ -89,16 +90,11 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         asked.check()
         call = request.scope[CALL]
         one = registry.take(asked.model, call, asked.who)
-        if isinstance(one, ServedText):
-            if asked.is_greedy:
-                registry.mirror(one, call, lambda shadow, again: chat.complete(shadow, asked, again))
-            if asked.stream:
-                return await _streamed(chat.stream(one, asked, call), call)
-            return _json(await chat.complete(one, asked, call))
-        registry.mirror(one, call, lambda shadow, again: chat.label(shadow, asked, again))
+        if asked.is_greedy or isinstance(one, ServedLabels):
+            registry.mirror(one, call, lambda shadow, again: _answer(shadow, asked, again))
         if asked.stream:
-            return await _streamed(chat.stream_label(one, asked, call), call)
-        return _json(await chat.label(one, asked, call))
+            return await _streamed(_answer_in_chunks(one, asked, call), call)
+        return _json(await _answer(one, asked, call))
 
     @app.post("/v1/completions")
     async def plain_completions(asked: CompletionRequest, request: Request) -> Response:
@@ -106,14 +102,12 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
         asked.check()
         call = request.scope[CALL]
         one = registry.take(asked.model, call, asked.who)
-        if not isinstance(one, ServedText):
-            what = f"{one.version.name} is a classifier: ask /v1/classifications or /v1/chat/completions"
-            raise Refusal(400, "not_served", what, param="model")
+        writer = _writer(one)
         if asked.is_greedy:
-            registry.mirror(one, call, lambda shadow, again: completions.complete(shadow, asked, again))
+            registry.mirror(one, call, lambda shadow, again: completions.complete(_writer(shadow), asked, again))
         if asked.stream:
-            return await _streamed(completions.stream(one, asked, call), call)
-        return _json(await completions.complete(one, asked, call))
+            return await _streamed(completions.stream(writer, asked, call), call)
+        return _json(await completions.complete(writer, asked, call))
 
     @app.post("/v1/classifications")
     async def classifications(asked: ClassificationRequest, request: Request) -> Response:
@@ -142,6 +136,34 @@ def build_app(registry: Registry, state: State, metrics: Metrics | None = None) 
 
     describe(app, frozenset({OPEN}))
     return app
+
+
+async def _answer(one: Served, asked: ChatRequest, call: Call) -> dict[str, Any]:
+    """A chat's answer in one piece, by whatever kind of model."""
+    if isinstance(one, ServedText):
+        return await chat.complete(one, asked, call)
+    if isinstance(one, ServedChat):
+        return await chat.complete(one, asked, call, BY_MESSAGES)
+    return await chat.label(one, asked, call)
+
+
+def _answer_in_chunks(one: Served, asked: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
+    """The same as a stream."""
+    if isinstance(one, ServedText):
+        return chat.stream(one, asked, call)
+    if isinstance(one, ServedChat):
+        return chat.stream(one, asked, call, BY_MESSAGES)
+    return chat.stream_label(one, asked, call)
+
+
+def _writer(one: Served) -> ServedText:
+    """The model, where it can go on from a bare text. Raises Refusal ``not_served``."""
+    if isinstance(one, ServedText):
+        return one
+    is_chat = isinstance(one, ServedChat)
+    where = "/v1/chat/completions" if is_chat else "/v1/classifications or /v1/chat/completions"
+    kind = "at a server that is asked by messages" if is_chat else "a classifier"
+    raise Refusal(400, "not_served", f"{one.version.name} is {kind}: ask {where}", param="model")
 
 
 def _cards(routes: Routes) -> list[dict[str, Any]]:

@@ -59,6 +59,12 @@ class Call:
         self.exchange.token_written()
         self._limiter.wrote(self.key)
 
+    def settle(self, prompt: int, noted: int, told: int) -> None:
+        """Take the counts of who wrote an answer: of its prompt, and of its tokens in place of those ``noted``."""
+        self.exchange.prompt_tokens = prompt
+        self.exchange.completion_tokens += told - noted
+        self._limiter.wrote(self.key, max(0, told - noted))
+
     @asynccontextmanager
     async def turn(self, gate: Gate) -> AsyncIterator[None]:
         """Wait for a turn at the model, and note how long that took."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,16 @@ from tunesmith.answering.answerer import Prompt
 from tunesmith.deployment.guard import Stopped, Task
 from tunesmith.example import Message
 from tunesmith.generation import Sampling
-from tunesmith.server.answering import Answering, token_entry
+from tunesmith.server.answering import Answering
 from tunesmith.server.call import Call
 from tunesmith.server.concluding import comes_whole, conclude, reply_instead
-from tunesmith.server.conversation import prompt_of
+from tunesmith.server.conversation import calls_tools, prompt_of, text_of_call, texts_of, turns_of
 from tunesmith.server.keys import Key
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import ChatRequest, Written, schema_of
 from tunesmith.server.served import Served, ServedLabels, ServedText, in_tokens, room_for
+from tunesmith.server.tool_prompts import put_with_tools, tool_codec
+from tunesmith.tool_calls import Tools
 
 #: The least probability that a label is said to have, for its logarithm.
 TINY = 1e-12
@@ -36,6 +38,7 @@ class Asked:
     task: Task
     head: dict[str, Any]
     marked: dict[str, Any]
+    tools: Tools | None = None
 
 
 def head_of(served: Served, call: Call, kind: str, prefix: str) -> dict[str, Any]:
@@ -65,20 +68,31 @@ def nth(sampling: Sampling, number: int) -> Sampling:
 
 async def prepare(served: ServedText, request: ChatRequest, call: Call, head: dict[str, Any]) -> Asked:
     check_logprobs(served, request.logprobs)
-    messages = await seen(served, call, prompt_of(request.messages))
-    texts = [message.text for message in messages]
-    own = messages[0].role == "system"
-    prompt, given = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
+    turns, tools = turns_of(request.messages), request.asked_tools
+    if tools is not None or calls_tools(turns):
+        put = await put_with_tools(served, call, turns, tools)
+        messages, prompt, given, tools = put.messages, put.tokens, put.given, put.tools
+    else:
+        messages = await seen(served, call, texts_of(turns))
+        texts = [message.text for message in messages]
+        prompt, given = await in_tokens(texts, lambda: _tokens(served, messages), slow=served.prepare is not None)
     wanted = request.max_completion_tokens or request.max_tokens
     room = room_for(served, len(prompt), wanted, call.key.limits.tokens_a_request)
     asked = request.response_format
     schema = served.schema if asked is None else schema_of(asked, served.version.goal.schema)
-    sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0)
+    grammar = tool_codec(served).grammar(tools, schema) if tools is not None else None
+    sampling = sampling_of(request, room, schema=schema, top=request.top_logprobs or 0, grammar=grammar)
     due = served.version.goal.schema if asked is None else schema
     task = task_of(served, messages, given, due)
-    marked = {"system": "request" if own else "goal"}
+    marked = {"system": "request" if messages[0].role == "system" else "goal"}
     call.read(len(prompt))
-    return Asked(request, prompt, sampling, task, head, marked)
+    return Asked(request, prompt, sampling, task, head, marked, tools)
+
+
+def answering_of(served: ServedText, call: Call, asked: Asked, number: int) -> Answering:
+    """The answer of this number, to be read."""
+    sampling, stops = nth(asked.sampling, number), asked.request.stops
+    return Answering(served, call, asked.prompt, sampling, asked.task, stops, tools=asked.tools)
 
 
 async def seen(served: Served, call: Call, messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -87,14 +101,14 @@ async def seen(served: Served, call: Call, messages: tuple[Message, ...]) -> tup
     return await served.site.guard.before(messages, call.exchange)
 
 
-def check_logprobs(served: ServedText, asked: object) -> None:
+def check_logprobs(served: Served, asked: object) -> None:
     """Raises Refusal ``not_served`` where log probabilities would tell the tokens that rules hold back."""
     if asked and served.site.guard.looks_after:
         what = "rules of this project look at answers, and logprobs would tell what they hold back: leave them out"
         raise Refusal(400, "not_served", what, param="logprobs")
 
 
-def task_of(served: ServedText, messages: tuple[Message, ...], given: Prompt, schema: Mapping[str, Any] | None) -> Task:
+def task_of(served: Served, messages: tuple[Message, ...], given: Prompt, schema: Mapping[str, Any] | None) -> Task:
     """What the answer is held against. ``given``: the messages as the set-up in use puts them."""
     version = served.version
     own = messages[:1] if messages[0].role == "system" else ()
@@ -105,7 +119,7 @@ def task_of(served: ServedText, messages: tuple[Message, ...], given: Prompt, sc
     return Task(version.goal, schema, (system,), examples, (documents,) if documents else ())
 
 
-async def _told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
+async def told_by_rule(served: Served, call: Call, stopped: Stopped, head: dict[str, Any]) -> dict[str, Any]:
     """What a client gets where a rule answers in the model's place."""
     exchange = call.exchange
     exchange.actions.append(stopped.action)
@@ -126,85 +140,102 @@ def _tokens(served: ServedText, messages: tuple[Message, ...]) -> tuple[list[int
     return served.codec.of_messages(given), given
 
 
-async def complete(served: ServedText, request: ChatRequest, call: Call) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Way:
+    """How a kind of model is asked: ``prepare`` makes a request ready, ``answering`` gives its answers to be read."""
+
+    prepare: Callable[[Any, ChatRequest, Call, dict[str, Any]], Awaitable[Asked]]
+    answering: Callable[[Any, Call, Any, int], Any]
+
+
+#: Of a model that is asked by token ids.
+BY_TOKENS = Way(prepare, answering_of)
+
+
+async def complete(served: Served, request: ChatRequest, call: Call, way: Way = BY_TOKENS) -> dict[str, Any]:
     """The answer in one piece."""
     head = head_of(served, call, "chat.completion", "chatcmpl")
     try:
-        asked = await prepare(served, request, call, head)
+        asked = await way.prepare(served, request, call, head)
     except Stopped as stopped:
-        return await _told_by_rule(served, call, stopped, head)
+        return await told_by_rule(served, call, stopped, head)
     answers = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), asked.task, request.stops)
-            answers.append(await answering.whole())
+            answers.append(await way.answering(served, call, asked, number).whole())
     choices = [await _choice(served, asked, call, number, answer) for number, answer in enumerate(answers)]
-    usage = usage_of(len(asked.prompt), sum(len(answer.tokens) for answer in answers))
+    usage = usage_of(answers[0].prompt_tokens, sum(answer.completion_tokens for answer in answers))
     return {**asked.head, "choices": choices, "usage": usage, "tunesmith": choices[0]["tunesmith"]}
 
 
-async def _choice(served: ServedText, asked: Asked, call: Call, number: int, answer: Answering) -> dict[str, Any]:
+async def _choice(served: Served, asked: Asked, call: Call, number: int, answer: Any) -> dict[str, Any]:
     note(call, answer)
     marked = await conclude(served, call, answer.confidence, **asked.marked)
     # the text of a rule stands before the one for all hand-offs
     reply = None if answer.finish_reason == "content_filter" and answer.text else reply_instead(served, marked)
+    calls = {"tool_calls": [one.told for one in answer.calls]} if answer.calls and reply is None else {}
+    content = (answer.text or (None if calls else "")) if reply is None else reply
     return {
         "index": number,
-        "message": {"role": "assistant", "content": answer.text if reply is None else reply, "refusal": None},
-        "logprobs": _logprobs(served, asked.request, answer) if reply is None else None,
+        "message": {"role": "assistant", "content": content, "refusal": None, **calls},
+        "logprobs": _logprobs(asked.request, answer) if reply is None else None,
         "finish_reason": answer.finish_reason if reply is None else "stop",
         "tunesmith": marked,
     }
 
 
-def note(call: Call, answer: Answering) -> None:
+def note(call: Call, answer: Any) -> None:
     """Keep what was answered for those who look at what came of the request."""
-    call.exchange.answers.append(answer.text)
+    said = [answer.text] if answer.text or not answer.calls else []
+    call.exchange.answers.append("\n".join([*said, *map(text_of_call, answer.calls)]))
     call.exchange.finish_reason = call.exchange.finish_reason or answer.finish_reason
     if call.exchange.fits_schema is not False:  # of several answers all must fit
         call.exchange.fits_schema = answer.fits_schema
 
 
-def _logprobs(served: ServedText, request: ChatRequest, answer: Answering) -> dict[str, Any] | None:
-    if not request.logprobs:
-        return None
-    return {"content": [token_entry(served, token) for token in answer.tokens], "refusal": None}
+def _logprobs(request: ChatRequest, answer: Any) -> dict[str, Any] | None:
+    return {"content": answer.entries(), "refusal": None} if request.logprobs else None
 
 
-async def stream(served: ServedText, request: ChatRequest, call: Call) -> AsyncIterator[dict[str, Any]]:
+async def stream(
+    served: Served, request: ChatRequest, call: Call, way: Way = BY_TOKENS
+) -> AsyncIterator[dict[str, Any]]:
     """The answer in chunks; the last of each choice has its reason to finish and our marks."""
     head = head_of(served, call, "chat.completion.chunk", "chatcmpl")
     call.exchange.stream = True
     if comes_whole(served):
-        for chunk in in_chunks(request, await complete(served, request, call)):
+        for chunk in in_chunks(request, await complete(served, request, call, way)):
             yield chunk
         return
     try:
-        asked = await prepare(served, request, call, head)
+        asked = await way.prepare(served, request, call, head)
     except Stopped as stopped:
-        for chunk in in_chunks(request, await _told_by_rule(served, call, stopped, head)):
+        for chunk in in_chunks(request, await told_by_rule(served, call, stopped, head)):
             yield chunk
         return
-    answers: list[Answering] = []
+    answers: list[Any] = []
     async with call.turn(served.gate):
         for number in range(request.n or 1):
-            answering = Answering(served, call, asked.prompt, nth(asked.sampling, number), asked.task, request.stops)
-            begun = False
+            answering = way.answering(served, call, asked, number)
+            answers.append(answering)
+            begun, calls = False, 0
             async for piece in answering.pieces():
                 if not begun:
                     begun = True
-                    yield _chunk(asked, number, {"role": "assistant", "content": ""})
-                entries = [token_entry(served, piece.token)] if request.logprobs and piece.token else []
+                    yield _chunk(asked, number, {"role": "assistant", "content": None if asked.tools else ""})
+                entries = answering.entries(piece) if request.logprobs else []
                 if piece.text or entries:
                     yield _chunk(asked, number, {"content": piece.text}, {"content": entries} if entries else None)
-            answers.append(answering)
+                for one in piece.calls:
+                    yield _chunk(asked, number, {"tool_calls": [{"index": calls, **one.told}]})
+                    calls += 1
     for number, answering in enumerate(answers):  # while the next in the queue has its turn
         note(call, answering)
         marked = await conclude(served, call, answering.confidence, **asked.marked)
         yield {**_chunk(asked, number, {}, reason=answering.finish_reason), "tunesmith": marked}
-    written = sum(len(answering.tokens) for answering in answers)
     if request.stream_options and request.stream_options.include_usage:
-        yield {**asked.head, "choices": [], "usage": usage_of(len(asked.prompt), written)}
+        written = sum(answer.completion_tokens for answer in answers)
+        yield {**asked.head, "choices": [], "usage": usage_of(answers[0].prompt_tokens, written)}
 
 
 def _chunk(
@@ -222,9 +253,9 @@ async def label(served: ServedLabels, request: ChatRequest, call: Call) -> dict[
         raise Refusal(400, "not_served", what, param="response_format")
     head = head_of(served, call, "chat.completion", "chatcmpl")
     try:
-        messages = await seen(served, call, prompt_of(request.messages))
+        messages = await seen(served, call, prompt_of(request.messages, request.asked_tools))
     except Stopped as stopped:
-        return await _told_by_rule(served, call, stopped, head)
+        return await told_by_rule(served, call, stopped, head)
     texts = [message.text for message in messages]
     row = await in_tokens(texts, lambda: served.engine.labeller.tokens(messages))
     check_tokens(len(row), call.key)
@@ -270,6 +301,8 @@ def in_chunks(request: ChatRequest, answer: dict[str, Any]) -> Iterator[dict[str
     for choice in choices:
         at = {"index": choice["index"]}
         delta = {"role": "assistant", "content": choice["message"]["content"]}
+        if calls := choice["message"].get("tool_calls"):
+            delta["tool_calls"] = [{"index": number, **one} for number, one in enumerate(calls)]
         yield {**head, "choices": [{**at, "delta": delta, "logprobs": choice["logprobs"], "finish_reason": None}]}
         last = {**at, "delta": {}, "logprobs": None, "finish_reason": choice["finish_reason"]}
         yield {**head, "choices": [last], "tunesmith": choice.get("tunesmith", marked)}

@@ -8,11 +8,13 @@ from contextlib import aclosing
 
 from tunesmith.artifact import hash_of
 from tunesmith.deployment.versions import Record
+from tunesmith.engines.upstream_chat import messages_of
 from tunesmith.example import Example, Message
 from tunesmith.generation import Sampling
 from tunesmith.products import CleanSet
 from tunesmith.project import Project
-from tunesmith.server.served import Served, ServedText
+from tunesmith.server.served import Served, ServedChat, ServedText
+from tunesmith.server.upstream import Proven
 
 #: Seconds that the check may take: a large model on a busy machine is slow, one that hangs is not let to work.
 CHECK_SECONDS = 600.0
@@ -25,6 +27,13 @@ async def check(project: Project, served: Served, record: Record, tell: Tell) ->
 
     Rows that were forgotten since are left out; without any the model must at least write.
     """
+    if isinstance(served.engine, Proven):  # it asks them itself, each time that the upstream was gone
+        return await served.engine.prove()
+    return await check_engine(project, served, record, tell)
+
+
+async def check_engine(project: Project, served: Served, record: Record, tell: Tell) -> str | None:
+    """Ask the engine itself."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await _check(project, served, record, tell)
@@ -56,9 +65,21 @@ async def _answer(served: Served, row: Example) -> str:
     """What an answer is known by; see `export.certificate.answer_hash`."""
     if isinstance(served, ServedText):
         return await _tokens(served, row)
+    if isinstance(served, ServedChat):
+        return await _text(served, row)
     [scored] = await served.engine.score([served.engine.labeller.tokens(row.prompt)])
     labels = served.version.goal.labels
     return hash_of(labels[max(range(len(labels)), key=lambda index: scored.probabilities[index])])
+
+
+async def _text(served: ServedChat, row: Example) -> str:
+    parts = []
+    asked = {"max_tokens": served.version.max_new_tokens, "temperature": 0}
+    messages = messages_of(served.version.goal.system, row.prompt)
+    async with aclosing(served.engine.write(messages, asked)) as written:  # type: ignore[type-var]
+        async for piece in written:
+            parts.append(piece.text)
+    return hash_of("".join(parts).strip())
 
 
 async def _tokens(served: ServedText, row: Example) -> str:

@@ -6,14 +6,16 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tunesmith.engines.upstream_chat import Piece
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
 from tunesmith.server.schema_checks import SchemaChecks
+from tunesmith.tool_calls import Called, Tools, Turn
 
 #: Rows that are scored together at most: what comes meanwhile waits for the next batch.
 ROWS_AT_ONCE = 64
@@ -34,6 +36,39 @@ class TokenCodec(Protocol):
 
     def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
         """Of a JSON object, the probability of each short value at its top."""
+        ...
+
+    @property
+    def tools(self) -> ToolCodec | None:
+        """Conversations with tools; None where the model has no way to be told of them."""
+        ...
+
+
+class CallReader(Protocol):
+    """Reads one answer while it is written."""
+
+    def add(self, text: str) -> list[str | Called]:
+        """What is settled with this text: pieces of text, and whole calls, in their order."""
+        ...
+
+    def end(self) -> list[str | Called]:
+        """What was held back, when the answer is over."""
+        ...
+
+
+class ToolCodec(Protocol):
+    """Conversations with tools to token ids, and calls out of answers."""
+
+    def of_turns(self, turns: Sequence[Turn], tools: Tools | None) -> list[int]: ...
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """With what marks calls."""
+        ...
+
+    def reader(self, prompt: Sequence[int], tools: Tools) -> CallReader: ...
+
+    def grammar(self, tools: Tools, schema: Mapping[str, Any] | None) -> str | None:
+        """What an answer must keep to, as `Sampling.grammar`. Raises InputError ``calls_not_enforceable``."""
         ...
 
 
@@ -58,6 +93,23 @@ class TextEngine(Protocol):
     async def close(self) -> None: ...
 
 
+class ChatEngine(Protocol):
+    """Answers messages, ``slots`` of them at once, and makes the prompt itself; otherwise as a `TextEngine`."""
+
+    name: str
+    slots: int
+
+    def write(self, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> AsyncIterator[Piece]:
+        """Write piece by piece; whoever stops reading early stops the writing. ``asked``: OpenAI's fields."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def works(self) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
 class TorchText:
     """The tuned model in this process, one answer at a time: the exact reference."""
 
@@ -72,8 +124,8 @@ class TorchText:
         self._wrote_at = 0.0
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
-        if sampling.schema is not None:  # beside the thread that writes, which others wait for
-            await self._schemas.check(sampling.schema)
+        if sampling.kept_to is not None:  # beside the thread that writes, which others wait for
+            await self._schemas.check(sampling.kept_to)
         loop = asyncio.get_running_loop()
         written: asyncio.Queue[WrittenToken | BaseException | None] = asyncio.Queue()
         stop = threading.Event()

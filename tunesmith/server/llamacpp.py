@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ WELL_SECONDS = 60.0
 #: White space as in the answers that were trained on.
 LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
+#: What stands for the probability of a token that is not told.
+_CERTAIN: dict[str, Any] = {"logprob": 0.0, "top_logprobs": []}
+
 log = logging.getLogger("tunesmith.server")
 
 
@@ -49,14 +52,22 @@ class _Child:
 class LlamaCppText:
     """The trained model in the form that llama.cpp reads. ``start`` loads it; ``end`` is the id of the end token.
 
-    ``open_engine`` starts a child and waits until it has loaded the model.
+    ``open_engine`` starts a child and waits until it has loaded the model. ``spelled`` gives so many tokens that spell
+    a text, the last of them known: those of a character that has several the engine does not tell one by one.
     """
 
     name = "llamacpp"
 
     def __init__(
-        self, open_engine: Callable[[], LlamaCpp], slots: int, end: int, probe: Sequence[int], check_schema: Any
+        self,
+        open_engine: Callable[[], LlamaCpp],
+        slots: int,
+        end: int,
+        probe: Sequence[int],
+        check_schema: Any,
+        spelled: Callable[[str, int, int], Sequence[int]] = lambda text, last, count: (last,),
     ) -> None:
+        self._spelled = spelled
         self.slots = slots
         self._open = open_engine
         self._end = end
@@ -150,12 +161,12 @@ class LlamaCppText:
         await asyncio.gather(child.client.aclose(), asyncio.to_thread(child.engine.close), return_exceptions=True)
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
-        if sampling.schema is not None:  # the engine lets one that it cannot read pass in silence
-            await self._schemas.check(sampling.schema)
+        if sampling.kept_to is not None:  # the engine lets one that it cannot read pass in silence
+            await self._schemas.check(sampling.kept_to)
         child = self._child
         if child is None:
             raise _down()
-        ended = False
+        ended, seen = False, 0
         try:
             async with child.client.stream("POST", "/completion", json=self._asked(prompt, sampling)) as response:
                 if response.status_code != 200:
@@ -165,9 +176,11 @@ class LlamaCppText:
                         continue
                     told = json.loads(line.removeprefix("data: "))
                     self._wrote_at = time.monotonic()
-                    for token in self._tokens(told):
+                    written = int(told.get("tokens_predicted", 0))
+                    for token in self._tokens(told, written - seen):
                         ended = ended or token.is_end
                         yield token
+                    seen = written
                     if told.get("stop"):
                         if told.get("stop_type") == "eos" and not ended:
                             yield WrittenToken(self._end, 0.0, is_end=True)
@@ -193,18 +206,22 @@ class LlamaCppText:
             "n_probs": max(1, sampling.top),
             **(greedy if sampling.temperature == 0 else drawn),
             **({} if sampling.seed is None else {"seed": sampling.seed % 2**32}),
-            **({} if sampling.schema is None else {"grammar": _grammar(sampling.schema)}),
+            **({} if sampling.kept_to is None else {"grammar": _grammar(sampling.kept_to)}),
         }
 
-    def _tokens(self, told: dict[str, Any]) -> list[WrittenToken]:
-        """The tokens of one event."""
-        found = []
+    def _tokens(self, told: dict[str, Any], count: int) -> list[WrittenToken]:
+        """The tokens of one event, which are ``count``: nothing is told before the last byte of a character, and then
+        its last token alone, so of the earlier ones no probability is known."""
+        ids = list(map(int, told.get("tokens") or ()))
         known: list[dict[str, Any]] = told.get("completion_probabilities") or []
-        for number, id in enumerate(told.get("tokens") or []):
-            probable: dict[str, Any] = known[number] if number < len(known) else {"logprob": 0.0, "top_logprobs": []}
-            top = tuple((one["id"], float(one["logprob"])) for one in probable["top_logprobs"])
-            found.append(WrittenToken(int(id), float(probable["logprob"]), top, int(id) == self._end))
-        return found
+        if ids and count > len(ids):
+            ids = [*self._spelled(told["content"], ids[-1], count)]
+        known = [_CERTAIN] * (len(ids) - len(known)) + known
+        return [self._token(id, probable) for id, probable in zip(ids, known, strict=False)]
+
+    def _token(self, id: int, probable: dict[str, Any]) -> WrittenToken:
+        top = tuple((one["id"], float(one["logprob"])) for one in probable["top_logprobs"])
+        return WrittenToken(id, float(probable["logprob"]), top, id == self._end)
 
     async def works(self) -> bool:
         if self._child is None:
@@ -225,9 +242,11 @@ class LlamaCppText:
             await self._end_child(self._child)
 
 
-def _grammar(schema: Any) -> str:
-    """The schema for llguidance, which is built into the engine, with the layout of white space that was trained."""
-    return f"%llguidance {{}}\nstart: %json {json.dumps({'x-guidance': LAYOUT, **schema})}"
+def _grammar(kept_to: Mapping[str, Any] | str) -> str:
+    """A grammar for llguidance, which is built into the engine; of a schema with the layout of white space that was
+    trained."""
+    lark = kept_to if isinstance(kept_to, str) else f"start: %json {json.dumps({'x-guidance': LAYOUT, **kept_to})}"
+    return f"%llguidance {{}}\n{lark}"
 
 
 def _seconds_computed(pid: int) -> float:

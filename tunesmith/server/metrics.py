@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.deployment.traffic import between_tokens
-from tunesmith.server.served import ServedText
+from tunesmith.server.served import ServedLabels
 
 if TYPE_CHECKING:
     from tunesmith.server.registry import Registry
@@ -145,6 +145,6 @@ class _Now:
             waits = one.gate.waiting
             running.add_metric(version, max(0, self._registry.held(one.version.full_name) - waits))
             waiting.add_metric(version, waits)
-            kind = one.version.goal.output if isinstance(one, ServedText) else "label"
+            kind = "label" if isinstance(one, ServedLabels) else one.version.goal.output
             info.add_metric([*version, one.engine.name, kind], 1)
         yield from (running, waiting, info)

@@ -19,6 +19,7 @@ REFUSALS = {
     413: "The request is too large.",
     429: "A limit of the key, or a full queue: come again after `Retry-After` seconds.",
     500: "The server failed; its log tells where.",
+    502: "The server behind this model answers something odd: come again after `Retry-After` seconds.",
     503: "The engine is down, or the server is: come again after `Retry-After` seconds.",
 }
 #: Before a key is looked at, or without one.
@@ -83,6 +84,6 @@ def _described(app: FastAPI, open_paths: frozenset[str]) -> dict[str, Any]:
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    headers = {"x-request-id": _REQUEST_ID, **({"retry-after": _RETRY_AFTER} if status in (429, 503) else {})}
+    headers = {"x-request-id": _REQUEST_ID, **({"retry-after": _RETRY_AFTER} if status in (429, 502, 503) else {})}
     content = {"application/json": {"schema": {"$ref": ERROR}}}
     return {"description": REFUSALS[status], "headers": headers, "content": content}

@@ -15,7 +15,7 @@ from tunesmith.server import checking
 from tunesmith.server.preparing import load, prepare
 from tunesmith.server.registry import Routes
 from tunesmith.server.rollout import Roller
-from tunesmith.server.served import Served, Wanted
+from tunesmith.server.served import UPSTREAM_KINDS, Served, Wanted
 from tunesmith.server.site import Site
 from tunesmith.server.version import version_of
 
@@ -51,6 +51,7 @@ def open_routes(project: Project, site: Site, wanted: Wanted) -> tuple[Routes, R
     if lead.take():
         state.change(rollouts.resume)
     record = _first(project, site, wanted)
+    _check_engine(record, wanted)
     served = load(project, site, record, wanted)
     maker = FromProject(project, site, wanted)
     settings = project.settings.serve.deploy
@@ -71,6 +72,17 @@ def _first(project: Project, site: Site, wanted: Wanted) -> Record:
     _, record = prepare(project, state, version_of(project), wanted, probes=False)
     state.change(lambda one: rollouts.record_first(one, record.id))
     return record
+
+
+def _check_engine(record: Record, wanted: Wanted) -> None:
+    """Raises InputError ``engine_cannot`` where the engine that is asked for has not what was deployed."""
+    upstream = (record.export or {}).get("upstream")
+    kind = upstream["kind"] if upstream else None
+    if wanted.engine not in ("auto", kind) and (upstream or wanted.engine in UPSTREAM_KINDS):
+        by = f"the upstream at {upstream['url']}" if upstream else "this machine"
+        what = f"@{record.shown} was deployed to be answered by {by}"
+        fix = f"`tunesmith deploy --engine {wanted.engine}`, or leave --engine out"
+        raise InputError("engine_cannot", what, "--engine", fix)
 
 
 def _of(waiting: Rollout, site: Site) -> Record:

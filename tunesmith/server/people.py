@@ -11,11 +11,12 @@ from tunesmith.deployment.feedback import Answered, Feedback, NoSuchRequest, Sai
 from tunesmith.deployment.fitting import LONGEST, fitted
 from tunesmith.deployment.tickets import Ticket
 from tunesmith.server.call import Call
-from tunesmith.server.conversation import prompt_of
+from tunesmith.server.conversation import texts_of, turns_of
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry
 from tunesmith.server.requests import MOST_MESSAGES, ChatMessage
 from tunesmith.server.site import Site
+from tunesmith.tool_calls import has_tools
 
 #: Seconds after which a client may ask again.
 POLL_SECONDS = 5.0
@@ -91,7 +92,7 @@ async def take_feedback(registry: Registry, asked: FeedbackRequest, call: Call) 
     if asked.thumb is None and not (asked.comment or "").strip() and not (asked.correction or "").strip():
         raise Refusal(400, "nothing_said", "send a thumb, a comment or a correction")
     site, answered = await _answered(registry, asked.request, call)
-    messages = () if asked.messages is None else prompt_of(asked.messages)
+    messages = () if asked.messages is None else texts_of(turns_of(asked.messages))
     said = Said(
         answered.request,
         asked.thumb,
@@ -136,6 +137,7 @@ def _fitted(registry: Registry, site: Site, answered: Answered, correction: str 
 
 
 def _kept(kept: Feedback) -> dict[str, Any]:
+    is_example = kept.prompt is not None and not has_tools(kept.messages)
     return {
         "object": "feedback",
         "id": f"feedback-{kept.id}",
@@ -143,5 +145,5 @@ def _kept(kept: Feedback) -> dict[str, Any]:
         "created": int(kept.at),
         "thumb": kept.thumb,
         "comment": kept.comment is not None,
-        "correction": None if kept.correction is None else "example" if kept.prompt is not None else "remark",
+        "correction": None if kept.correction is None else "example" if is_example else "remark",
     }

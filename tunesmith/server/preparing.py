@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.project import Project
-from tunesmith.server.served import Served, Wanted, check_engine, gives, serve_version
+from tunesmith.server import checking
+from tunesmith.server.preparing_upstream import at_upstream, upstream_of
+from tunesmith.server.served import UPSTREAM_KINDS, Served, Wanted, check_engine, gives, serve_upstream, serve_version
 from tunesmith.server.site import Site
 from tunesmith.server.version import Version, recorded
 
@@ -28,13 +31,13 @@ def prepare(
     project: Project, state: State, version: Version, wanted: Wanted, *, probes: bool = True
 ) -> tuple[Version, Record]:
     """Export the version and record it; what is there already is not made again. Without ``probes`` no model is asked
-    for the answers that a version without an export is checked by.
+    for the answers that a version without an export is checked by, and no upstream again that was asked before.
 
     Raises TunesmithError ``export_refused`` where the export does not answer as the model, and InputError
     ``engine_cannot``.
     """
     check_engine(version, wanted.engine)
-    version, export, told = _exported(project, version, wanted)
+    version, export, told = _exported(project, version, wanted, again=probes)
     if export is None and probes:
         told = _asked(project, version, wanted)
     record = state.change(lambda connection: versions.add(connection, version.id, version.made_of, export, told))
@@ -42,8 +45,10 @@ def prepare(
 
 
 def _exported(
-    project: Project, version: Version, wanted: Wanted
+    project: Project, version: Version, wanted: Wanted, *, again: bool
 ) -> tuple[Version, Mapping[str, Any] | None, tuple[Probe, ...]]:
+    if wanted.engine in UPSTREAM_KINDS:
+        return at_upstream(project, version, wanted.engine, EXPORTS, wanted, again=again)
     if wanted.engine == "torch" or gives(version) == "labels":
         return version, None, ()
     try:
@@ -92,8 +97,13 @@ def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, .
 
 
 def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served:
-    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted."""
+    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted, or
+    as the upstream has it."""
     version = recorded(project, record)
+    upstream = upstream_of(project, record)
+    if upstream is not None:
+        check = partial(checking.check_engine, project, record=record, tell=lambda words: None)
+        return serve_upstream(project, site, version, upstream, wanted, check)
     gguf = None
     if record.export is not None and wanted.engine != "torch":
         gguf = _gguf(project, version, record.export, wanted)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tunesmith.server.refusal import Refusal
+from tunesmith.server.schema_bounds import check_size
+from tunesmith.server.tool_fields import MOST_CALLS, MOST_TOOLS, CallField, CallId, ToolChoice, ToolField, tools_of
+from tunesmith.tool_calls import Tools
 
 MOST_MESSAGES = 1000
 MOST_PARTS = 1000  # of one message
@@ -16,10 +19,6 @@ MOST_STOPS = 16
 LONGEST_STOP = 200  # characters
 MOST_CHOICES = 8
 MOST_TOP = 20
-#: Nodes and depth of a JSON Schema.
-MOST_NODES, DEEPEST = 5000, 40
-#: The longest pattern of a schema, in characters, and how many there may be: keys of patternProperties count too.
-LONGEST_PATTERN, MOST_PATTERNS = 500, 100
 
 Stop = Annotated[str, Field(min_length=1, max_length=LONGEST_STOP)]
 
@@ -47,7 +46,8 @@ class TextPart(BaseModel):
 class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | Annotated[list[TextPart], Field(max_length=MOST_PARTS)] | None = None
-    tool_calls: list[Any] | None = None
+    tool_calls: Annotated[list[CallField], Field(max_length=MOST_CALLS)] | None = None
+    tool_call_id: CallId | None = None
 
 
 class NamedSchema(BaseModel):
@@ -102,14 +102,22 @@ class ChatRequest(Written):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MOST_TOP)
     response_format: ResponseFormat | None = None
-    tools: list[dict[str, Any]] | None = Field(None, max_length=200)
-    tool_choice: str | dict[str, Any] | None = None
+    tools: list[ToolField] | None = Field(None, max_length=MOST_TOOLS)
+    tool_choice: Annotated[str, Field(max_length=20)] | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    functions: Any = None
+    function_call: Any = None
+
+    @property
+    def asked_tools(self) -> Tools | None:
+        """The functions that the model may call. Raises Refusal as `tools_of`."""
+        return tools_of(self.tools, self.tool_choice, self.parallel_tool_calls)
 
     def check(self) -> None:
         super().check()
-        if self.tools and self.tool_choice != "none":
-            what = "this model was not trained to call tools: leave them out, or send tool_choice: none"
-            raise Refusal(400, "tools_not_served", what, param="tools")
+        for name in ("functions", "function_call"):
+            if getattr(self, name):
+                raise Refusal(400, "not_served", f"{name} is not served: send tools", param=name)
         if self.top_logprobs and not self.logprobs:
             raise Refusal(400, "wrong_value", "top_logprobs needs logprobs: true", param="top_logprobs")
 
@@ -170,36 +178,5 @@ def schema_of(format: ResponseFormat | None, own: Mapping[str, Any] | None) -> M
     if format.json_schema is None:
         raise Refusal(400, "bad_schema", "json_schema is missing", param="response_format")
     schema = format.json_schema.schema_
-    patterns = 0
-    for count, (depth, node) in enumerate(_nodes(schema)):
-        found = _patterns(node)
-        patterns += len(found)
-        too_long = any(len(pattern) > LONGEST_PATTERN for pattern in found)
-        if depth > DEEPEST or count > MOST_NODES or patterns > MOST_PATTERNS or too_long:
-            what = (
-                f"the schema is too large: at most {MOST_NODES:,} values, {DEEPEST} levels and {MOST_PATTERNS} "
-                f"patterns of {LONGEST_PATTERN} characters"
-            )
-            raise Refusal(400, "bad_schema", what, param="response_format")
+    check_size(schema, "response_format")
     return schema
-
-
-def _patterns(node: Any) -> list[str]:
-    """Regular expressions that stand in a value of the schema itself."""
-    if not isinstance(node, Mapping):
-        return []
-    keys = node.get("patternProperties")
-    return [
-        *([node["pattern"]] if isinstance(node.get("pattern"), str) else ()),
-        *(keys if isinstance(keys, Mapping) else ()),
-    ]
-
-
-def _nodes(schema: Any) -> Iterator[tuple[int, Any]]:
-    """Every value in the schema with its depth."""
-    waiting = [(0, schema)]
-    while waiting:
-        depth, node = waiting.pop()
-        yield depth, node
-        inner = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
-        waiting += [(depth + 1, value) for value in inner]

@@ -21,7 +21,7 @@ class SchemaChecks:
     at most.
     """
 
-    def __init__(self, check: Callable[[Mapping[str, Any]], object], seconds: float = COMPILE_SECONDS) -> None:
+    def __init__(self, check: Callable[[Mapping[str, Any] | str], object], seconds: float = COMPILE_SECONDS) -> None:
         self._check = check
         self._seconds = seconds
         self._thread = ThreadPoolExecutor(1, "tunesmith-schemas")
@@ -30,8 +30,11 @@ class SchemaChecks:
         """Make what all schemas need, before the first request has to wait for it; what fails here is told there."""
         await asyncio.wait({asyncio.wrap_future(self._thread.submit(self._check, {"type": "object"}))})
 
-    async def check(self, schema: Mapping[str, Any]) -> None:
-        """Raises InputError ``schema_not_enforceable``, and Refusal of this code where it takes too long."""
+    async def check(self, schema: Mapping[str, Any] | str) -> None:
+        """``schema``: JSON Schema, or a grammar as `Sampling.grammar`.
+
+        Raises InputError ``schema_not_enforceable``, and Refusal of this code where it takes too long.
+        """
         compiling = self._thread.submit(self._check, schema)
         done, _ = await asyncio.wait({asyncio.wrap_future(compiling)}, timeout=self._seconds)
         if done:

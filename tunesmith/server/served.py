@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.equipment import put
 from tunesmith.answering.setups import changed, in_words
+from tunesmith.engines.upstream import Kind, Upstream
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.plugins import learner, learner_for
 from tunesmith.products import GoalSheet
 from tunesmith.project import Project
-from tunesmith.server.engines import LabelEngine, TextEngine, TokenCodec, TorchText
+from tunesmith.server.engines import ChatEngine, LabelEngine, TextEngine, TokenCodec, TorchText
 from tunesmith.server.limits import Gate
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.site import Site
 from tunesmith.server.threshold import with_threshold
+from tunesmith.server.upstream import Proven, UpstreamChat, UpstreamText
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
-EngineName = Literal["auto", "torch", "llamacpp"]
+EngineName = Literal["auto", "torch", "llamacpp", "vllm", "openai"]
+#: Those that are servers of somebody's.
+UPSTREAM_KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Requests that a classifier works on at once: their rows are scored together.
 LABELS_AT_ONCE = 256
 #: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
@@ -71,6 +76,21 @@ class ServedText:
 
 
 @dataclass(frozen=True)
+class ServedChat:
+    """A model at a server that is asked by messages. ``codec`` counts their tokens, as in training; the rest is as of
+    a `ServedText`."""
+
+    version: Version
+    engine: ChatEngine
+    codec: TokenCodec
+    gate: Gate
+    context: int
+    site: Site
+    prepare: Prepare | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class ServedLabels:
     """A model that gives labels."""
 
@@ -80,15 +100,15 @@ class ServedLabels:
     site: Site
 
 
-Served = ServedText | ServedLabels
+Served = ServedText | ServedChat | ServedLabels
 
 
 def check_engine(version: Version, engine: EngineName) -> None:
     """Raises InputError ``engine_cannot`` or ``set_up_not_served`` for what cannot be served."""
     if gives(version) != "labels":
         return
-    if engine == "llamacpp":
-        what = f"{version.name} is a classifier, and llama.cpp serves language models"
+    if engine not in ("auto", "torch"):
+        what = f"{version.name} is a classifier, and {engine} serves language models"
         raise InputError("engine_cannot", what, "--engine", "leave --engine out")
     if version.setup is not None:
         words = in_words(version.setup)
@@ -130,6 +150,34 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
     return ServedText(version, text, writer.tokens, gate, version.base.context, site, *_set_up(project, version))
 
 
+def serve_upstream(
+    project: Project,
+    site: Site,
+    version: Version,
+    upstream: Upstream,
+    wanted: Wanted,
+    check: Callable[[Served], Awaitable[str | None]],
+) -> Served:
+    """A version that a server of somebody's answers for; no weights are loaded here.
+
+    ``check`` asks it for the answers that it is known by, and returns in words what is wrong.
+    """
+    version, handed_off = with_threshold(project, version)
+    if handed_off is not None:
+        by_text = "; but this upstream does not tell how sure it is: rules alone hand over"
+        wanted.tell(f"{version.name}: {handed_off}{by_text if upstream.kind == 'openai' else ''}")
+    codec = learner(_learner_name(version)).serve.tokens(version.base, _asked_goal(version))
+    gate = Gate(upstream.endpoint.at_once, wanted.waiting)
+    rest = codec, gate, version.base.context, site, *_set_up(project, version)
+    if upstream.kind == "openai":
+        by_messages = UpstreamChat(upstream)
+        chat = ServedChat(version, by_messages, *rest)
+        return replace(chat, engine=Proven(by_messages, partial(check, chat)))
+    by_tokens = UpstreamText(upstream, codec.end, _probe(version, codec), codec.grammar)
+    text = ServedText(version, by_tokens, *rest)
+    return replace(text, engine=Proven(by_tokens, partial(check, text)))
+
+
 def _asked_goal(version: Version) -> GoalSheet:
     """The goal as the model is given it: with the system prompt that the set-up has in place of the goal's own."""
     return changed(version.setup, version.goal) if version.setup else version.goal
@@ -159,7 +207,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
         return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
-    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar)
+    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar, codec.spelled)
     gate = Gate(STREAMS, wanted.waiting)
     return ServedText(version, engine, codec, gate, context, site, *_set_up(project, version))
 
@@ -176,7 +224,7 @@ async def in_tokens(text: Sequence[str], make: Callable[[], Found], *, slow: boo
     return await asyncio.to_thread(make)
 
 
-def room_for(served: ServedText, prompt: int, wanted: int | None, allowed: int | None) -> int:
+def room_for(served: ServedText | ServedChat, prompt: int, wanted: int | None, allowed: int | None) -> int:
     """How many tokens the answer may have: as asked for, or as the test measured; never more than fit.
 
     ``allowed``: tokens a request of the key. Raises Refusal ``context_length_exceeded`` or ``too_many_tokens``.

@@ -1,10 +1,11 @@
 """The whole server over engines that need no model: `python -m tests.unit.server.double_server FOLDER [OPTIONS]`.
 
-The text model says what it was asked, a byte a token; asked something that begins with "hold", it stops after four
-bytes until there is a file `go` in the folder, and with "fail", it breaks down there, with what it was asked in the
-error's words; with "down", it is down the first time. The classifier looks at the first letter. OPTIONS is JSON:
-``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of requests is logged,
-without texts).
+The text model says what it was asked, a byte a token (behind what came of a tool's call, that), and what of it is a
+call of a tool in the form of Hermes is one; where it must call, it calls the first tool. Asked something that begins
+with "hold", it stops after four bytes until there is a file `go` in the folder, and with "fail", it breaks down there,
+with what it was asked in the error's words; with "down", it is down the first time. The classifier looks at the first
+letter. OPTIONS is JSON: ``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of
+requests is logged, without texts).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from tunesmith.deployment.traces import Traces
 from tunesmith.deployment.traffic import Traffic
 from tunesmith.example import Message
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.learners.causal_lm.call_form import CallForm
+from tunesmith.learners.causal_lm.call_reader import FormReader
 from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 from tunesmith.server import start
@@ -47,6 +50,7 @@ from tunesmith.server.served import Served, ServedLabels, ServedText
 from tunesmith.server.site import Site
 from tunesmith.server.start import bind, run
 from tunesmith.server.version import Version
+from tunesmith.tool_calls import Tools, Turn
 
 END = 256
 CONTEXT = 2000
@@ -72,6 +76,33 @@ class Bytes:
     def piece(self, token: int) -> str:
         return bytes([token]).decode("utf-8", "replace")
 
+    @property
+    def tools(self) -> ByteTools:
+        return ByteTools()
+
+
+class ByteTools:
+    """Calls stand between markers, as in Hermes' templates."""
+
+    form = CallForm(
+        "<tool_call>", "</tool_call>", False, "name", "arguments", '{"name": "zz_name", "arguments": ', "", (", ", ": ")
+    )
+
+    def of_turns(self, turns: Sequence[Turn], tools: Tools | None) -> list[int]:
+        if turns[-1].role == "tool":
+            return list(turns[-1].text.encode())
+        return Bytes().of_messages([Message.of(turn.role, turn.text) for turn in turns])
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        return Bytes().text_of(tokens)
+
+    def reader(self, prompt: Sequence[int], tools: Tools) -> FormReader:
+        return FormReader(self.form, tools.names)
+
+    def grammar(self, tools: Tools, schema: object) -> str | None:
+        called = json.dumps({"name": tools.only or tools.names[0], "arguments": {}})
+        return None if tools.free else f"<tool_call>{called}</tool_call>"
+
 
 class Echo:
     """Writes the prompt again. ``given_up`` counts answers that nobody read to the end."""
@@ -89,6 +120,7 @@ class Echo:
         if bytes(prompt).startswith(b"down") and bytes(prompt) not in self._was_down:
             self._was_down.add(bytes(prompt))
             raise Refusal(503, "engine_down", "the engine is being started anew", retry_after=1)
+        prompt = list(sampling.grammar.encode()) if sampling.grammar is not None else prompt
         holds, fails = bytes(prompt).startswith(b"hold"), bytes(prompt).startswith(b"fail")
         whole = False
         try:

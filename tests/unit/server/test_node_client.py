@@ -15,7 +15,7 @@ from tunesmith.server.keys import Limits
 
 FOLDER = ROOT / "tests" / "node"
 #: How many tests there are in openai.test.js.
-TESTS = 11
+TESTS = 13
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")

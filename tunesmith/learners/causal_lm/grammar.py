@@ -1,4 +1,4 @@
-"""Keep an answer inside a JSON Schema while it is decoded, with llguidance."""
+"""Keep an answer inside a JSON Schema, or a grammar, while it is decoded, with llguidance."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ def _known_tokenizer(tokenizer: Any, vocabulary: int) -> Any:
 
 
 class JsonGrammar:
-    """A JSON Schema compiled for one tokenizer. White space is as ``json.dumps`` writes it,
-    which is how answers are laid out in training."""
+    """A JSON Schema, or a grammar in llguidance's form of Lark, compiled for one tokenizer. White space of JSON is as
+    ``json.dumps`` writes it, which is how answers are laid out in training."""
 
-    def __init__(self, tokenizer: Any, vocabulary: int, schema: Mapping[str, Any]) -> None:
+    def __init__(self, tokenizer: Any, vocabulary: int, schema: Mapping[str, Any] | str) -> None:
         import llguidance
 
         self.vocabulary = vocabulary
         self._tokenizer = _known_tokenizer(tokenizer, vocabulary)
         layout = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-        self._grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), layout)
         self._make = llguidance.LLMatcher
+        self._grammar = (
+            self._make.grammar_from_lark(schema)
+            if isinstance(schema, str)
+            else self._make.grammar_from_json_schema(json.dumps(schema), layout)
+        )
         error = self._make.validate_grammar(self._grammar, self._tokenizer)
         if error:
             raise InputError(

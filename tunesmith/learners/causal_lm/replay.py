@@ -48,6 +48,16 @@ def log_probabilities(
     return (chosen - logits.logsumexp(-1)).tolist(), gap
 
 
+def text_of_answer(base: BaseModel, tokens: Sequence[int]) -> str:
+    """The text of an answer's tokens."""
+    return text_of(load_tokenizer(base.folder), tokens)
+
+
+def tokens_of_answer(base: BaseModel, text: str) -> list[int]:
+    """An answer's text as the tokens that a model most likely wrote it in."""
+    return list(load_tokenizer(base.folder)(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
 def end_token(base: BaseModel) -> int:
     """The token that ends an answer."""
     return int(load_tokenizer(base.folder).eos_token_id)

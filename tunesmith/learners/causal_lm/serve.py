@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from tunesmith.learners.causal_lm.grammar import JsonGrammar
 from tunesmith.learners.causal_lm.key_value_cache import empty_cache, repeated
 from tunesmith.learners.causal_lm.load import load_base, load_tuned
 from tunesmith.learners.causal_lm.predict import ROOM, as_set, common_prefix, read_prefix
+from tunesmith.learners.causal_lm.tool_codec import ToolCodec, find_tools
 from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
 
@@ -68,6 +69,21 @@ class Tokens:
         """One token by itself, special ones too."""
         return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
+    def spelled(self, text: str, last: int, count: int) -> list[int]:
+        """Tokens that spell a text which stands within another: ``count`` of them, where the tokenizer cuts it so.
+
+        ``last`` is known to be the last, and comes alone where no tokens spell the text.
+        """
+        tokenizer = self._tokenizer
+        before = tokenizer("a", add_special_tokens=False)["input_ids"]
+        within = tokenizer(f"a{text}", add_special_tokens=False)["input_ids"]
+        alone = tokenizer(text, add_special_tokens=False)["input_ids"]
+        by_byte = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in text.encode()])
+        cuts = (within[len(before) :] if within[: len(before)] == before else [], alone, by_byte)
+        fitting = [cut for cut in cuts if None not in cut and self.text_of([*before, *cut]) == f"a{text}"]
+        exact = [cut for cut in fitting if len(cut) == count and cut[-1] == last]
+        return list(next(iter([*exact, *fitting]), [last]))
+
     def field_confidence(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> dict[str, float]:
         """Of a JSON object, the probability of each short value at its top, as in `predict.py`."""
         return field_confidence(tokens, log_probabilities, self.text_of)
@@ -76,12 +92,21 @@ class Tokens:
     def end(self) -> int:
         return int(self._tokenizer.eos_token_id)
 
-    def grammar(self, schema: Mapping[str, Any], vocabulary: int | None = None) -> JsonGrammar:
-        """The schema compiled for this tokenizer, kept for the next request; ``vocabulary``: of the model's logits.
+    @cached_property
+    def tools(self) -> ToolCodec | None:
+        """What the chat template makes of tools; None where it cannot show or tell of them."""
+        return find_tools(self._tokenizer, self._encoder.goal.system)
+
+    def grammar(self, schema: Mapping[str, Any] | str, vocabulary: int | None = None) -> JsonGrammar:
+        """The schema or grammar compiled for this tokenizer, kept for the next request; ``vocabulary``: of the model's
+        logits.
 
         Raises InputError ``schema_not_enforceable``.
         """
-        return _grammar(self._tokenizer, vocabulary or len(self._tokenizer), _written(schema))
+        size = vocabulary or len(self._tokenizer)
+        if isinstance(schema, str):
+            return _grammar(self._tokenizer, size, lark=schema)
+        return _grammar(self._tokenizer, size, schema=_written(schema))
 
 
 class Writer:
@@ -99,8 +124,8 @@ class Writer:
         with torch.inference_mode():
             self._head_cache = read_prefix(self._model, self._head)
 
-    def check_schema(self, schema: Mapping[str, Any]) -> None:
-        """Compile a schema for later. Raises InputError ``schema_not_enforceable``."""
+    def check_schema(self, schema: Mapping[str, Any] | str) -> None:
+        """Compile a schema or grammar for later. Raises InputError ``schema_not_enforceable``."""
         self.tokens.grammar(schema, self._vocabulary)
 
     @torch.inference_mode()
@@ -109,7 +134,8 @@ class Writer:
 
         Raises InputError for a schema that cannot be enforced.
         """
-        grammar = self.tokens.grammar(sampling.schema, self._vocabulary) if sampling.schema is not None else None
+        kept_to = sampling.kept_to
+        grammar = self.tokens.grammar(kept_to, self._vocabulary) if kept_to is not None else None
         matcher = grammar.start() if grammar else None
         random = torch.Generator()
         random.seed() if sampling.seed is None else random.manual_seed(sampling.seed % 2**63)
@@ -153,8 +179,8 @@ class Writer:
 
 
 @lru_cache(maxsize=GRAMMARS)
-def _grammar(tokenizer: Any, vocabulary: int, schema: str) -> JsonGrammar:
-    return JsonGrammar(tokenizer, vocabulary, json.loads(schema))
+def _grammar(tokenizer: Any, vocabulary: int, *, schema: str = "", lark: str | None = None) -> JsonGrammar:
+    return JsonGrammar(tokenizer, vocabulary, json.loads(schema) if lark is None else lark)
 
 
 def _written(schema: Mapping[str, Any]) -> str:

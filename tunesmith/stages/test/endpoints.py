@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tunesmith.answering.answerer import Answerer, Prompt
 from tunesmith.answering.cache import AnswerCache
 from tunesmith.answering.endpoint import of_endpoint
-from tunesmith.engines.openai_endpoint import Endpoint, check_key
+from tunesmith.engines.openai_endpoint import Endpoint, key_of
 from tunesmith.events import Pace
 from tunesmith.example import Example
 from tunesmith.learners.protocol import Prediction
@@ -41,7 +41,7 @@ def endpoint_of(settings: EndpointSettings) -> Endpoint:
 def check_endpoints(settings: TestSettings) -> None:
     """Raise InputError when a key is missing, before anything is asked of anybody."""
     for name in dict.fromkeys(settings.asked_endpoints):
-        check_key(endpoint_of(settings.endpoint(name)))
+        key_of(endpoint_of(settings.endpoint(name)))
 
 
 def answers_of_endpoints(

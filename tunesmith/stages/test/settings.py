@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from tunesmith.engines.openai_endpoint import check_address
 from tunesmith.settings import Settings
 
 #: How a candidate that is an endpoint is named.
@@ -39,16 +39,7 @@ class EndpointSettings(Settings):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname
-        except ValueError as error:
-            raise ValueError(f"this is no address: {error}") from error
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ValueError("this must be an address that begins with https:// or http://, without ? and #")
-        if parts.username or parts.password:
-            raise ValueError("a key does not belong into the file: name a variable of the environment in key_env")
-        return url
+        return check_address(url)
 
 
 class JudgeSettings(Settings):
