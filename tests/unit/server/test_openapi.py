@@ -81,5 +81,6 @@ def test_what_is_asked_by_the_description_breaks_nothing(server: Running) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_what_is_asked_by_the_description_breaks_nothing_for_long(server: Running) -> None:
     assert ask_as_described(server, 2000) >= ROUTES
