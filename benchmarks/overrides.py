@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from benchmarks.figure import Failed
 
+#: What is done where it is 1, and left out where it is 0.
+SWITCHES = ("smaller",)
+
 
 def numbers(overrides: Sequence[str], **defaults: int) -> dict[str, int]:
     """The defaults, with what the overrides set. Raises Failed for a key that is not among them, or no number."""
@@ -22,8 +25,9 @@ def split(overrides: Sequence[str], **defaults: int) -> tuple[dict[str, int], li
         key, _, value = override.partition("=")
         if key not in defaults:
             others.append(override)
-        elif value.isdigit() and int(value) > 0:
-            found[key] = int(value)
-        else:
-            raise Failed(f"--set {override}: {key} is a number from 1")
+            continue
+        least = 0 if key in SWITCHES or defaults[key] == 0 else 1
+        if not value.isdigit() or int(value) < least:
+            raise Failed(f"--set {override}: {key} is a number from {least}")
+        found[key] = int(value)
     return found, others

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith import decisions, project_file, ratings, user_folder
-from tunesmith.artifact import Store, hash_of, write_text
+from tunesmith.artifact import Store
 from tunesmith.decisions import Decisions
-from tunesmith.errors import InputError, raise_all
+from tunesmith.errors import InputError
 from tunesmith.events import Sink, ignore
 from tunesmith.launch import follows
 from tunesmith.project_file import FILE, ProjectSettings
@@ -24,8 +22,11 @@ if TYPE_CHECKING:
 
     from tunesmith.accept import Accepted
     from tunesmith.blind_review import BlindReview
+    from tunesmith.deployed import Deployment
+    from tunesmith.deploying import Deployed
     from tunesmith.deployment.drift import Drift
     from tunesmith.deployment.watch import Watch
+    from tunesmith.deployment.ways_to_serve import EngineName
     from tunesmith.export.reference import Tell
     from tunesmith.export.run import Exported
     from tunesmith.export.shrink import Tried
@@ -85,22 +86,10 @@ class Project:
     @classmethod
     def create(cls, folder: Path | str, *, input: str, output: str, name: str | None = None) -> Project:
         """Write a commented tunesmith.yaml into a new or existing folder. Raises InputError when one is there."""
-        if input != "text" or output not in ("text", "label", "json"):
-            raise InputError(
-                "task_not_served",
-                f"no learner turns {input} into {output} yet",
-                fix="--input text and --output text, label or json",
-            )
+        from tunesmith.project_changes import create
+
         project = cls(Path(folder))
-        if project.root.is_file():
-            raise InputError("no_project", "a file stands in the way", str(project.root), "name another folder")
-        if project.file.exists():
-            raise InputError("already_a_project", "there is a project here already", str(project.file), "open it")
-        name = name or re.sub(r"[^\w.-]+", "-", project.root.name).strip("-") or "project"
-        if not re.fullmatch(r"[\w.-]+", name):
-            raise InputError("bad_name", f"{name!r} cannot name a project", "--name", "letters, digits, - _ and .")
-        project.root.mkdir(parents=True, exist_ok=True)
-        write_text(project.file, project_file.template(name, input, output))
+        create(project, input, output, name)
         return project
 
     @classmethod
@@ -135,43 +124,9 @@ class Project:
 
     def add(self, paths: Sequence[str], **keys: Any) -> list[SourceLook]:
         """Look at files, then record them as sources in tunesmith.yaml. Faults are raised, nothing written."""
-        from tunesmith.stages.collect.look import look
+        from tunesmith.project_changes import add
 
-        given = {key: value for key, value in keys.items() if value not in (None, [], ())}
-        looks: list[SourceLook] = []
-        entries = []
-        faults: list[InputError] = []
-        settings = self.settings
-        known = {(self.root / source.path).resolve() for source in settings.collect}
-        for path in paths:
-            target = Path(path).resolve()
-            if target in known:
-                faults.append(self._already_added(path))
-                continue
-            known.add(target)
-            entry = {"path": self._relative(target), **given}
-            try:
-                looks += look(project_file.source(entry), self.root, settings.goal.output)
-            except InputError as error:
-                faults += getattr(error, "faults", [error])
-            entries.append(entry)
-        raise_all([*faults, *(fault for found in looks for fault in found.stopping)])
-
-        def change(document: Any) -> None:
-            now = {(self.root / source.path).resolve() for source in self.settings.collect}
-            raise_all([self._already_added(entry["path"]) for entry in entries if self.root / entry["path"] in now])
-            if not document.get("collect"):
-                document["collect"] = []
-            document["collect"].extend(entries)
-
-        project_file.edit(self.file, change)
-        return looks
-
-    def _already_added(self, path: str) -> InputError:
-        return InputError("already_added", "this source was added before", path, f"see collect in {self.file}")
-
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return add(self, paths, **keys)
 
     def run(
         self,
@@ -330,22 +285,9 @@ class Project:
 
     def fix(self, codes: Sequence[str]) -> list[str]:
         """Add fixes to `clean.fix` in tunesmith.yaml. Returns all that are there now."""
-        settings = self.settings
-        known = settings.clean.known_fixes()
-        unknown = [code for code in codes if code not in known]
-        if unknown:
-            raise InputError(
-                "unknown_fix", f"there is no fix {unknown[0]!r}", "--fix", f"known fixes: {', '.join(known)}"
-            )
-        wanted = list(dict.fromkeys([*settings.clean.fix, *codes]))
+        from tunesmith.project_changes import fix
 
-        def change(document: Any) -> None:
-            if document.get("clean") is None:
-                document["clean"] = {}
-            document["clean"]["fix"] = wanted
-
-        project_file.edit(self.file, change)
-        return wanted
+        return fix(self, codes)
 
     def allow_code(self) -> list[str]:
         """Allow this user's runs to call the Python functions that the goal's rules name, until their files change.
@@ -361,34 +303,15 @@ class Project:
 
     def write_goal(self, found: Inferred) -> str:
         """Write labels or a schema that were read from the data into the user's files. Returns the file's name."""
-        file = FILE
-        if found.schema is not None:
-            text = json.dumps(found.schema, indent=2, ensure_ascii=False) + "\n"
-            file = self._free_name(found.schema_file, text)
-            write_text(self.root / file, text)
+        from tunesmith.project_changes import write_goal
 
-        def change(document: Any) -> None:
-            goal = document["goal"]
-            key, value = ("schema", file) if found.labels is None else ("labels", list(found.labels))
-            goal[key] = value
-            if not goal.fa.flow_style():  # a comment ends a line, so it would break {a: 1, b: 2} in two
-                goal.yaml_add_eol_comment("read from the data; yours to edit", key)
-
-        project_file.edit(self.file, change)
-        return file
+        return write_goal(self, found)
 
     def write_settings(self, values: Mapping[str, Any]) -> None:
         """Write settings by their keys (`train.epochs`) into tunesmith.yaml; what they mean is checked first."""
-        self.read([f"{key}={value}" for key, value in values.items()])
+        from tunesmith.project_changes import write_settings
 
-        def change(document: Any) -> None:
-            for path, value in values.items():
-                stage, key = path.split(".")
-                if document.get(stage) is None:
-                    document[stage] = {}
-                document[stage][key] = value
-
-        project_file.edit(self.file, change)
+        write_settings(self, values)
 
     def forecast_more_data(self, **given: Any) -> MoreData:
         """What more examples are worth: see `trials.run.forecast_more_data` for what can be given."""
@@ -407,14 +330,6 @@ class Project:
         from tunesmith.trials.run import search_settings
 
         return search_settings(self, keys, **given)
-
-    def _free_name(self, name: str, text: str) -> str:
-        """The name, unless a file with another content has it: what a user wrote is not overwritten."""
-        path = self.root / name
-        if not path.exists() or (path.is_file() and path.read_bytes() == text.encode()):
-            return name
-        stem, dot, endings = name.partition(".")
-        return f"{stem}-{hash_of(text)[:8]}{dot}{endings}"
 
     def ask(self, text: str) -> list[Answer]:
         """What the base, the tuned model and, where it is neither, the set-up in use answer."""
@@ -456,6 +371,48 @@ class Project:
         from tunesmith.exporting import shrink_project
 
         return shrink_project(self, rows=rows, tell=tell)
+
+    def deploy(
+        self,
+        version: str | None = None,
+        *,
+        round: int | None = None,
+        canary: float | None = None,
+        shadow: bool = False,
+        name: str | None = None,
+        engine: EngineName = "auto",
+        precision: str = "f16",
+        tell: Tell = lambda what, done, total: None,
+    ) -> Deployed:
+        """Let a version answer: what `serve` would take, that of a ``round``, or one deployed before (``@3f2a``).
+
+        A server that runs starts it beside the one before, checks it and switches; without one the next start does.
+        With ``canary`` (a share of the requests, such as 0.1) or ``shadow`` it is tried first, with ``name`` it is
+        given a name of its own. Raises TunesmithError ``deploy_refused`` where it does not answer as its certificate
+        says, and ``export_refused``.
+        """
+        from tunesmith.deploying import Wish, deploy, worked
+
+        wish = Wish(version, round, canary, shadow, name, engine, precision)
+        return worked(deploy(self, wish, tell=tell), str(self.root))
+
+    def promote(self) -> Deployed:
+        """Let the version that is tried, as canary or in the shadow, answer all."""
+        from tunesmith.deploying import promote, worked
+
+        return worked(promote(self), str(self.root))
+
+    def rollback(self) -> Deployed:
+        """Let the version before answer again, or end what is tried. Raises InputError ``nothing_to_roll_back``."""
+        from tunesmith.deploying import rollback, worked
+
+        return worked(rollback(self), str(self.root))
+
+    def deployment(self) -> Deployment:
+        """The versions at work, the names that lead to them, what is tried, and what happened."""
+        from tunesmith.deployed import deployment
+
+        return deployment(self)
 
     def watch(self, hours: float = 24.0) -> Watch:
         """The traffic of the served model in the last hours. Raises InputError ``nothing_served``."""

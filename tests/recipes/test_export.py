@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,22 @@ def test_a_gguf_answers_as_the_trained_model_does(project: Project, capsys: pyte
     assert main(["export", "--to", "gguf", "--precision", "f32", "--project", str(project.root), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["prompts_equal"] == 6
     assert sorted(path.name for path in (project.root / "exports").iterdir()) == ["gguf-f32"]
+
+
+def test_an_engine_whose_parent_ends_while_it_loads_the_model_ends_too(project: Project) -> None:
+    [gguf] = project.export("gguf").folder.glob("*.gguf")
+    told = {"model": str(gguf), "context": 256, "threads": 1, "parallel": 1, "key": "k"}
+    command = [sys.executable, "-m", "tunesmith.engines.llamacpp_child"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.close()
+        child.stdin.write(json.dumps(told).encode() + b"\n")
+        child.stdin.close()
+        try:
+            child.wait(60)
+        finally:
+            child.kill()
 
 
 def test_a_16_bit_gguf_has_the_tested_weights_and_answers_with_them_in_float32(project: Project) -> None:

@@ -63,6 +63,7 @@ def test_nothing_that_was_accepted_is_lost_when_a_server_of_trained_models_is_ki
     started = [sys.executable, "-m", "tunesmith.cli", *words]
     served = Killed(tmp_path, started, environment=environment(bases_cache))
     load = Load(root, f"http://127.0.0.1:{port}", key, name="tiny", doubles=False)
-    kill_again_and_again(served, load, KILLS, seed=0)
+    with capsys.disabled():
+        kill_again_and_again(served, load, KILLS, seed=0)
     assert min(served.killed.values()) >= KILLS // 4
     assert min(map(len, (load.told.answers, load.told.remarks, load.told.names.rollouts))) > 0

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.cli.serve import ENGINES, PRECISIONS
-from tunesmith.errors import InputError, TunesmithError
+from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS
+from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
-    from tunesmith.cli.steps import Tell
-    from tunesmith.deployment.rollouts import Rollout
-    from tunesmith.deployment.state import State
-    from tunesmith.deployment.versions import Record
+    from tunesmith.deploying import Deployed
     from tunesmith.project import Project
-
-#: Seconds between two looks at how far the server is.
-LOOK_SECONDS = 0.1
 
 
 def add_parser(verbs: Any) -> None:
@@ -43,162 +37,91 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tunesmith.deployment import rollouts, versions
-    from tunesmith.deployment.tables import open_state
+    from tunesmith import deployed, deploying
 
-    _check(arguments)
-    share = _share(arguments.canary)
+    takes_none = arguments.promote or arguments.drop or arguments.status
+    if takes_none and (arguments.version or arguments.round is not None):
+        raise InputError("wrong_argument", "this takes no version", "deploy", "leave the version out")
+    wish = deploying.Wish(
+        arguments.version,
+        arguments.round,
+        _share(arguments.canary),
+        arguments.shadow,
+        arguments.name,
+        arguments.engine,
+        arguments.precision,
+    )
+    deploying.check(wish)
     project = open_project(arguments)
-    state = open_state(project.store.root)
-    try:
-        if arguments.status:
-            return _status(arguments, project, state)
-        if arguments.drop:
-            state.change(lambda one: versions.drop(one, arguments.drop))
-            return _say(f"{project.name}:{arguments.drop} leads nowhere any more.")
+    if arguments.status:
+        return _status(arguments, deployed.deployment(project))
+    if arguments.drop:
+        deploying.drop_name(project, arguments.drop)
+        return _say(f"{project.name}:{arguments.drop} leads nowhere any more.")
+    screen, telling = _telling()
+    with telling("waiting for the server" if arguments.promote else "reading the project") as tell:
         if arguments.promote:
-            return _carry_out(arguments, project, state, state.change(rollouts.ask_promotion))
-        record = _prepared(arguments, project, state)
-        kind = (
-            "canary" if arguments.canary else "shadow" if arguments.shadow else "alias" if arguments.name else "deploy"
-        )
-        rollout = state.change(lambda one: _asked(one, kind, record, share, arguments.name or ""))
-        return _carry_out(arguments, project, state, rollout)
-    finally:
-        state.close()
+            done = deploying.promote(project, tell=tell)
+        else:
+            done = deploying.deploy(project, wish, tell=tell, say=screen.say)
+    return _told(arguments, project, done)
 
 
 def run_back(arguments: argparse.Namespace) -> int:
-    from tunesmith.deployment import rollouts
-    from tunesmith.deployment.tables import open_state
+    from tunesmith import deploying
 
     project = open_project(arguments)
-    state = open_state(project.store.root)
-    try:
-        return _carry_out(arguments, project, state, state.change(rollouts.ask_back))
-    finally:
-        state.close()
+    _, telling = _telling()
+    with telling("waiting for the server") as tell:
+        done = deploying.rollback(project, tell=tell)
+    return _told(arguments, project, done)
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    from tunesmith.deployment.versions import check_name
+def _telling() -> Any:
+    """The screen for what is told meanwhile, and how to tell of steps on it."""
+    from functools import partial
 
-    if arguments.version and arguments.round is not None:
-        what = "a version and a round were both given"
-        raise InputError("wrong_argument", what, "--round", "name one of them")
-    if (arguments.promote or arguments.drop or arguments.status) and (arguments.version or arguments.round is not None):
-        raise InputError("wrong_argument", "this takes no version", "deploy", "leave the version out")
-    if arguments.name:
-        check_name(arguments.name)
+    from tunesmith.cli.screen import Screen
+    from tunesmith.cli.steps import telling
+
+    screen = Screen(stderr=True)
+    return screen, partial(telling, screen)
 
 
-def _share(given: str | None) -> float:
+def _share(given: str | None) -> float | None:
     """10% or 0.1 as a share. Raises InputError ``wrong_share``."""
     if given is None:
-        return 0.0
+        return None
     try:
-        share = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+        return float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
     except ValueError:
-        share = -1.0
-    if not 0 < share < 1:
         what = f"{given!r} is no share between 0 and 1"
-        raise InputError("wrong_share", what, "--canary", "such as 10%; without --canary it answers all")
-    return share
+        raise InputError("wrong_share", what, "--canary", "such as 10%; without --canary it answers all") from None
 
 
-def _asked(connection: Any, kind: Any, record: Record, share: float, name: str) -> Rollout:
-    from tunesmith.deployment import rollouts, versions
-
-    now = versions.aliases(connection).get(versions.MAIN)
-    if kind in ("canary", "shadow", "alias") and now is None:
-        what = "no version answers yet, so there is none to try another beside"
-        raise InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
-    if kind in ("canary", "shadow") and now == record.id:
-        what = f"@{record.shown} answers all requests already"
-        raise InputError("same_version", what, "deploy", "train another, or name one: `tunesmith deploy --status`")
-    return rollouts.ask(connection, kind, record.id, name=name, share=share)
-
-
-def _prepared(arguments: argparse.Namespace, project: Project, state: State) -> Record:
-    """The version that is meant, exported and recorded."""
-    from tunesmith.cli.screen import Screen
-    from tunesmith.cli.steps import telling
-    from tunesmith.deployment import versions
-    from tunesmith.server.preparing import prepare, sweep
-    from tunesmith.server.served import Wanted
-    from tunesmith.server.version import of_round, recorded, version_of
-
-    errors = Screen(stderr=True)
-    with telling(errors, "reading the project") as tell:
-        known = state.look(lambda one: versions.find(one, arguments.version)) if arguments.version else None
-        if known is not None:
-            recorded(project, known)  # whether all of it is there still
-            return known
-        if arguments.version:
-            what = f"no version {arguments.version!r} was deployed or served before"
-            raise InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
-        version = of_round(project, arguments.round) if arguments.round is not None else version_of(project)
-        wanted = Wanted(arguments.engine, arguments.precision, tell=errors.say, progress=tell)
-        version, record = prepare(project, state, version, wanted)
-        sweep(project, state, project.settings.serve.deploy.keep)
-    errors.say(f"{version.full_name}: {version.tested or 'not tested: `tunesmith run` measures it'}")
-    return record
-
-
-def _carry_out(arguments: argparse.Namespace, project: Project, state: State, rollout: Rollout) -> int:
-    """Wait for the server to do it; without a server, what needs none is done and the rest waits for the next start."""
-    from tunesmith.cli.screen import Screen
-    from tunesmith.cli.steps import telling
-    from tunesmith.deployment import rollouts
-    from tunesmith.deployment.leading import server_runs
-
-    def now(connection: Any) -> Rollout:
-        return rollouts.get(connection, rollout.id)
-
-    with telling(Screen(stderr=True), "waiting for the server") as tell:
-        while not rollout.over and server_runs(state.path.parent):
-            _progress(rollout, tell)
-            time.sleep(LOOK_SECONDS)
-            rollout = state.look(now)
-    if not rollout.over and rollout.kind in ("rollback", "promote"):
-        state.change(lambda one: rollouts.carry_out_now(one, rollout.id))
-    return _told(arguments, project, state, state.look(now))
-
-
-def _progress(rollout: Rollout, tell: Tell) -> None:
-    if rollout.progress:
-        tell(rollout.progress, 0, 0)
-
-
-def _told(arguments: argparse.Namespace, project: Project, state: State, rollout: Rollout) -> int:
+def _told(arguments: argparse.Namespace, project: Project, done: Deployed) -> int:
     """Say what came of it. Raises TunesmithError ``deploy_refused`` where the version was not let to work."""
-    from tunesmith.deployment import versions
+    from tunesmith.deploying import worked
 
-    record = state.look(lambda one: versions.get(one, rollout.version))
-    name = f"{project.name}@{record.shown}"
     if arguments.json:
-        told = {"version": name, "stage": rollout.stage, "kind": rollout.kind, "why": rollout.why}
+        told = {"version": done.version, "stage": done.stage, "kind": done.kind, "why": done.why}
         _say(json.dumps(told))
-        return 1 if rollout.stage == "failed" else 0
-    if rollout.stage == "failed":
-        what = f"{name} was not let to work: {rollout.why}; what answered before answers still"
-        raise TunesmithError(
-            "deploy_refused", what, str(project.root), "`tunesmith deploy --status` tells what happened"
-        )
-    return _say(_words(project.name, name, rollout))
+        return 1 if done.stage == "failed" else 0
+    return _say(_words(project.name, worked(done, str(project.root))))
 
 
-def _words(project: str, name: str, rollout: Rollout) -> str:
-    if not rollout.over:
+def _words(project: str, done: Deployed) -> str:
+    name = done.version
+    if done.waits:
         return f"{name} is ready; no server runs. The next `tunesmith serve` starts it."
-    if rollout.stage in ("rolled_back", "replaced"):
-        return f"{name}: {rollout.why or 'replaced by another'}."
+    if done.stage in ("rolled_back", "replaced"):
+        return f"{name}: {done.why or 'replaced by another'}."
     return {
-        "canary": f"{name} answers {rollout.share:.0%} of what is asked of {project}, and {project}:canary.",
+        "canary": f"{name} answers {done.share or 0:.0%} of what is asked of {project}, and {project}:canary.",
         "shadow": f"{name} answers in the shadow: `tunesmith deploy --status` compares.",
-        "alias": f"{project}:{rollout.name} leads to {name}.",
+        "alias": f"{project}:{done.name} leads to {name}.",
         "rollback": f"{project} is {name} again.",
-    }.get(rollout.kind, f"{project} is {name} now.")
+    }.get(done.kind, f"{project} is {name} now.")
 
 
 def _say(words: str) -> int:
@@ -209,12 +132,10 @@ def _say(words: str) -> int:
     return 0
 
 
-def _status(arguments: argparse.Namespace, project: Project, state: State) -> int:
-    from tunesmith.cli.deployed import show, told
-    from tunesmith.deployment.leading import server_runs
+def _status(arguments: argparse.Namespace, found: Any) -> int:
+    from tunesmith.cli.deployed import show
 
-    runs = server_runs(state.path.parent)
     if arguments.json:
-        return _say(json.dumps(told(project, state, runs), ensure_ascii=False))
-    show(project, state, runs)
+        return _say(json.dumps(asdict(found), ensure_ascii=False))
+    show(found)
     return 0

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
+from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS
 from tunesmith.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 FIRST_KEY = "first"
 #: A project's name, and what may follow it: a version or an alias.
 MODEL_NAME = re.compile(r"[^@:,\s]+(@[0-9a-f]{4,}|:[^@:,\s]+)?")
-#: As in server/served.py, which is not imported for the help.
-ENGINES = ("auto", "llamacpp", "torch", "vllm", "openai")
-#: As in export/forms.py.
-PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 
 
 def add_parser(verbs: Any) -> None:

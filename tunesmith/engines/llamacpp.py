@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,18 +29,21 @@ START_TIMEOUT = 600.0  # seconds: a large model from a slow disk
 ANSWER_TIMEOUT = 1800.0  # seconds: a long answer on a busy machine
 #: The engine gives each sequence a multiple of this.
 CONTEXT_STEP = 256
+#: What the engine writes for bytes that are no whole character.
+UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True)
 class Completion:
     """A greedy answer. ``logprobs``: of each token, by the engine's own softmax over the whole vocabulary.
 
+    Of a character that has several tokens the engine tells the last one's alone; None stands for the others'.
     ``tokens`` are without the end token. ``finished`` is False when the limit cut the answer.
     """
 
     tokens: list[int]
     text: str
-    logprobs: list[float]
+    logprobs: list[float | None]
     finished: bool
     seconds: float
 
@@ -117,12 +120,17 @@ class LlamaCpp:
             "cache_prompt": False,  # a reused prefix is computed in other batches, so its last bits differ
         }
         given = self._post("/completion", told)
+        seconds = time.perf_counter() - began
         ids = list(given["tokens"])
+        text = str(given["content"])
+        logprobs = aligned(ids, given.get("completion_probabilities", []), text, self._text_of)
         if given["stop_type"] == "eos" and len(ids) == given["tokens_predicted"]:
             ids.pop()  # the end token itself
-        logprobs = [float(one["logprob"]) for one in given.get("completion_probabilities", [])][: len(ids)]
         finished = given["stop_type"] != "limit" and not given.get("truncated", False)
-        return Completion(ids, str(given["content"]), logprobs, finished, time.perf_counter() - began)
+        return Completion(ids, text, logprobs[: len(ids)], finished, seconds)
+
+    def _text_of(self, tokens: Sequence[int]) -> str:
+        return str(self._post("/detokenize", {"tokens": list(tokens)})["content"])
 
     def _post(self, path: str, body: Any) -> Any:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_TIMEOUT)
@@ -157,6 +165,27 @@ def require() -> str:
     if importlib.util.find_spec("xllamacpp") is None:
         raise MissingExtra("xllamacpp", "deploy")
     return f"xllamacpp {version('xllamacpp')}"
+
+
+def aligned(
+    ids: Sequence[int], told: Sequence[Mapping[str, Any]], text: str, text_of: Callable[[Sequence[int]], str]
+) -> list[float | None]:
+    """Log probabilities that the engine tells, at the places of their tokens; None where it tells none.
+
+    It tells nothing before the last byte of a character, and then of that byte's token alone. ``text`` is the whole
+    answer; ``text_of`` gives that of tokens, with U+FFFD for what is no whole character.
+    """
+    logprobs: list[float | None] = []
+    begin = at = 0  # of the character that is not whole yet; of what is told
+    for place, id in enumerate(ids):
+        is_told = at < len(told) and told[at]["id"] == id
+        if is_told and place > begin:  # the same token may stand within the character too
+            so_far = text_of(ids[: place + 1])
+            is_told = not so_far.endswith(UNREADABLE) or text.startswith(so_far)
+        logprobs.append(float(told[at]["logprob"]) if is_told else None)
+        if is_told:
+            begin, at = place + 1, at + 1
+    return logprobs
 
 
 def _started(

@@ -8,14 +8,37 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import traceback
 from typing import Any
 
 
 def main() -> None:
     told: dict[str, Any] = json.loads(sys.stdin.readline())
-    # The library logs to the standard output, where the parent waits for one line.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    watching = threading.Thread(target=end_with_the_parent, daemon=True)
+    watching.start()
+    try:
+        # The library logs to the standard output, where the parent waits for one line.
+        answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        server = load(told)
+        answers.write(f"{server.listening_address}\n")
+        answers.flush()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # by itself it would wait for the library's threads
+    watching.join()
+
+
+def end_with_the_parent() -> None:
+    """The parent may end at any moment, also while the model is loaded."""
+    sys.stdin.read()
+    os._exit(0)  # the library's own end waits for requests that nobody reads any more
+
+
+def load(told: dict[str, Any]) -> Any:
+    """A server of the library, which answers as long as it is held."""
     import xllamacpp
 
     settings = xllamacpp.CommonParams()
@@ -30,11 +53,7 @@ def main() -> None:
     # computes with fewer digits: it moves log probabilities by up to a hundredth, more than weights in half do.
     settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    server = xllamacpp.Server(settings)
-    answers.write(f"{server.listening_address}\n")
-    answers.flush()
-    sys.stdin.read()
-    os._exit(0)  # the library's own end waits for requests that nobody reads any more
+    return xllamacpp.Server(settings)
 
 
 if __name__ == "__main__":

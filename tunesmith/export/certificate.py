@@ -106,13 +106,19 @@ def probes_of(
     ``sure``: how sure the model is of each answer, where the answers do not tell.
     """
     if sure is None:
-        sure = [min(one.logprobs, default=max(one.scores.values(), default=0.0)) for one in exported]
+        sure = [_surety(one) for one in exported]
     same = [
         (value, id, answer_hash(theirs))
         for id, ours, theirs, value in zip(ids, trained, exported, sure, strict=True)
         if (ours.tokens, ours.text) == (theirs.tokens, theirs.text) and ours.finished and theirs.finished
     ]
     return tuple((id, told) for _, id, told in sorted(same, reverse=True)[:PROBES])
+
+
+def _surety(answer: Replayed) -> float:
+    """The least log probability of its tokens; for a label its own probability."""
+    told = [one for one in answer.logprobs if one is not None]
+    return min(told, default=max(answer.scores.values(), default=0.0))
 
 
 def answer_hash(answer: Replayed) -> str:

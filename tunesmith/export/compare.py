@@ -40,8 +40,8 @@ class Comparison:
     """``prompts``: rows whose prompt has the same token ids, None where they are not known; ``answers``: rows with the
     same answer, of ``rows``.
 
-    ``shifts``: how far the form moved the log probability of each token up to the first that differs; for labels,
-    the probability of each.
+    ``shifts``: how far the form moved the log probability of each token up to the first that differs, where it is told;
+    for labels, the probability of each.
     """
 
     rows: int
@@ -117,8 +117,8 @@ def _same_prompt(ours: Replayed, theirs: Replayed) -> bool:
     return not theirs.prompt or ours.prompt == theirs.prompt
 
 
-def _moved(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [abs(left - right) for left, right in zip(ours, theirs, strict=False)]
+def _moved(ours: Sequence[float], theirs: Sequence[float | None]) -> list[float]:
+    return [abs(left - right) for left, right in zip(ours, theirs, strict=False) if right is not None]
 
 
 def _difference(form: Form, id: str, ours: Replayed, theirs: Replayed, place: int, gap: float) -> RowDifference:

@@ -60,8 +60,8 @@ class Prediction:
 class Replayed:
     """An answer in tokens: ids of the prompt, ids of the answer without its end token, and the answer's text.
 
-    ``logprobs`` are of the answer's tokens; a reference leaves them out. For a label ``tokens`` is empty and
-    ``scores`` has the probability of each label, by name.
+    ``logprobs`` are of the answer's tokens, None where an engine does not tell one; a reference leaves them out. For a
+    label ``tokens`` is empty and ``scores`` has the probability of each label, by name.
     """
 
     prompt: tuple[int, ...]
@@ -69,7 +69,7 @@ class Replayed:
     text: str
     finished: bool
     seconds: float
-    logprobs: tuple[float, ...] = ()
+    logprobs: tuple[float | None, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
 
 

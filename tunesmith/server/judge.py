@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import partial
 from sqlite3 import Connection
 
 from tunesmith.deployment import rollouts
 from tunesmith.deployment.deploy_settings import DeploySettings
-from tunesmith.deployment.outcomes import Outcome, outcomes_of
+from tunesmith.deployment.evidence import evidence
 from tunesmith.deployment.rollouts import Rollout
 from tunesmith.deployment.state import State
-from tunesmith.deployment.versions import MAIN
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What both versions did: of a canary at the same time, after a switch the earlier one before it."""
-
-    new: list[Outcome]
-    before: list[Outcome]
-
-
-def evidence(connection: Connection, rollout: Rollout) -> Evidence:
-    """The outcomes that a rollout is judged by."""
-    since = rollout.switched_at or 0.0
-    new = outcomes_of(connection, rollout.version, since=since)
-    if rollout.kind == "canary":
-        main = rollouts.routing(connection).aliases.get(MAIN, "")
-        return Evidence(new, outcomes_of(connection, main, since=since))
-    return Evidence(new, outcomes_of(connection, rollout.before or "", until=since))
 
 
 class Judge:

@@ -185,8 +185,8 @@ class LlamaCppText:
                         if told.get("stop_type") == "eos" and not ended:
                             yield WrittenToken(self._end, 0.0, is_end=True)
                         return
-        except (httpx2.TransportError, httpx2.StreamError, ValueError) as error:
-            raise _down() from error
+        except (httpx2.TransportError, httpx2.StreamError, ValueError, AttributeError) as error:
+            raise _down() from error  # the last is what uvloop makes of a connection that ends as it begins
         raise _down()
 
     def _asked(self, prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:

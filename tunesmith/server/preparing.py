@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,22 @@ from tunesmith.artifact import hash_of
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
+from tunesmith.deployment.ways_to_serve import EngineName
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.project import Project
 from tunesmith.server import checking
 from tunesmith.server.preparing_upstream import at_upstream, upstream_of
-from tunesmith.server.served import UPSTREAM_KINDS, Served, Wanted, check_engine, gives, serve_upstream, serve_version
+from tunesmith.server.served import (
+    UPSTREAM_KINDS,
+    Served,
+    Wanted,
+    check_engine,
+    gives,
+    serve_upstream,
+    serve_version,
+)
 from tunesmith.server.site import Site
-from tunesmith.server.version import Version, recorded
+from tunesmith.server.version import Version, of_round, recorded, version_of
 
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
 EXPORTS = "serve/exports"
@@ -42,6 +51,36 @@ def prepare(
         told = _asked(project, version, wanted)
     record = state.change(lambda connection: versions.add(connection, version.id, version.made_of, export, told))
     return replace(version, shown=record.shown), record
+
+
+def prepare_deployment(
+    project: Project,
+    state: State,
+    version: str | None,
+    round: int | None,
+    *,
+    engine: EngineName,
+    precision: str,
+    tell: Callable[[str], None],
+    progress: Callable[[str, int, int], None],
+) -> Record:
+    """The version that is to be deployed, prepared and recorded; what no version needs any more is thrown away.
+
+    ``version``: one that is recorded already; else the model of a ``round``, or what `serve` would take. Raises
+    InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
+    """
+    if version is not None:
+        known = state.look(lambda one: versions.find(one, version))
+        if known is None:
+            what = f"no version {version!r} was deployed or served before"
+            raise InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+        recorded(project, known)  # whether all of it is there still
+        return known
+    meant = of_round(project, round) if round is not None else version_of(project)
+    made, record = prepare(project, state, meant, Wanted(engine, precision, tell=tell, progress=progress))
+    sweep(project, state, project.settings.serve.deploy.keep)
+    tell(f"{made.full_name}: {made.tested or 'not tested: `tunesmith run` measures it'}")
+    return record
 
 
 def _exported(

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.equipment import put
 from tunesmith.answering.setups import changed, in_words
+from tunesmith.deployment.ways_to_serve import EngineName
 from tunesmith.engines.upstream import Kind, Upstream
 from tunesmith.errors import InputError
 from tunesmith.example import Message
@@ -28,7 +29,6 @@ from tunesmith.server.upstream import Proven, UpstreamChat, UpstreamText
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
 
-EngineName = Literal["auto", "torch", "llamacpp", "vllm", "openai"]
 #: Those that are servers of somebody's.
 UPSTREAM_KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Requests that a classifier works on at once: their rows are scored together.

@@ -80,6 +80,21 @@ def test_what_is_asked_by_the_description_breaks_nothing(server: Running) -> Non
     assert ask_as_described(server, 8) >= ROUTES
 
 
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/v1/completions"])
+def test_each_event_of_a_stream_is_as_described(server: Running, route: str) -> None:
+    content = described(server)["paths"][route]["post"]["responses"]["200"]["content"]["text/event-stream"]
+    validator = Draft202012Validator(content["itemSchema"])
+    asked = {"messages": [{"role": "user", "content": "a b"}]} if "chat" in route else {"prompt": "a b"}
+    answer = server.ask("POST", route, json={"model": "echo", "stream": True, **asked})
+    events = [{"data": event.removeprefix("data: ")} for event in answer.text.split("\n\n") if event]
+    assert len(events) > 2
+    assert events[-1] == {"data": "[DONE]"}
+    for event in events:
+        validator.validate(event)
+    assert not validator.is_valid({"data": "a b"})
+
+
 @pytest.mark.soak
+@pytest.mark.timeout(3600)  # some 16,000 requests
 def test_what_is_asked_by_the_description_breaks_nothing_for_long(server: Running) -> None:
     assert ask_as_described(server, 2000) >= ROUTES

@@ -109,7 +109,8 @@ def look(folder: Path, seconds: float) -> None:
     assert 1 <= min(seen.retry_after) <= max(seen.retry_after) <= 60
     assert max(seen.waits["quiet"]) < SOON
     assert fmean(seen.waits["quiet"]) < 0.5 * SOON
-    assert seen.answered("busy") > 0.4 * seen.answered("loud")  # they take turns
+    # they take turns: in the order in which they come it would get a tenth; how soon it asks again is the machine's
+    assert seen.answered("busy") > 0.2 * seen.answered("loud")
     sizes = [size for _, size in seen.settled()]
     assert max(sizes) - sizes[0] < MEGABYTES, sizes[:: max(1, len(sizes) // 20)]
     assert logged(folder) == {(key, status): count for (key, status, _), count in seen.told.items()}
