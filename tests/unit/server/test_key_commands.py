@@ -69,3 +69,16 @@ def test_of_two_that_have_one_address_the_one_that_listens_first_keeps_it() -> N
         with pytest.raises(InputError) as taken:
             listen(second)
     assert taken.value.code == "port_taken"
+
+
+@pytest.mark.parametrize(
+    "words", [["serve", "--port", "0"], ["serve", "--engine", "openai", "--port", "0"], ["deploy"]]
+)
+def test_before_anything_is_trained_there_is_nothing_to_serve(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project.create(tmp_path / "new", input="text", output="label")
+    assert main([*words, "--project", str(project.root)]) == 2
+    said = capsys.readouterr().err
+    assert "nothing was trained yet" in said
+    assert "fix: tunesmith run\n" in said
