@@ -80,9 +80,10 @@ def answer_at_once() -> None:
         else:
             await send({"type": "http.response.body", "body": b"{}"})
 
-    from tunesmith.server.start import bind
+    from tunesmith.server.start import bind, listen
 
     listener = bind("127.0.0.1", 0)
+    listen(listener)
     sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_keep_alive=600)
@@ -99,7 +100,7 @@ def serve() -> None:
     from tunesmith.server.registry import Registry
     from tunesmith.server.served import ServedText
     from tunesmith.server.site import Site
-    from tunesmith.server.start import bind, run
+    from tunesmith.server.start import bind, listen, run
     from tunesmith.server.version import Version
 
     folder = Path(tempfile.mkdtemp(prefix="tunesmith-echo-"))
@@ -113,6 +114,7 @@ def serve() -> None:
     keys = Keys(folder / "keys.json")
     key = keys.make("bench", Limits(at_once=1000))
     listener = bind("127.0.0.1", 0)
+    listen(listener)
     url, own = engine.address
     told = {
         "server": {"url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "key": key},
