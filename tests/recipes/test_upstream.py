@@ -32,6 +32,10 @@ class At:
     key: str
 
 
+# A server of its own with a trained model: what needs none is held in tests/unit/server/test_upstream_server.py.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory, bases_cache: Path) -> Iterator[At]:
     folder = tmp_path_factory.mktemp("upstream") / "chat"
