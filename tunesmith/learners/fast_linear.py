@@ -3,12 +3,15 @@
 torch sends float32 products to MKL, which on processors that are not Intel's leaves half of their
 vector units idle. oneDNN does not, on the same float32 arithmetic: only the order of the sums differs.
 Both are timed on the model's own layer, and the faster is taken.
+
+Shapes: N nodes, I inputs, O outputs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -53,6 +56,36 @@ def _forward(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         return product
 
     return forward
+
+
+@dataclass(frozen=True)
+class FastProjection:
+    """A projection that can multiply and nothing else, with the face of a trained one (trained_projection.py).
+
+    ``weight``: [O, I] in oneDNN's layout; ``bias``: [O].
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    dtype: torch.dtype = torch.float32
+    trained: tuple[Tensor, ...] = ()
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``residual + x W' + b`` [N, O], and nothing to be kept [N, 0]."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x.contiguous(), self.weight, self.bias, "none", [], "")
+        return out if residual is None else out.add_(residual), x[:, :0]
+
+
+@torch.no_grad()
+def fast_projections(weights: Sequence[tuple[Tensor, Tensor | None]]) -> list[FastProjection] | None:
+    """Projections by oneDNN of float32 weights [O, I] with their biases [O]; None where that does not pay."""
+    weight, bias = max(weights, key=lambda one: one[0].numel())
+    timed = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
+    timed.weight = nn.Parameter(weight, requires_grad=False)
+    timed.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    if not _pays(timed, True):
+        return None
+    return [FastProjection(weight.to_mkldnn(), bias) for weight, bias in weights]
 
 
 def _size_within_reason(layer: nn.Linear) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +19,9 @@ from tunesmith.tool_calls import Called, Tools, Turn
 
 #: Rows that are scored together at most: what comes meanwhile waits for the next batch.
 ROWS_AT_ONCE = 64
+#: Rows for which a further thread begins beside those that compute: reading the weights takes as long as two or three
+#: rows, and two threads that do it at once slow each other down.
+WORTH_A_THREAD = 16
 #: An engine that wrote within so many seconds needs no trial to be known to work.
 FRESH_SECONDS = 2.0
 
@@ -179,50 +182,63 @@ class ScoredRow:
     vector: list[float]
 
 
+_Row = tuple[list[int], bool, "asyncio.Future[ScoredRow]"]
+
+
 class LabelEngine:
     """Scores rows that come in one by one together with those that come meanwhile.
 
-    A row never waits for others to come: while a batch is computed the next gathers.
+    A row never waits for others to come: while batches are computed the next gathers. ``threads`` compute a batch
+    each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other at
+    every product, and all of them for the one whose core the requests take.
     """
 
     name = "torch"
 
-    def __init__(self, labeller: Any) -> None:
+    def __init__(self, labeller: Any, threads: int = 1, prepare: Callable[[], None] | None = None) -> None:
         self.labeller = labeller
-        self._thread = ThreadPoolExecutor(1, "tunesmith-labels")
-        self._waiting: deque[tuple[list[int], bool, asyncio.Future[ScoredRow]]] = deque()
-        self._pump: asyncio.Task[None] | None = None
+        self._idle = threads
+        self._pool = ThreadPoolExecutor(threads, "tunesmith-labels", prepare)
+        self._waiting: deque[_Row] = deque()
+        self._computing: set[asyncio.Task[None] | None] = set()
 
     async def score(self, rows: Sequence[list[int]], *, vectors: bool = False) -> list[ScoredRow]:
         """Score rows of tokens. Cancelling gives up those that were not begun."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[ScoredRow]] = [loop.create_future() for _ in rows]
         self._waiting.extend((row, vectors, future) for row, future in zip(rows, futures, strict=True))
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._work())
-        return list(await asyncio.gather(*futures))
+        self._feed()
+        return [await futures[0]] if len(futures) == 1 else list(await asyncio.gather(*futures))
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            taken: list[tuple[list[int], bool, asyncio.Future[ScoredRow]]] = []
-            while self._waiting and len(taken) < ROWS_AT_ONCE:
-                waiting = self._waiting.popleft()
-                if not waiting[2].done():
-                    taken.append(waiting)
-            if not taken:
+    def _feed(self) -> None:
+        """Give idle threads what waits: all but one of them only batches that are worth it."""
+        while self._idle and self._waiting:
+            if self._computing and len(self._waiting) < WORTH_A_THREAD:
                 return
-            rows, vectors = [row for row, _, _ in taken], any(wanted for _, wanted, _ in taken)
-            try:
-                found = await loop.run_in_executor(self._thread, self._score, rows, vectors)
-            except Exception as error:
-                for _, _, future in taken:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
+            share = min(ROWS_AT_ONCE, max(WORTH_A_THREAD, -(-len(self._waiting) // self._idle)))
+            share = min(share, len(self._waiting))
+            taken = [row for row in (self._waiting.popleft() for _ in range(share)) if not row[2].done()]
+            if taken:
+                self._idle -= 1
+                computing = asyncio.create_task(self._compute(taken))
+                self._computing.add(computing)
+
+    async def _compute(self, taken: Sequence[_Row]) -> None:
+        rows, vectors = [row for row, _, _ in taken], any(wanted for _, wanted, _ in taken)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._pool, self._score, rows, vectors)
+        except (Exception, asyncio.CancelledError) as error:
+            for _, _, future in taken:
+                if not future.done():
+                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+        else:
             for (_, _, future), scored in zip(taken, found, strict=True):
                 if not future.done():
                     future.set_result(scored)
+        finally:
+            self._idle += 1
+            self._computing.discard(asyncio.current_task())
+            self._feed()
 
     def _score(self, rows: list[list[int]], vectors: bool) -> list[ScoredRow]:
         return [ScoredRow(*scored) for scored in self.labeller.score(rows, vectors=vectors)]
@@ -236,4 +252,4 @@ class LabelEngine:
         return len(scored.probabilities) > 0
 
     async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)

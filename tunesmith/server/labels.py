@@ -92,7 +92,10 @@ async def _scored(
             what = f"input {number} holds half a surrogate pair, which is no character"
             raise Refusal(400, "not_utf8", what, param="input")
     call.exchange.prompt = tuple(Message.of("user", text) for text in texts)
-    prompts = await asyncio.gather(*(_let_through(served, call, message) for message in call.exchange.prompt))
+    if len(texts) == 1:
+        prompts = [await _let_through(served, call, call.exchange.prompt[0])]
+    else:
+        prompts = await asyncio.gather(*(_let_through(served, call, message) for message in call.exchange.prompt))
     asked = [prompt for prompt in prompts if not isinstance(prompt, Stopped)]
     rows = await in_tokens(texts, lambda: [served.engine.labeller.tokens(prompt) for prompt in asked])
     tokens = sum(map(len, rows))

@@ -28,6 +28,7 @@ from tunesmith.server.threshold import with_threshold
 from tunesmith.server.upstream import Proven, UpstreamChat, UpstreamText
 from tunesmith.server.version import Version
 from tunesmith.setup_in_use import equip
+from tunesmith.workers import cores
 
 #: Those that are servers of somebody's.
 UPSTREAM_KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -137,7 +138,9 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
         wanted.tell(f"{version.name}: {handed_off}")
     module = learner(_learner_name(version)).serve
     if module.GIVES == "labels":
-        labels = LabelEngine(module.open_model(version.base, version.goal, version.tuned))
+        labels = LabelEngine(
+            module.open_model(version.base, version.goal, version.tuned), cores(), module.compute_alone
+        )
         return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
     if gguf is None and wanted.engine == "llamacpp":
         what = f"{version.full_name} was recorded without an export, to be served by torch"

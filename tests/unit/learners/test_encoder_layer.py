@@ -212,3 +212,34 @@ def test_measuring_sees_the_weights_of_the_last_step() -> None:
     assert model.measure(batch).loss != before
     model.network.layers = None
     assert model.measure(batch).loss == pytest.approx(model.measure(replace(batch)).loss)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+@torch.inference_mode()
+def test_a_model_made_to_predict_says_the_same_of_any_rows_and_keeps_its_weights_once(monkeypatch, pays: bool) -> None:
+    from tunesmith.learners import fast_linear
+
+    monkeypatch.setattr(fast_linear, "_pays", lambda layer, timed: pays)
+    theirs, ours = (tiny.classifier().network for _ in range(2))
+    theirs.layers = None
+    theirs.model.eval()
+    ours.model.eval()
+    with torch.inference_mode(False):
+        ours.to_predict(tiny.labelled_rows(3))
+    assert ours.layers is not None
+    assert isinstance(ours.layers[0].into_attention, fast_linear.FastProjection) == pays
+    assert not list(ours.model.base_model.encoder.parameters())
+    for lengths in ([1], [3, 60, 7], [20] * 9):
+        rows = encoded(lengths)
+        for left, right in zip(theirs.forward(rows), ours.forward(rows), strict=True):
+            torch.testing.assert_close(right, left, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_of_another_form_predicts_by_transformers_code() -> None:
+    network = double()
+    network.model.float()
+    network.model.bert.encoder.layer[0].attention.self.scaling *= 2
+    before = network.forward(tiny.labelled_rows(3))[0]
+    network.to_predict(tiny.labelled_rows(3))
+    assert network.layers is None
+    torch.testing.assert_close(network.forward(tiny.labelled_rows(3))[0], before, rtol=1e-4, atol=1e-5)

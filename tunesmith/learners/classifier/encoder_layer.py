@@ -23,7 +23,10 @@ from torch import Tensor, nn
 
 from tunesmith.learners.classifier.packed_attention import Heads, attend, attend_backward
 from tunesmith.learners.classifier.packed_rows import PackedRows, Stack
+from tunesmith.learners.fast_linear import FastProjection, fast_projections
 from tunesmith.learners.trained_projection import TrainedProjection, trained_projection_of
+
+Projection = TrainedProjection | FastProjection
 
 #: The projections of a layer.
 PARTS = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
@@ -60,10 +63,10 @@ class Layer:
     checkpointing; Chen et al., arXiv 1604.06174).
     """
 
-    into_attention: TrainedProjection
-    out_of_attention: TrainedProjection
-    into_feed_forward: TrainedProjection
-    out_of_feed_forward: TrainedProjection
+    into_attention: Projection
+    out_of_attention: Projection
+    into_feed_forward: Projection
+    out_of_feed_forward: Projection
     attention_norm: Norm
     feed_forward_norm: Norm
     heads: Heads
@@ -88,8 +91,16 @@ class Layer:
         """The layer with its products in this dtype."""
         return replace(self, **{part: replace(getattr(self, part), dtype=dtype) for part in PARTS})
 
+    def to_predict(self) -> Layer:
+        """The layer with faster products in float32, where these pay: it can then predict, and nothing else."""
+        parts = [getattr(self, part) for part in PARTS]
+        fast = fast_projections([(part.joined.detach(), part.joined_bias) for part in parts])
+        return self if fast is None else replace(self, **dict(zip(PARTS, fast, strict=True)))
+
     def __call__(self, x: Tensor, stacks: Sequence[Stack], only_firsts: bool = False) -> Tensor:
         """x: [N, D]. Returns [M, D]."""
+        if not torch.is_grad_enabled():
+            return computed(x, self, stacks, only_firsts)[0]
         return LayerFunction.apply(x, self, stacks, only_firsts, *self.trained())  # type: ignore[no-any-return,no-untyped-call]
 
 

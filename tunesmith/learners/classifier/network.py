@@ -19,8 +19,10 @@ from torch.nn.functional import normalize, one_hot
 from tunesmith.learners.classifier.encoder_layer import Layer, first_states, layers_of
 from tunesmith.learners.classifier.packed_rows import pack
 from tunesmith.learners.gradients import checkpoint_activations
+from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.learners.own_layers import agree
 from tunesmith.products import EncodedRow
+from tunesmith.threads import give_memory_back
 
 #: How much larger the mean of the token states is than the first token's own, in the pooling layer.
 MEAN_SCALE = 30.0
@@ -86,6 +88,19 @@ class Network:
         ours = self._features(rows, [layer.ready() for layer in layers])
         if agree(ours, theirs, own):
             self.layers = [layer.in_dtype(dtype).ready() for layer in layers]
+
+    def to_predict(self, rows: Sequence[EncodedRow]) -> None:
+        """Make it as fast as it can be at a few rows of unequal length; it can then predict, and nothing else.
+
+        ``rows``: some, on which our own layers are held against transformers'. Other models keep transformers' code.
+        """
+        self.use_own_layers(rows, torch.float32)
+        if self.layers is None:
+            use_fast_linears(self.model)
+            return
+        self.layers = [layer.to_predict() for layer in self.layers]
+        del self.model.base_model.encoder.layer  # their weights are in our layers, or copied by them
+        give_memory_back()
 
     def ready(self) -> None:
         """Cast what is trained as it is now."""

@@ -9,9 +9,8 @@ from torch.nn.functional import normalize
 
 from tunesmith.example import Message
 from tunesmith.learners.classifier.encode import encoder
-from tunesmith.learners.classifier.load import load_tuned
+from tunesmith.learners.classifier.load import TRIED, load_tuned
 from tunesmith.learners.classifier.predict import batches_of
-from tunesmith.learners.fast_linear import use_fast_linears
 from tunesmith.products import BaseModel, EncodedRow, GoalSheet, TunedModel
 
 GIVES = "labels"
@@ -24,7 +23,7 @@ class Labeller:
         self.labels = goal.labels
         self._encoder = encoder(base, goal, base.context)
         self._network = load_tuned(tuned.folder, self._encoder.tokenizer.pad_token_id)
-        use_fast_linears(self._network.model)
+        self._network.to_predict([_row(self._encoder.tokens(label)) for label in goal.labels[:TRIED]])
 
     def tokens(self, prompt: Sequence[Message]) -> list[int]:
         """Token ids of a prompt's text, as in training. Raises InputError ``input_too_long``."""
@@ -38,13 +37,21 @@ class Labeller:
         """
         found: list[tuple[list[float], list[float]]] = [([], [])] * len(rows)
         for batch in batches_of(rows):
-            taken = [EncodedRow("", rows[at], [], None, 1.0, len(rows[at])) for at in batch]
-            logits, features = self._network.forward(taken)  # (B, C), (B, F)
+            logits, features = self._network.forward([_row(rows[at]) for at in batch])  # (B, C), (B, F)
             probabilities = logits.softmax(1).tolist()
             units = normalize(features, dim=1).tolist() if vectors else [[]] * len(batch)
             for at, scored, unit in zip(batch, probabilities, units, strict=True):
                 found[at] = scored, unit
         return found
+
+
+def _row(tokens: list[int]) -> EncodedRow:
+    return EncodedRow("", tokens, [], None, 1.0, len(tokens))
+
+
+def compute_alone() -> None:
+    """Have this thread compute by itself: called by each of those that score batches side by side."""
+    torch.set_num_threads(1)
 
 
 def open_model(base: BaseModel, goal: GoalSheet, tuned: TunedModel) -> Labeller:
