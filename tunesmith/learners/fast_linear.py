@@ -82,7 +82,8 @@ def fast_projections(weights: Sequence[tuple[Tensor, Tensor | None]]) -> list[Fa
     weight, bias = max(weights, key=lambda one: one[0].numel())
     timed = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
     timed.weight = nn.Parameter(weight, requires_grad=False)
-    timed.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    if bias is not None:
+        timed.bias = nn.Parameter(bias, requires_grad=False)
     if not _pays(timed, True):
         return None
     return [FastProjection(weight.to_mkldnn(), bias) for weight, bias in weights]

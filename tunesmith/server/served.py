@@ -138,10 +138,9 @@ def serve_version(project: Project, site: Site, version: Version, wanted: Wanted
         wanted.tell(f"{version.name}: {handed_off}")
     module = learner(_learner_name(version)).serve
     if module.GIVES == "labels":
-        labels = LabelEngine(
-            module.open_model(version.base, version.goal, version.tuned), cores(), module.compute_alone
-        )
-        return ServedLabels(version, labels, Gate(LABELS_AT_ONCE, wanted.waiting), site)
+        labeller = module.open_model(version.base, version.goal, version.tuned)
+        engine = LabelEngine(labeller, cores(), module.compute_alone)
+        return ServedLabels(version, engine, Gate(LABELS_AT_ONCE, wanted.waiting), site)
     if gguf is None and wanted.engine == "llamacpp":
         what = f"{version.full_name} was recorded without an export, to be served by torch"
         raise InputError("engine_cannot", what, "--engine", "`tunesmith deploy --engine llamacpp` exports it")

@@ -23,10 +23,8 @@ from torch import Tensor, nn
 
 from tunesmith.learners.classifier.packed_attention import Heads, attend, attend_backward
 from tunesmith.learners.classifier.packed_rows import PackedRows, Stack
-from tunesmith.learners.fast_linear import FastProjection, fast_projections
+from tunesmith.learners.fast_linear import fast_projections
 from tunesmith.learners.trained_projection import TrainedProjection, trained_projection_of
-
-Projection = TrainedProjection | FastProjection
 
 #: The projections of a layer.
 PARTS = ("into_attention", "out_of_attention", "into_feed_forward", "out_of_feed_forward")
@@ -63,10 +61,10 @@ class Layer:
     checkpointing; Chen et al., arXiv 1604.06174).
     """
 
-    into_attention: Projection
-    out_of_attention: Projection
-    into_feed_forward: Projection
-    out_of_feed_forward: Projection
+    into_attention: TrainedProjection
+    out_of_attention: TrainedProjection
+    into_feed_forward: TrainedProjection
+    out_of_feed_forward: TrainedProjection
     attention_norm: Norm
     feed_forward_norm: Norm
     heads: Heads
@@ -93,9 +91,12 @@ class Layer:
 
     def to_predict(self) -> Layer:
         """The layer with faster products in float32, where these pay: it can then predict, and nothing else."""
-        parts = [getattr(self, part) for part in PARTS]
+        parts: list[TrainedProjection] = [getattr(self, part) for part in PARTS]
         fast = fast_projections([(part.joined.detach(), part.joined_bias) for part in parts])
-        return self if fast is None else replace(self, **dict(zip(PARTS, fast, strict=True)))
+        if fast is None:
+            return self
+        in_place: dict[str, Any] = dict(zip(PARTS, fast, strict=True))
+        return replace(self, **in_place)
 
     def __call__(self, x: Tensor, stacks: Sequence[Stack], only_firsts: bool = False) -> Tensor:
         """x: [N, D]. Returns [M, D]."""

@@ -18,8 +18,8 @@ from torch.nn.functional import normalize, one_hot
 
 from tunesmith.learners.classifier.encoder_layer import Layer, first_states, layers_of
 from tunesmith.learners.classifier.packed_rows import pack
-from tunesmith.learners.gradients import checkpoint_activations
 from tunesmith.learners.fast_linear import use_fast_linears
+from tunesmith.learners.gradients import checkpoint_activations
 from tunesmith.learners.own_layers import agree
 from tunesmith.products import EncodedRow
 from tunesmith.threads import give_memory_back
