@@ -11,19 +11,17 @@ from types import FrameType
 from typing import Any, Protocol
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tunesmith.errors import InputError
 from tunesmith.server.app import build_app
 from tunesmith.server.crashes import hold_back_words
-from tunesmith.server.door import HEAD_BYTES, Bounds, Door, State
+from tunesmith.server.door import Bounds, Door, State
+from tunesmith.server.heads import BoundedHead
 from tunesmith.server.keys import Keys
 from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served
 
-#: Seconds in which a client must have sent the head of a request.
-HEAD_SECONDS = 15.0
 #: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
 #: what a client sends just when the server closes is lost.
 KEEP_ALIVE_SECONDS = 75
@@ -101,7 +99,6 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        h11_max_incomplete_event_size=HEAD_BYTES,
     )
     Draining(config, state, registry, beside or [Engines()]).run(sockets=[listener])
 
@@ -155,38 +152,3 @@ class Draining(uvicorn.Server):
         if self._state.draining and self._state.running == 0:
             self.should_exit = True
         return await super().on_tick(counter)
-
-
-class BoundedHead(H11Protocol):
-    """HTTP/1.1 whose requests must have come so far that they can be judged within some seconds."""
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        """Give up on a head that does not come; once a request runs, the door's bounds hold."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._unwatch()
-        elif self._waiting is None:
-            self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _unwatch(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _give_up(self) -> None:
-        self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.close()
