@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import uvicorn
 
 from tunesmith.errors import InputError
-from tunesmith.server.app import build_app
+from tunesmith.server.app import build_app, refused
 from tunesmith.server.crashes import hold_back_words
 from tunesmith.server.door import Bounds, Door, State
 from tunesmith.server.heads import BoundedHead
@@ -21,6 +21,7 @@ from tunesmith.server.keys import Keys
 from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served
+from tunesmith.server.straight import Straight
 
 #: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
 #: what a client sends just when the server closes is lost.
@@ -86,7 +87,7 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
     allow_connections()
     state = State()
     metrics = Metrics(registry)
-    app = Door(build_app(registry, state, metrics), keys, registry, state, bounds, metrics)
+    app = Door(Straight(build_app(registry, state, metrics), refused), keys, registry, state, bounds, metrics)
     config = uvicorn.Config(
         app,
         http=BoundedHead,
