@@ -8,7 +8,7 @@ import resource
 import socket
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import uvicorn
 
