@@ -22,6 +22,7 @@ from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served
 from tunesmith.server.straight import Straight
+from tunesmith.threads import look_through_again
 
 #: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
 #: what a client sends just when the server closes is lost.
@@ -133,6 +134,7 @@ class Draining(uvicorn.Server):
         chores = [chore for site in self._registry.sites for chore in site.chores]
         self._chores = [asyncio.ensure_future(chore()) for chore in chores]
         await asyncio.gather(*(one.start(self._registry) for one in self._beside))
+        look_through_again()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
