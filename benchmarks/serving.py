@@ -1,8 +1,8 @@
 """A classifier behind `tunesmith serve` beside the bare model: texts a second, and how long each one waits.
 
-The bare model scores all texts in batches in a process that does nothing else, before the server and after it. The server gets the same texts one a
-request, from clients in another process on the same cores. Then requests come at half the rate that was reached, evenly
-spread whatever is still running, so that a slow answer makes no other come later.
+The bare model scores all texts in batches in a process that does nothing else, before the server and after it. The
+server gets the same texts one a request, from clients in another process on the same cores. Then requests come at half
+the rate that was reached, evenly spread whatever is still running, so that a slow answer makes no other come later.
 """
 
 from __future__ import annotations
