@@ -17,7 +17,8 @@ from tunesmith.generation import Sampling
 from tunesmith.server.answering import fits_goal
 from tunesmith.server.call import Call
 from tunesmith.server.calling import held_to_rules
-from tunesmith.server.chat import Asked, Way, check_logprobs, nth, sampling_of, task_of
+from tunesmith.server.chat import Way
+from tunesmith.server.chat_prompts import Asked, check_logprobs, nth, sampling_of, task_of
 from tunesmith.server.conversation import calls_tools, texts_of, turns_of
 from tunesmith.server.growing_text import GrowingText
 from tunesmith.server.requests import ChatRequest, schema_of
