@@ -13,7 +13,7 @@ from tunesmith.deployment.leading import server_runs
 from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import open_state
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, EngineName
+from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, EngineName, check_precision
 from tunesmith.errors import InputError, TunesmithError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Wish:
     shadow: bool = False
     name: str | None = None
     engine: EngineName = "auto"
-    precision: str = "f16"
+    precision: str = EXACT
 
     @property
     def kind(self) -> Kind:
@@ -124,6 +124,10 @@ def check(wish: Wish) -> None:
     for option, given, known in (("--engine", wish.engine, ENGINES), ("--precision", wish.precision, PRECISIONS)):
         if given not in known:
             raise InputError("wrong_argument", f"{given!r} is unknown", option, f"one of {', '.join(known)}")
+    check_precision(wish.engine, wish.precision)
+    if wish.version and (wish.engine != "auto" or wish.precision != EXACT):
+        what = f"{wish.version} was recorded with what runs it, and takes no engine and no precision"
+        raise InputError("wrong_argument", what, "deploy", "leave them out, or leave the version out to make another")
     if wish.name:
         versions.check_name(wish.name)
 

@@ -72,6 +72,8 @@ def test_a_version_gets_a_name_of_its_own(project: Project) -> None:
         ({"name": "Stable!"}, "bad_alias"),
         ({"engine": "llama"}, "wrong_argument"),
         ({"precision": "f8"}, "wrong_argument"),
+        ({"precision": "q8_0", "engine": "torch"}, "wrong_argument"),
+        ({"precision": "q8_0", "version": "@bbbb"}, "wrong_argument"),
         ({"version": "@cccc"}, "unknown_version"),
         ({"version": "@aaaa", "canary": 0.1}, "same_version"),
         ({}, "not_made"),

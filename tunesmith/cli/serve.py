@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS
+from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, check_precision
 from tunesmith.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     _check_numbers(arguments)
+    check_precision(arguments.engine, arguments.precision)
     projects = _projects(arguments)
     from tunesmith.server.keys import FILE, Keys
 

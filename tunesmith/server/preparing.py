@@ -13,7 +13,7 @@ from tunesmith.artifact import hash_of
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
-from tunesmith.deployment.ways_to_serve import EngineName
+from tunesmith.deployment.ways_to_serve import EXACT, EngineName, not_of_llamacpp
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.project import Project
 from tunesmith.server import checking
@@ -32,8 +32,6 @@ from tunesmith.server.version import Version, of_round, recorded, version_of
 
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
 EXPORTS = "serve/exports"
-#: The weights whose answers are the trained model's: a version with others goes by another id.
-EXACT = "f16"
 
 
 def prepare(
@@ -43,9 +41,11 @@ def prepare(
     for the answers that a version without an export is checked by, and no upstream again that was asked before.
 
     Raises TunesmithError ``export_refused`` where the export does not answer as the model, and InputError
-    ``engine_cannot``.
+    ``engine_cannot`` and ``wrong_argument``.
     """
     check_engine(version, wanted.engine)
+    if wanted.precision != EXACT and gives(version) == "labels":
+        raise not_of_llamacpp(wanted.precision, f"{version.name} is a classifier, which torch runs as it was trained")
     version, export, told = _exported(project, version, wanted, again=probes)
     if export is None and probes:
         told = _asked(project, version, wanted)
