@@ -15,5 +15,5 @@ from tunesmith.server.served import Wanted
 def test_a_classifier_has_no_precisions() -> None:
     version: Any = SimpleNamespace(name="routing", tuned=SimpleNamespace(learner="classifier"), setup=None)
     nothing: Any = None
-    with pytest.raises(InputError, match="--precision q8_0 is of the weights that llama.cpp reads, and routing is a"):
+    with pytest.raises(InputError, match="and routing is a classifier"):
         prepare(nothing, nothing, version, Wanted(precision="q8_0"))
