@@ -203,6 +203,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[tuple[
     with telling(errors, "loading") as progress:
         opened = []
         for project in projects:
+            progress(f"loading {project.name}", 0, 0)
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
             wanted = Wanted(
                 arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic

@@ -80,5 +80,6 @@ def test_before_anything_is_trained_there_is_nothing_to_serve(
     project = Project.create(tmp_path / "new", input="text", output="label")
     assert main([*words, "--project", str(project.root)]) == 2
     said = capsys.readouterr().err
+    assert said.splitlines().count("loading new …") == (words[0] == "serve")  # once, where no terminal shows it
     assert "nothing was trained yet" in said
     assert "fix: tunesmith run\n" in said
