@@ -7,7 +7,7 @@ import importlib.util
 import re
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import add_verb, open_project
+from tunesmith.cli.arguments import add_verb, open_project, screen_for
 from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, check_precision
 from tunesmith.errors import InputError, MissingExtra
 
@@ -129,17 +129,20 @@ def _models(told: str | None) -> tuple[str, ...] | None:
 
 
 def _manage(arguments: argparse.Namespace, keys: Keys) -> int:
-    from tunesmith.cli.screen import Screen
-
-    screen = Screen()
+    named = next(iter(arguments.projects), None)
+    screen = screen_for(arguments if named is None else argparse.Namespace(folder=named))
     if arguments.revoke:
         keys.revoke(arguments.revoke)
         screen.say(f"The key {arguments.revoke} is ended.")
     if arguments.new_key:
         _show_key(arguments.new_key, keys.make(arguments.new_key, _limits(arguments)), keys)
-    if arguments.keys:
+    known = keys.all() if arguments.keys else []
+    if arguments.keys and not known:
+        command = screen.command("serve --new-key NAME")
+        screen.say(f"There are no keys yet. `{command}` makes one; so does the first start.")
+    elif arguments.keys:
         heads = ["key", "requests a minute", "tokens a minute", "at once", "tokens a request", "models"]
-        screen.table(heads, [_row(key) for key in keys.all()])
+        screen.table(heads, [_row(key) for key in known])
     return 0
 
 
