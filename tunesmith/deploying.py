@@ -144,21 +144,37 @@ def _wished(project: Project, state: State, wish: Wish, tell: Tell, say: Callabl
     # with the server's own code, as the server would; imported here, since the server stands upon Project
     from tunesmith.server.preparing import prepare_deployment
 
+    def check_it(id: str) -> None:
+        state.look(lambda one: _check_beside(one, wish, id))
+
     record = prepare_deployment(
-        project, state, wish.version, wish.round, engine=wish.engine, precision=wish.precision, tell=say, progress=tell
+        project,
+        state,
+        wish.version,
+        wish.round,
+        engine=wish.engine,
+        precision=wish.precision,
+        tell=say,
+        progress=tell,
+        check=check_it,
     )
     return state.change(lambda one: _asked(one, wish, record))
 
 
 def _asked(connection: Connection, wish: Wish, record: versions.Record) -> Rollout:
+    _check_beside(connection, wish, record.id)  # it may have been deployed meanwhile
+    return rollouts.ask(connection, wish.kind, record.id, name=wish.name or "", share=wish.canary or 0.0)
+
+
+def _check_beside(connection: Connection, wish: Wish, id: str) -> None:
+    """Raises InputError ``nothing_deployed`` or ``same_version`` for a version that is to be tried beside another."""
     now = versions.aliases(connection).get(versions.MAIN)
     if wish.kind != "deploy" and now is None:
         what = "no version answers yet, so there is none to try another beside"
         raise InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
-    if wish.kind in ("canary", "shadow") and now == record.id:
-        what = f"@{record.shown} answers all requests already"
+    if wish.kind in ("canary", "shadow") and now == id:
+        what = f"@{versions.get(connection, id).shown} answers all requests already"
         raise InputError("same_version", what, "deploy", "train another, or name one: `tunesmith deploy --status`")
-    return rollouts.ask(connection, wish.kind, record.id, name=wish.name or "", share=wish.canary or 0.0)
 
 
 def _with_state(project: Project, tell: Tell, ask: Callable[[State], Rollout]) -> Deployed:

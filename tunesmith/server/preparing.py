@@ -17,7 +17,7 @@ from tunesmith.deployment.ways_to_serve import EXACT, EngineName, not_of_llamacp
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.project import Project
 from tunesmith.server import checking
-from tunesmith.server.preparing_upstream import at_upstream, upstream_of
+from tunesmith.server.preparing_upstream import at_upstream, id_at, upstream_of
 from tunesmith.server.served import (
     UPSTREAM_KINDS,
     Served,
@@ -63,24 +63,37 @@ def prepare_deployment(
     precision: str,
     tell: Callable[[str], None],
     progress: Callable[[str, int, int], None],
+    check: Callable[[str], None] = lambda id: None,
 ) -> Record:
     """The version that is to be deployed, prepared and recorded; what no version needs any more is thrown away.
 
-    ``version``: one that is recorded already; else the model of a ``round``, or what `serve` would take. Raises
-    InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
+    ``version``: one that is recorded already; else the model of a ``round``, or what `serve` would take. ``check`` is
+    given its id, and may raise, before any model is asked. Raises InputError ``unknown_version``, ``version_gone`` and
+    what `prepare` raises.
     """
     if version is not None:
         known = state.look(lambda one: versions.find(one, version))
         if known is None:
             what = f"no version {version!r} was deployed or served before"
             raise InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+        check(known.id)
         recorded(project, known)  # whether all of it is there still
         return known
     meant = of_round(project, round) if round is not None else version_of(project)
-    made, record = prepare(project, state, meant, Wanted(engine, precision, tell=tell, progress=progress))
+    wanted = Wanted(engine, precision, tell=tell, progress=progress)
+    check(served_id(project, meant, wanted))
+    made, record = prepare(project, state, meant, wanted)
     sweep(project, state, project.settings.serve.deploy.keep)
     tell(f"{made.full_name}: {made.tested or 'not tested: `tunesmith run` measures it'}")
     return record
+
+
+def served_id(project: Project, version: Version, wanted: Wanted) -> str:
+    """The id that a version goes by as it is wanted: with weights of another precision, or at an upstream, it is
+    another version. Raises InputError ``no_upstream``."""
+    if wanted.engine in UPSTREAM_KINDS:
+        return id_at(project, version, wanted.engine)
+    return version.id if wanted.precision == EXACT else hash_of([version.id, wanted.precision])
 
 
 def _exported(
@@ -111,8 +124,7 @@ def _keep_export(
     train = project.store.find("train", version.artifacts["train"])
     if train is None:
         raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
-    if wanted.precision != EXACT:
-        version = replace(version, id=hash_of([version.id, wanted.precision]))
+    version = replace(version, id=served_id(project, version, wanted))
     # versions of one training that differ in how they are asked share its export
     wide = wanted.arithmetic == "f32"
     place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}{'-in-float32' if wide else ''}"
