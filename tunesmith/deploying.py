@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.leading import server_runs
 from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
-from tunesmith.deployment.tables import open_state
+from tunesmith.deployment.tables import has_state, open_state
 from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, EngineName, check_precision
 from tunesmith.errors import InputError, TunesmithError
 
@@ -87,22 +88,42 @@ def deploy(
     ``wrong_argument``, ``wrong_share``, ``bad_alias``, ``unknown_version``, ``nothing_deployed`` and ``same_version``,
     and TunesmithError ``export_refused``; one that the server refused is told as ``failed`` (see `worked`).
     """
+    # with the server's own code, as the server would; imported here, since the server stands upon Project
+    from tunesmith.server.preparing import model_meant, prepare_deployment
+
     check(wish)
-    return _with_state(project, tell, lambda state: _wished(project, state, wish, tell, say))
+    if not has_state(project.store.root):  # what cannot be leaves none
+        _check_first(wish)
+    prepare = partial(
+        prepare_deployment,
+        project,
+        wish.version or model_meant(project, wish.round),
+        engine=wish.engine,
+        precision=wish.precision,
+        tell=say,
+        progress=tell,
+    )
+    return _with_state(project, tell, lambda state: _wished(state, wish, prepare))
 
 
 def promote(project: Project, *, tell: Tell = nothing_told) -> Deployed:
     """Let the version that is tried answer all. Raises InputError ``nothing_to_promote``."""
+    if not has_state(project.store.root):
+        raise rollouts.nothing_to_promote()
     return _with_state(project, tell, lambda state: state.change(rollouts.ask_promotion))
 
 
 def rollback(project: Project, *, tell: Tell = nothing_told) -> Deployed:
     """Let the version before answer again. Raises InputError ``nothing_to_roll_back``."""
+    if not has_state(project.store.root):
+        raise rollouts.nothing_to_roll_back()
     return _with_state(project, tell, lambda state: state.change(rollouts.ask_back))
 
 
 def drop_name(project: Project, name: str) -> None:
     """Take a name of one's own away. Raises InputError ``unknown_alias``."""
+    if not has_state(project.store.root):
+        raise versions.unknown_alias(name, ())
     state = open_state(project.store.root)
     try:
         state.change(lambda one: versions.drop(one, name))
@@ -140,24 +161,19 @@ def worked(deployed: Deployed, where: str) -> Deployed:
     raise TunesmithError("deploy_refused", what, where, "`tunesmith deploy --status` tells what happened")
 
 
-def _wished(project: Project, state: State, wish: Wish, tell: Tell, say: Callable[[str], None]) -> Rollout:
-    # with the server's own code, as the server would; imported here, since the server stands upon Project
-    from tunesmith.server.preparing import prepare_deployment
+def _check_first(wish: Wish) -> None:
+    """Raises InputError ``unknown_version`` or ``nothing_deployed`` for what needs an earlier deployment."""
+    if wish.version:
+        raise versions.unknown_version(wish.version)
+    if wish.kind != "deploy":
+        raise _nothing_deployed()
 
+
+def _wished(state: State, wish: Wish, prepare: Callable[..., versions.Record]) -> Rollout:
     def check_it(id: str) -> None:
         state.look(lambda one: _check_beside(one, wish, id))
 
-    record = prepare_deployment(
-        project,
-        state,
-        wish.version,
-        wish.round,
-        engine=wish.engine,
-        precision=wish.precision,
-        tell=say,
-        progress=tell,
-        check=check_it,
-    )
+    record = prepare(state, check=check_it)
     return state.change(lambda one: _asked(one, wish, record))
 
 
@@ -170,11 +186,15 @@ def _check_beside(connection: Connection, wish: Wish, id: str) -> None:
     """Raises InputError ``nothing_deployed`` or ``same_version`` for a version that is to be tried beside another."""
     now = versions.aliases(connection).get(versions.MAIN)
     if wish.kind != "deploy" and now is None:
-        what = "no version answers yet, so there is none to try another beside"
-        raise InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
+        raise _nothing_deployed()
     if wish.kind in ("canary", "shadow") and now == id:
         what = f"@{versions.get(connection, id).shown} answers all requests already"
         raise InputError("same_version", what, "deploy", "train another, or name one: `tunesmith deploy --status`")
+
+
+def _nothing_deployed() -> InputError:
+    what = "no version answers yet, so there is none to try another beside"
+    return InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
 
 
 def _with_state(project: Project, tell: Tell, ask: Callable[[State], Rollout]) -> Deployed:

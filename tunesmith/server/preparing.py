@@ -53,11 +53,15 @@ def prepare(
     return replace(version, shown=record.shown), record
 
 
+def model_meant(project: Project, round: int | None) -> Version:
+    """The model of a ``round``, or what `serve` would take. Raises InputError where there is none."""
+    return of_round(project, round) if round is not None else version_of(project)
+
+
 def prepare_deployment(
     project: Project,
+    version: str | Version,
     state: State,
-    version: str | None,
-    round: int | None,
     *,
     engine: EngineName,
     precision: str,
@@ -67,22 +71,19 @@ def prepare_deployment(
 ) -> Record:
     """The version that is to be deployed, prepared and recorded; what no version needs any more is thrown away.
 
-    ``version``: one that is recorded already; else the model of a ``round``, or what `serve` would take. ``check`` is
-    given its id, and may raise, before any model is asked. Raises InputError ``unknown_version``, ``version_gone`` and
-    what `prepare` raises.
+    ``version``: one that is recorded already, by the words that name it, or a model. ``check`` is given its id, and may
+    raise, before any model is asked. Raises InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
     """
-    if version is not None:
+    if isinstance(version, str):
         known = state.look(lambda one: versions.find(one, version))
         if known is None:
-            what = f"no version {version!r} was deployed or served before"
-            raise InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+            raise versions.unknown_version(version)
         check(known.id)
         recorded(project, known)  # whether all of it is there still
         return known
-    meant = of_round(project, round) if round is not None else version_of(project)
     wanted = Wanted(engine, precision, tell=tell, progress=progress)
-    check(served_id(project, meant, wanted))
-    made, record = prepare(project, state, meant, wanted)
+    check(served_id(project, version, wanted))
+    made, record = prepare(project, state, version, wanted)
     sweep(project, state, project.settings.serve.deploy.keep)
     tell(f"{made.full_name}: {made.tested or 'not tested: `tunesmith run` measures it'}")
     return record

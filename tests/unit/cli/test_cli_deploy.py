@@ -60,6 +60,26 @@ def test_what_cannot_be_deployed_is_told(
     assert (ended, f"[{code}]" in told) == (2, True), told
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("rollback",), 2),
+        (("deploy", "--promote"), 2),
+        (("deploy", "--drop", "stable"), 2),
+        (("deploy", "--status"), 0),
+        (("deploy", "@3f2a"), 2),
+        (("deploy", "--canary", "10%"), 2),
+        (("deploy",), 2),
+    ],
+)
+def test_where_nothing_was_served_a_command_that_does_nothing_leaves_nothing(
+    folder: Path, words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert said(folder, capsys, *words)[0] == code
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_the_status_tells_versions_names_and_what_happened(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(folder, capsys, "deploy", "--status") == (
         0,
