@@ -15,6 +15,7 @@ from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
 from tunesmith.deployment.ways_to_serve import EXACT, EngineName, not_of_llamacpp
 from tunesmith.errors import InputError, TunesmithError
+from tunesmith.export import unfinished
 from tunesmith.project import Project
 from tunesmith.server import checking
 from tunesmith.server.preparing_upstream import at_upstream, id_at, upstream_of
@@ -74,6 +75,7 @@ def prepare_deployment(
     ``version``: one that is recorded already, by the words that name it, or a model. ``check`` is given its id, and may
     raise, before any model is asked. Raises InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
     """
+    sweep_unfinished(project)
     if isinstance(version, str):
         known = state.look(lambda one: versions.find(one, version))
         if known is None:
@@ -173,6 +175,14 @@ def _gguf(project: Project, version: Version, export: Mapping[str, Any], wanted:
     made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress, wide=wide)
     [gguf] = made.folder.glob("*.gguf")
     return gguf
+
+
+def sweep_unfinished(project: Project) -> None:
+    """Delete what exports that were killed left in the project: it may be as large as the model."""
+    from tunesmith.exporting import FOLDER
+
+    for folder in (project.root / FOLDER, project.store.root / EXPORTS):
+        unfinished.sweep(folder)
 
 
 def sweep(project: Project, state: State, keep: int) -> None:
