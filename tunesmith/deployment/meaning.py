@@ -11,6 +11,7 @@ from functools import cache
 from tunesmith.deployment.profile import Profile
 from tunesmith.deployment.state import State
 from tunesmith.similarity.embeddings import Vectors
+from tunesmith.threads import look_through_no_more
 
 #: Inputs that may wait; what comes while so many do is left out.
 WAITING = 32
@@ -37,7 +38,7 @@ class Distances:
     ) -> None:
         self._state = state
         self._profile_of = profile_of
-        self._open_encoder = cache(open_encoder)
+        self._open_encoder = cache(lambda: _to_stay(open_encoder))
         self._waiting: queue.Queue[tuple[int, str, str] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._work, name="tunesmith-distances", daemon=True)
         self._closed = threading.Event()
@@ -80,3 +81,9 @@ class Distances:
                 "UPDATE traffic SET distance = ? WHERE number = ?", (distance, number)
             )
         )
+
+
+def _to_stay(open_encoder: Callable[[], Embed | None]) -> Embed | None:
+    found = open_encoder()
+    look_through_no_more()
+    return found

@@ -35,8 +35,8 @@ READY_SECONDS = 10.0
 def build_app(registry: Registry, state: State, metrics: Metrics | None = None) -> FastAPI:
     """The routes over the models. Every route but /health is behind the door's key."""
     app = FastAPI(title="Tunesmith", version=__version__, docs_url=None, redoc_url=None)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(TunesmithError, _refused)
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(TunesmithError, refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failed)
@@ -235,7 +235,7 @@ class _Events(StreamingResponse):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await self.stream_response(send)  # the door sees when the client goes away
         finally:
             await self.body_iterator.aclose()  # type: ignore[attr-defined]
 
@@ -244,7 +244,8 @@ def _event(data: Any) -> bytes:
     return b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """The response of an error that a request ends with."""
     refusal = refusal_of(error)
     if refusal.status == 500:
         raise error  # the door tells where

@@ -109,6 +109,8 @@ class Door:
         self._state = state
         self._bounds = bounds
         self._limiter = Limiter()
+        paths = (str(getattr(route, "path", "{")) for route in getattr(app, "routes", ()))
+        self._fixed = frozenset(path for path in paths if "{" not in path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,7 +131,7 @@ class Door:
                 await self._app(scope, receive, reply)
                 return
             key = self._holder(headers)
-            call = Call(key, Exchange(id, route_of(self._app, scope), key.name), self._limiter, self._record)
+            call = Call(key, Exchange(id, self._route(scope), key.name), self._limiter, self._record)
             call.exchange.trace_parent = headers.get("traceparent")
             await self._let_in(call, {**scope, CALL: call}, headers, receive, reply)
         except _Gone:
@@ -139,7 +141,7 @@ class Door:
             if refusal.status == 500 and not isinstance(error, TimeoutError):
                 _tell(error, id)
             if call is None and self._metrics is not None:
-                self._metrics.refused(route_of(self._app, scope), refusal.status, refusal.code)
+                self._metrics.refused(self._route(scope), refusal.status, refusal.code)
             if not reply.started:
                 if call is not None:
                     call.exchange.error = refusal.code
@@ -148,6 +150,10 @@ class Door:
             if call is not None:
                 await call.end(GONE, "client_gone")
                 call.close()
+
+    def _route(self, scope: Scope) -> str:
+        path = scope["path"]
+        return path if path in self._fixed else route_of(self._app, scope)
 
     async def _record(self, call: Call) -> None:
         """Keep what came of the request. A record that cannot be kept is no reason to keep the answer back."""

@@ -22,6 +22,8 @@ ROWS_AT_ONCE = 64
 #: Rows for which a further thread begins beside those that compute: reading the weights takes as long as two or three
 #: rows, and two threads that do it at once slow each other down.
 WORTH_A_THREAD = 16
+#: Seconds that a row waits for such a batch.
+LONGEST_WAIT = 0.03
 #: An engine that wrote within so many seconds needs no trial to be known to work.
 FRESH_SECONDS = 2.0
 
@@ -182,7 +184,12 @@ class ScoredRow:
     vector: list[float]
 
 
-_Row = tuple[list[int], bool, "asyncio.Future[ScoredRow]"]
+@dataclass(frozen=True)
+class _Row:
+    tokens: list[int]
+    vector: bool
+    future: asyncio.Future[ScoredRow]
+    came_at: float
 
 
 class LabelEngine:
@@ -201,40 +208,50 @@ class LabelEngine:
         self._pool = ThreadPoolExecutor(threads, "tunesmith-labels", prepare)
         self._waiting: deque[_Row] = deque()
         self._computing: set[asyncio.Task[None] | None] = set()
+        self._later: asyncio.TimerHandle | None = None
 
     async def score(self, rows: Sequence[list[int]], *, vectors: bool = False) -> list[ScoredRow]:
         """Score rows of tokens. Cancelling gives up those that were not begun."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[ScoredRow]] = [loop.create_future() for _ in rows]
-        self._waiting.extend((row, vectors, future) for row, future in zip(rows, futures, strict=True))
+        now = time.monotonic()
+        self._waiting.extend(_Row(row, vectors, future, now) for row, future in zip(rows, futures, strict=True))
         self._feed()
         return [await futures[0]] if len(futures) == 1 else list(await asyncio.gather(*futures))
 
     def _feed(self) -> None:
-        """Give idle threads what waits: all but one of them only batches that are worth it."""
+        """Give idle threads what waits: all but one of them only batches that are worth it, or have waited long."""
         while self._idle and self._waiting:
-            if self._computing and len(self._waiting) < WORTH_A_THREAD:
+            left = self._waiting[0].came_at + LONGEST_WAIT - time.monotonic()
+            if self._computing and len(self._waiting) < WORTH_A_THREAD and left > 0:
+                self._feed_in(left)
                 return
-            share = min(ROWS_AT_ONCE, max(WORTH_A_THREAD, -(-len(self._waiting) // self._idle)))
-            share = min(share, len(self._waiting))
-            taken = [row for row in (self._waiting.popleft() for _ in range(share)) if not row[2].done()]
+            share = min(len(self._waiting), ROWS_AT_ONCE, max(WORTH_A_THREAD, -(-len(self._waiting) // self._idle)))
+            taken = [row for row in (self._waiting.popleft() for _ in range(share)) if not row.future.done()]
             if taken:
                 self._idle -= 1
-                computing = asyncio.create_task(self._compute(taken))
-                self._computing.add(computing)
+                self._computing.add(asyncio.create_task(self._compute(taken)))
+
+    def _feed_in(self, seconds: float) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(seconds, self._feed_late)
+
+    def _feed_late(self) -> None:
+        self._later = None
+        self._feed()
 
     async def _compute(self, taken: Sequence[_Row]) -> None:
-        rows, vectors = [row for row, _, _ in taken], any(wanted for _, wanted, _ in taken)
+        rows, vectors = [row.tokens for row in taken], any(row.vector for row in taken)
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._pool, self._score, rows, vectors)
         except (Exception, asyncio.CancelledError) as error:
-            for _, _, future in taken:
-                if not future.done():
-                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+            for row in taken:
+                if not row.future.done():
+                    row.future.set_exception(error) if isinstance(error, Exception) else row.future.cancel()
         else:
-            for (_, _, future), scored in zip(taken, found, strict=True):
-                if not future.done():
-                    future.set_result(scored)
+            for row, scored in zip(taken, found, strict=True):
+                if not row.future.done():
+                    row.future.set_result(scored)
         finally:
             self._idle += 1
             self._computing.discard(asyncio.current_task())

@@ -8,14 +8,16 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
+import orjson
 import psutil
 
 from tunesmith.engines.llamacpp import LlamaCpp
 from tunesmith.generation import Sampling, WrittenToken
+from tunesmith.server.child_requests import BrokenAnswer, ChildServer
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.schema_checks import SchemaChecks
 
@@ -43,7 +45,7 @@ class _Child:
     """A running engine, with a client for it."""
 
     engine: LlamaCpp
-    client: httpx2.AsyncClient
+    server: ChildServer
     began: float
     seconds_computed: float = 0.0
     silent_since: float | None = None
@@ -91,11 +93,7 @@ class LlamaCppText:
     async def _open_child(self) -> None:
         engine = await asyncio.to_thread(self._open)
         url, key = engine.address
-        limits = httpx2.Limits(max_keepalive_connections=0)  # the engine ends idle ones, perhaps amid a request
-        timeout = httpx2.Timeout(TOKEN_SECONDS, connect=5.0)
-        headers = {"authorization": f"Bearer {key}"}
-        client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=timeout, limits=limits, trust_env=False)
-        self._child = _Child(engine, client, time.monotonic())
+        self._child = _Child(engine, ChildServer(url, key), time.monotonic())
         self.starts += 1
 
     async def _watch(self) -> None:
@@ -128,7 +126,7 @@ class LlamaCppText:
         if time.monotonic() - self._wrote_at < LOOK_SECONDS:  # it has just told that it is well
             child.silent_since = None
             return None
-        asking = asyncio.ensure_future(child.client.get("/health", timeout=BUSY_SECONDS))
+        asking = asyncio.ensure_future(child.server.status("/health"))
         asking.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody may be left to be told
         for _ in range(int(ANSWER_SECONDS / 0.05)):
             if asking.done() or not child.engine.alive:
@@ -137,12 +135,7 @@ class LlamaCppText:
         if not child.engine.alive:
             asking.cancel()
             return "has ended"
-        if (
-            asking.done()
-            and not asking.cancelled()
-            and asking.exception() is None
-            and asking.result().status_code == 200
-        ):
+        if asking.done() and not asking.cancelled() and asking.exception() is None and asking.result() == 200:
             child.silent_since = None
             return None
         asking.cancel()
@@ -158,7 +151,7 @@ class LlamaCppText:
         """Kill it: answers that it was writing end with an error at once."""
         self._child = None
         child.engine.kill()
-        await asyncio.gather(child.client.aclose(), asyncio.to_thread(child.engine.close), return_exceptions=True)
+        await asyncio.gather(asyncio.to_thread(child.engine.close), return_exceptions=True)
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
         if sampling.kept_to is not None:  # the engine lets one that it cannot read pass in silence
@@ -168,13 +161,10 @@ class LlamaCppText:
             raise _down()
         ended, seen = False, 0
         try:
-            async with child.client.stream("POST", "/completion", json=self._asked(prompt, sampling)) as response:
-                if response.status_code != 200:
-                    raise _down()
-                async for line in response.aiter_lines():
-                    if not line.startswith("data: "):
-                        continue
-                    told = json.loads(line.removeprefix("data: "))
+            asked = orjson.dumps(self._asked(prompt, sampling))
+            async with aclosing(child.server.events("/completion", asked, TOKEN_SECONDS)) as events:
+                async for event in events:
+                    told = orjson.loads(event)
                     self._wrote_at = time.monotonic()
                     written = int(told.get("tokens_predicted", 0))
                     for token in self._tokens(told, written - seen):
@@ -185,7 +175,7 @@ class LlamaCppText:
                         if told.get("stop_type") == "eos" and not ended:
                             yield WrittenToken(self._end, 0.0, is_end=True)
                         return
-        except (httpx2.TransportError, httpx2.StreamError, ValueError, AttributeError) as error:
+        except (BrokenAnswer, OSError, ValueError, AttributeError) as error:
             raise _down() from error  # the last is what uvloop makes of a connection that ends as it begins
         raise _down()
 

@@ -28,6 +28,7 @@ from tunesmith.server.refusal import Refusal
 from tunesmith.server.registry import Registry, Routes
 from tunesmith.server.served import Served
 from tunesmith.server.shadow import Shadowing
+from tunesmith.threads import look_through_again, look_through_no_more
 
 #: Seconds between two looks at what is wanted, and between two judgements of what is tried.
 LOOK_SECONDS, JUDGE_SECONDS = 0.2, 1.0
@@ -201,6 +202,7 @@ class Roller:
             await served.engine.close()
             raise
         self._engines[id] = _Engine(served)
+        look_through_no_more()
 
     async def _checked(self, rollout: Rollout) -> str | None:
         record = await self._state.read(lambda one: versions.get(one, rollout.version))
@@ -261,13 +263,19 @@ class Roller:
             name = engine.served.version.full_name
             if now - engine.unneeded_since >= warm and self._registry and not self._registry.held(name):
                 del self._engines[id]
-                self._beside(engine.served.engine.close())
+                self._beside(_close(engine.served.engine.close()))
 
     def _beside(self, work: Coroutine[Any, Any, Any]) -> None:
         """Let something be done that nobody waits for until the end."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _close(closing: Coroutine[Any, Any, None]) -> None:
+    await closing
+    del closing  # it is the last that knows the engine
+    look_through_again()
 
 
 def _switch_and_activate(connection: Connection, id: int) -> None:

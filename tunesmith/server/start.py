@@ -8,22 +8,22 @@ import resource
 import socket
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tunesmith.errors import InputError
-from tunesmith.server.app import build_app
+from tunesmith.server.app import build_app, refused
 from tunesmith.server.crashes import hold_back_words
-from tunesmith.server.door import HEAD_BYTES, Bounds, Door, State
+from tunesmith.server.door import Bounds, Door, State
+from tunesmith.server.heads import BoundedHead
 from tunesmith.server.keys import Keys
 from tunesmith.server.metrics import Metrics
 from tunesmith.server.registry import Registry
 from tunesmith.server.served import Served
+from tunesmith.server.straight import Straight
+from tunesmith.threads import look_through_again
 
-#: Seconds in which a client must have sent the head of a request.
-HEAD_SECONDS = 15.0
 #: Seconds that a connection may lie idle between requests: longer than clients and proxies keep one by default, since
 #: what a client sends just when the server closes is lost.
 KEEP_ALIVE_SECONDS = 75
@@ -88,7 +88,7 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
     allow_connections()
     state = State()
     metrics = Metrics(registry)
-    app = Door(build_app(registry, state, metrics), keys, registry, state, bounds, metrics)
+    app = Door(Straight(build_app(registry, state, metrics), refused), keys, registry, state, bounds, metrics)
     config = uvicorn.Config(
         app,
         http=BoundedHead,
@@ -101,7 +101,6 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        h11_max_incomplete_event_size=HEAD_BYTES,
     )
     Draining(config, state, registry, beside or [Engines()]).run(sockets=[listener])
 
@@ -135,6 +134,7 @@ class Draining(uvicorn.Server):
         chores = [chore for site in self._registry.sites for chore in site.chores]
         self._chores = [asyncio.ensure_future(chore()) for chore in chores]
         await asyncio.gather(*(one.start(self._registry) for one in self._beside))
+        look_through_again()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -155,38 +155,3 @@ class Draining(uvicorn.Server):
         if self._state.draining and self._state.running == 0:
             self.should_exit = True
         return await super().on_tick(counter)
-
-
-class BoundedHead(H11Protocol):
-    """HTTP/1.1 whose requests must have come so far that they can be judged within some seconds."""
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        """Give up on a head that does not come; once a request runs, the door's bounds hold."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._unwatch()
-        elif self._waiting is None:
-            self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _unwatch(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _give_up(self) -> None:
-        self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.close()

@@ -39,7 +39,7 @@ from tunesmith.learners.causal_lm.call_form import CallForm
 from tunesmith.learners.causal_lm.call_reader import FormReader
 from tunesmith.privacy.mask import masked_text
 from tunesmith.products import BaseModel, GoalSheet, TunedModel
-from tunesmith.server import start
+from tunesmith.server import heads
 from tunesmith.server.door import Bounds
 from tunesmith.server.engines import LabelEngine
 from tunesmith.server.keys import Keys, Limits
@@ -222,7 +222,7 @@ def main(make: Callable[..., list[Served]] = models) -> None:
     listener = bind("127.0.0.1", 0)
     listen(listener)
     bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
-    start.HEAD_SECONDS = 2.0
+    heads.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()
     run(Registry(make(folder, **{"waiting": 2, **options})), keys, listener, bounds)

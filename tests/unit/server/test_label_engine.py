@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from tunesmith.server import engines
 from tunesmith.server.engines import ROWS_AT_ONCE, WORTH_A_THREAD, LabelEngine
 
 
@@ -27,6 +28,11 @@ class Held:
         if any(sum(row) < 0 for row in rows):
             raise ValueError("a row that cannot be scored")
         return [([float(sum(row))], [1.0] if vectors else []) for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(engines, "LONGEST_WAIT", 60.0)
 
 
 def test_each_row_gets_its_own_score_and_batches_gather_while_others_compute():
@@ -60,6 +66,25 @@ def test_few_rows_wait_for_the_batch_before():
         await asyncio.gather(*asked)
         assert held.batches == [1, WORTH_A_THREAD - 1]
         assert [scored.vector for scored in await engine.score([[1], [2]], vectors=True)] == [[1.0], [1.0]]
+        await engine.close()
+
+    asyncio.run(ask())
+
+
+def test_they_do_not_wait_long(monkeypatch):
+    monkeypatch.setattr(engines, "LONGEST_WAIT", 0.1)
+    held = Held()
+
+    async def ask() -> None:
+        engine = LabelEngine(held, 2)
+        asked = [asyncio.create_task(engine.score([[number]])) for number in range(4)]
+        await asyncio.sleep(0.02)
+        assert held.batches == [1]
+        async with asyncio.timeout(10):
+            while held.batches != [1, 3]:
+                await asyncio.sleep(0.01)
+        held.let.set()
+        await asyncio.gather(*asked)
         await engine.close()
 
     asyncio.run(ask())
