@@ -188,13 +188,14 @@ def _told(command: Sequence[str]) -> Iterator[Any]:
 def _transformers(project: Path) -> Iterator[dict[str, Any]]:
     """`transformers serve` in an environment of its own, with its own settings, over the merged model."""
     python = peers.python("transformers_serve")
-    if not (project / "exports" / "hf").exists():
+    folder = project.absolute() / "exports" / "hf-float32"
+    if not folder.exists():
         done = subprocess.run(
             tunesmith("export", "--to", "hf", "--project", str(project)), env=environment(), check=False
         )
         if done.returncode != 0:
             raise Failed(f"tunesmith export --to hf ended with {done.returncode}")
-    model = str((project / "exports" / "hf").absolute())
+    model = str(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
