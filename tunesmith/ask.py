@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunesmith.answering.answerer import Prompt
@@ -16,9 +17,24 @@ from tunesmith.setup_in_use import chosen, equip
 from tunesmith.threads import be_patient
 
 if TYPE_CHECKING:
-    from tunesmith.project import Answer, Project
+    from tunesmith.project import Project
 
 LONGEST_ANSWER = 512
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a candidate ("base", "tuned", or the arm of the set-up in use) says.
+
+    ``handed_off``: it is for a person to answer. ``in_use``: where this is the set-up in use, what it is in words.
+    """
+
+    candidate: str
+    text: str
+    confidence: float
+    seconds: float
+    handed_off: bool
+    in_use: str = ""
 
 
 def ask(project: Project, text: str) -> list[Answer]:
@@ -47,8 +63,6 @@ def ask(project: Project, text: str) -> list[Answer]:
 
 def _answer(project: Project, setup: Setup, prompt: Prompt, limit: int, in_use: Setup | None) -> Answer:
     """One set-up's answer."""
-    from tunesmith.project import Answer
-
     equipment = equip(project, setup, limit)
     [found] = answer(setup, [prompt], equipment, AnswerCache(None))
     goal = equipment.goal

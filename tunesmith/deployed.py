@@ -14,7 +14,7 @@ from tunesmith.deployment.leading import server_runs
 from tunesmith.deployment.outcomes import Outcome, shadows_of
 from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
-from tunesmith.deployment.tables import open_state
+from tunesmith.deployment.tables import has_state, open_state
 from tunesmith.deployment.versions import MAIN
 from tunesmith.scoring.intervals import wilson
 
@@ -104,6 +104,8 @@ class Deployment:
 
 def deployment(project: Project) -> Deployment:
     """Read it from the project's state. Without a server, and where nothing was deployed, it is empty."""
+    if not has_state(project.store.root):
+        return Deployment(False, {}, [], None, None, [])
     state = open_state(project.store.root)
     try:
         return read(project.name, state)

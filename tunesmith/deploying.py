@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.leading import server_runs
 from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
-from tunesmith.deployment.tables import open_state
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, EngineName
+from tunesmith.deployment.tables import has_state, open_state
+from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, EngineName, check_precision
 from tunesmith.errors import InputError, TunesmithError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Wish:
     shadow: bool = False
     name: str | None = None
     engine: EngineName = "auto"
-    precision: str = "f16"
+    precision: str = EXACT
 
     @property
     def kind(self) -> Kind:
@@ -87,22 +88,42 @@ def deploy(
     ``wrong_argument``, ``wrong_share``, ``bad_alias``, ``unknown_version``, ``nothing_deployed`` and ``same_version``,
     and TunesmithError ``export_refused``; one that the server refused is told as ``failed`` (see `worked`).
     """
+    # with the server's own code, as the server would; imported here, since the server stands upon Project
+    from tunesmith.server.preparing import model_meant, prepare_deployment
+
     check(wish)
-    return _with_state(project, tell, lambda state: _wished(project, state, wish, tell, say))
+    if not has_state(project.store.root):  # what cannot be leaves none
+        _check_first(wish)
+    prepare = partial(
+        prepare_deployment,
+        project,
+        wish.version or model_meant(project, wish.round),
+        engine=wish.engine,
+        precision=wish.precision,
+        tell=say,
+        progress=tell,
+    )
+    return _with_state(project, tell, lambda state: _wished(state, wish, prepare))
 
 
 def promote(project: Project, *, tell: Tell = nothing_told) -> Deployed:
     """Let the version that is tried answer all. Raises InputError ``nothing_to_promote``."""
+    if not has_state(project.store.root):
+        raise rollouts.nothing_to_promote()
     return _with_state(project, tell, lambda state: state.change(rollouts.ask_promotion))
 
 
 def rollback(project: Project, *, tell: Tell = nothing_told) -> Deployed:
     """Let the version before answer again. Raises InputError ``nothing_to_roll_back``."""
+    if not has_state(project.store.root):
+        raise rollouts.nothing_to_roll_back()
     return _with_state(project, tell, lambda state: state.change(rollouts.ask_back))
 
 
 def drop_name(project: Project, name: str) -> None:
     """Take a name of one's own away. Raises InputError ``unknown_alias``."""
+    if not has_state(project.store.root):
+        raise versions.unknown_alias(name, ())
     state = open_state(project.store.root)
     try:
         state.change(lambda one: versions.drop(one, name))
@@ -124,6 +145,10 @@ def check(wish: Wish) -> None:
     for option, given, known in (("--engine", wish.engine, ENGINES), ("--precision", wish.precision, PRECISIONS)):
         if given not in known:
             raise InputError("wrong_argument", f"{given!r} is unknown", option, f"one of {', '.join(known)}")
+    check_precision(wish.engine, wish.precision)
+    if wish.version and (wish.engine != "auto" or wish.precision != EXACT):
+        what = f"{wish.version} was recorded with what runs it, and takes no engine and no precision"
+        raise InputError("wrong_argument", what, "deploy", "leave them out, or leave the version out to make another")
     if wish.name:
         versions.check_name(wish.name)
 
@@ -136,25 +161,40 @@ def worked(deployed: Deployed, where: str) -> Deployed:
     raise TunesmithError("deploy_refused", what, where, "`tunesmith deploy --status` tells what happened")
 
 
-def _wished(project: Project, state: State, wish: Wish, tell: Tell, say: Callable[[str], None]) -> Rollout:
-    # with the server's own code, as the server would; imported here, since the server stands upon Project
-    from tunesmith.server.preparing import prepare_deployment
+def _check_first(wish: Wish) -> None:
+    """Raises InputError ``unknown_version`` or ``nothing_deployed`` for what needs an earlier deployment."""
+    if wish.version:
+        raise versions.unknown_version(wish.version)
+    if wish.kind != "deploy":
+        raise _nothing_deployed()
 
-    record = prepare_deployment(
-        project, state, wish.version, wish.round, engine=wish.engine, precision=wish.precision, tell=say, progress=tell
-    )
+
+def _wished(state: State, wish: Wish, prepare: Callable[..., versions.Record]) -> Rollout:
+    def check_it(id: str) -> None:
+        state.look(lambda one: _check_beside(one, wish, id))
+
+    record = prepare(state, check=check_it)
     return state.change(lambda one: _asked(one, wish, record))
 
 
 def _asked(connection: Connection, wish: Wish, record: versions.Record) -> Rollout:
+    _check_beside(connection, wish, record.id)  # it may have been deployed meanwhile
+    return rollouts.ask(connection, wish.kind, record.id, name=wish.name or "", share=wish.canary or 0.0)
+
+
+def _check_beside(connection: Connection, wish: Wish, id: str) -> None:
+    """Raises InputError ``nothing_deployed`` or ``same_version`` for a version that is to be tried beside another."""
     now = versions.aliases(connection).get(versions.MAIN)
     if wish.kind != "deploy" and now is None:
-        what = "no version answers yet, so there is none to try another beside"
-        raise InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
-    if wish.kind in ("canary", "shadow") and now == record.id:
-        what = f"@{record.shown} answers all requests already"
+        raise _nothing_deployed()
+    if wish.kind in ("canary", "shadow") and now == id:
+        what = f"@{versions.get(connection, id).shown} answers all requests already"
         raise InputError("same_version", what, "deploy", "train another, or name one: `tunesmith deploy --status`")
-    return rollouts.ask(connection, wish.kind, record.id, name=wish.name or "", share=wish.canary or 0.0)
+
+
+def _nothing_deployed() -> InputError:
+    what = "no version answers yet, so there is none to try another beside"
+    return InputError("nothing_deployed", what, "deploy", "`tunesmith deploy` first, or `tunesmith serve`")
 
 
 def _with_state(project: Project, tell: Tell, ask: Callable[[State], Rollout]) -> Deployed:

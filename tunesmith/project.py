@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tunesmith.accept import Accepted
+    from tunesmith.ask import Answer
     from tunesmith.blind_review import BlindReview
     from tunesmith.deployed import Deployment
     from tunesmith.deploying import Deployed
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tunesmith.review import Review
     from tunesmith.rounds.compare import Comparison, ShownRound
     from tunesmith.shown_batch import ShownBatch
+    from tunesmith.shown_rows import ShownRow
     from tunesmith.stages.collect.look import SourceLook
     from tunesmith.stages.goal.infer import Inferred
     from tunesmith.trials.compare_bases import BasesCompared
@@ -45,32 +46,6 @@ if TYPE_CHECKING:
 
 #: A change to another round that a kill may have cut off, in the folder of what Tunesmith makes.
 PENDING_ROUND = "rounds/pending.json"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a candidate ("base", "tuned", or the arm of the set-up in use) says.
-
-    ``handed_off``: it is for a person to answer. ``in_use``: where this is the set-up in use, what it is in words.
-    """
-
-    candidate: str
-    text: str
-    confidence: float
-    seconds: float
-    handed_off: bool
-    in_use: str = ""
-
-
-@dataclass(frozen=True)
-class ShownRow:
-    """A row as the model sees it: ``pieces`` of text, each with whether it is trained."""
-
-    id: str
-    where: str
-    pieces: list[tuple[str, bool]]
-    tokens: int
-    note: str = ""
 
 
 class Project:
@@ -431,26 +406,9 @@ class Project:
 
     def show_rows(self, count: int) -> list[ShownRow]:
         """The first rows of the data set as the model sees them."""
-        from tunesmith.plugins import learner_for
+        from tunesmith.shown_rows import show_rows
 
-        goal, base, dataset = (self.product(stage) for stage in ("goal", "base", "format"))
-        encoder = learner_for(base.kind, goal.input, goal.output).encode.encoder(
-            base, goal, dataset.facts["max_tokens"]
-        )
-        rows = [row for row, _ in zip(dataset.rows(), range(count), strict=False)]
-        places = {
-            example.id: example.source.where for example in self.product("clean").examples({row.id for row in rows})
-        }
-        return [
-            ShownRow(
-                row.id,
-                places[row.id],
-                encoder.pieces(row),
-                len(row.tokens),
-                f"label: {goal.labels[row.label]}" if row.label is not None else "",
-            )
-            for row in rows
-        ]
+        return show_rows(self, count)
 
     def show_batch(self, overrides: Sequence[str] = ()) -> ShownBatch:
         """The rows of the first training step as they are computed: what they share is shown once."""

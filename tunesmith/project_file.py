@@ -201,6 +201,11 @@ def _keys(location: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(keys)
 
 
+def where(file: Path, keys: Sequence[str | int]) -> str:
+    """The place of a setting in the file, with its line where it stands there: ``tunesmith.yaml:12: serve.rules.0``."""
+    return _where(file, load(file), keys, ())
+
+
 def _where(file: Path, document: Any, keys: Sequence[Any], overrides: Sequence[str]) -> str:
     path = ".".join(map(str, keys))
     for override in overrides:

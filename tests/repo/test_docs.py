@@ -18,13 +18,13 @@ import pytest
 
 from tests.repo.modules import ROOT, modules
 from tunesmith import Project
+from tunesmith.ask import Answer
 from tunesmith.cli import docs
 from tunesmith.cli.arguments import STAGES
 from tunesmith.cli.main import build_parser, main
 from tunesmith.pipeline.order import upstream
 from tunesmith.pipeline.run import RunResult
 from tunesmith.products import BaseModel
-from tunesmith.project import Answer
 from tunesmith.project_file import ProjectSettings
 
 DOCS = ROOT / "docs"

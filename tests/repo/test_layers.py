@@ -66,6 +66,7 @@ ONE_AREA = dict.fromkeys(
         "rounds",
         "setup_in_use",
         "shown_batch",
+        "shown_rows",
         "trials",
         "watching",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ def test_a_version_gets_a_name_of_its_own(project: Project) -> None:
         ({"name": "Stable!"}, "bad_alias"),
         ({"engine": "llama"}, "wrong_argument"),
         ({"precision": "f8"}, "wrong_argument"),
+        ({"precision": "q8_0", "engine": "torch"}, "wrong_argument"),
+        ({"precision": "q8_0", "version": "@bbbb"}, "wrong_argument"),
         ({"version": "@cccc"}, "unknown_version"),
         ({"version": "@aaaa", "canary": 0.1}, "same_version"),
         ({}, "not_made"),
@@ -84,6 +87,19 @@ def test_a_wish_that_cannot_be_is_an_error_and_nothing_is_recorded(
         project.deploy(**wish)
     assert caught.value.code == code
     assert [one.kind for one in project.deployment().history] == ["first"]
+
+
+@pytest.mark.parametrize("wish", [{"canary": 0.1}, {"shadow": True}])
+def test_a_version_that_answers_all_already_is_told_before_any_model_is_asked(
+    project: Project, wish: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("tunesmith.server.preparing.version_of", lambda project: SimpleNamespace(id=IDS[0]))
+    monkeypatch.setattr("tunesmith.server.preparing.prepare", lambda *given, **more: asked.append(given))
+    with pytest.raises(InputError, match="same_version") as caught:
+        project.deploy(**wish)
+    assert "@aaaa answers all requests already" in str(caught.value)
+    assert asked == []
 
 
 def test_a_version_that_was_not_let_to_work_is_an_error() -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.cli.arguments import add_verb, open_project
 
 if TYPE_CHECKING:
+    from tunesmith.ask import Answer
     from tunesmith.cli.screen import Screen
-    from tunesmith.project import Answer
 
 
 def add_parser(verbs: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS
+from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS
 from tunesmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def add_parser(verbs: Any) -> None:
     how.add_argument("--as", dest="name", metavar="NAME", help="give it a name of your own, such as stable")
     how.add_argument("--drop", metavar="NAME", help="take such a name away")
     how.add_argument("--status", action="store_true", help="versions, names, shares, and what happened")
-    parser.add_argument("--engine", choices=ENGINES, default="auto", help="as of serve")
-    parser.add_argument("--precision", choices=PRECISIONS, default="f16", help="as of serve (default: f16)")
+    parser.add_argument("--engine", choices=ENGINES, help="as of serve (default: auto)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="as of serve (default: f16)")
     parser.add_argument("--json", action="store_true", help="what came of it as JSON, for machines")
     back = add_verb(verbs, "rollback", run_back, "let the version before answer again, at once")
     back.add_argument("--json", action="store_true", help="what came of it as JSON, for machines")
@@ -39,17 +39,15 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from tunesmith import deployed, deploying
 
-    takes_none = arguments.promote or arguments.drop or arguments.status
-    if takes_none and (arguments.version or arguments.round is not None):
-        raise InputError("wrong_argument", "this takes no version", "deploy", "leave the version out")
+    _check(arguments)
     wish = deploying.Wish(
         arguments.version,
         arguments.round,
         _share(arguments.canary),
         arguments.shadow,
         arguments.name,
-        arguments.engine,
-        arguments.precision,
+        arguments.engine or "auto",
+        arguments.precision or EXACT,
     )
     deploying.check(wish)
     project = open_project(arguments)
@@ -65,6 +63,21 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             done = deploying.deploy(project, wish, tell=tell, say=screen.say)
     return _told(arguments, project, done)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises InputError ``wrong_argument`` for what says which version is meant, where none is deployed."""
+    given = {
+        "version": arguments.version,
+        "--round": arguments.round is not None,
+        "--engine": arguments.engine,
+        "--precision": arguments.precision,
+    }
+    meant = [name for name, one in given.items() if one]
+    what = next((name for name in ("promote", "drop", "status") if getattr(arguments, name)), None)
+    if what is not None and meant:
+        told = f"--{what} deploys nothing new, so it takes no {' and no '.join(meant)}"
+        raise InputError("wrong_argument", told, "deploy", "leave that out")
 
 
 def run_back(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from tunesmith.cli.screen import Screen
-    from tunesmith.project import ShownRow
     from tunesmith.shown_batch import ShownBatch, ShownBranch
+    from tunesmith.shown_rows import ShownRow
 
 ROWS_SHOWN = 3
 #: Characters of a branch's line, and of its text however narrow the terminal is.

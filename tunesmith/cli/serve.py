@@ -7,8 +7,8 @@ import importlib.util
 import re
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.cli.arguments import add_verb, open_project
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS
+from tunesmith.cli.arguments import add_verb, open_project, screen_for
+from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, check_precision
 from tunesmith.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     _check_numbers(arguments)
+    check_precision(arguments.engine, arguments.precision)
     projects = _projects(arguments)
     from tunesmith.server.keys import FILE, Keys
 
@@ -128,17 +129,20 @@ def _models(told: str | None) -> tuple[str, ...] | None:
 
 
 def _manage(arguments: argparse.Namespace, keys: Keys) -> int:
-    from tunesmith.cli.screen import Screen
-
-    screen = Screen()
+    named = next(iter(arguments.projects), None)
+    screen = screen_for(arguments if named is None else argparse.Namespace(folder=named))
     if arguments.revoke:
         keys.revoke(arguments.revoke)
         screen.say(f"The key {arguments.revoke} is ended.")
     if arguments.new_key:
         _show_key(arguments.new_key, keys.make(arguments.new_key, _limits(arguments)), keys)
-    if arguments.keys:
+    known = keys.all() if arguments.keys else []
+    if arguments.keys and not known:
+        command = screen.command("serve --new-key NAME")
+        screen.say(f"There are no keys yet. `{command}` makes one; so does the first start.")
+    elif arguments.keys:
         heads = ["key", "requests a minute", "tokens a minute", "at once", "tokens a request", "models"]
-        screen.table(heads, [_row(key) for key in keys.all()])
+        screen.table(heads, [_row(key) for key in known])
     return 0
 
 
@@ -202,6 +206,7 @@ def _load(arguments: argparse.Namespace, projects: list[Project]) -> list[tuple[
     with telling(errors, "loading") as progress:
         opened = []
         for project in projects:
+            progress(f"loading {project.name}", 0, 0)
             waiting = project.settings.serve.queue if arguments.queue is None else arguments.queue
             wanted = Wanted(
                 arguments.engine, arguments.precision, waiting, errors.say, progress, arithmetic=arguments.arithmetic

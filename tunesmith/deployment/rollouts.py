@@ -268,9 +268,13 @@ def ask_back(connection: Connection, why: str = "") -> Rollout:
     if now is not None and (found.canary or found.shadow):
         return ask(connection, "rollback", now, why=why)
     if last is None or last.before is None:
-        what = "there is no version before this one to go back to"
-        raise InputError("nothing_to_roll_back", what, fix="`tunesmith deploy --status` lists the versions")
+        raise nothing_to_roll_back()
     return ask(connection, "rollback", last.before, why=why)
+
+
+def nothing_to_roll_back() -> InputError:
+    what = "there is no version before this one to go back to"
+    return InputError("nothing_to_roll_back", what, fix="`tunesmith deploy --status` lists the versions")
 
 
 def put_back(connection: Connection) -> None:
@@ -284,9 +288,13 @@ def ask_promotion(connection: Connection) -> Rollout:
     found = routing(connection)
     tried = found.canary or found.shadow
     if tried is None:
-        what = "no version is tried now, as a canary or in the shadow"
-        raise InputError("nothing_to_promote", what, "--promote", "`tunesmith deploy --canary 10%` begins")
+        raise nothing_to_promote()
     return ask(connection, "promote", tried.version)
+
+
+def nothing_to_promote() -> InputError:
+    what = "no version is tried now, as a canary or in the shadow"
+    return InputError("nothing_to_promote", what, "--promote", "`tunesmith deploy --canary 10%` begins")
 
 
 def carry_out_now(connection: Connection, id: int) -> Rollout:

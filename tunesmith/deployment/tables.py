@@ -14,6 +14,11 @@ from tunesmith.deployment.traffic import TRAFFIC
 TABLES: Sequence[Tables] = (TICKETS, FEEDBACK, TRAFFIC, versions.TABLES, rollouts.TABLES, outcomes.TABLES)
 
 
+def has_state(folder: Path) -> bool:
+    """Whether anything was ever served or deployed from this folder of a project: without, looking need make none."""
+    return (folder / FILE).exists()
+
+
 def open_state(folder: Path) -> State:
     """The state in a project's own folder (``.tunesmith``), for servers and commands.
 

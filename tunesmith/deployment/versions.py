@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from sqlite3 import Connection, Row
 from typing import Any
@@ -115,6 +115,11 @@ def find(connection: Connection, words: str) -> Record | None:
     return _record(found[0]) if found else None
 
 
+def unknown_version(words: str) -> InputError:
+    what = f"no version {words!r} was deployed or served before"
+    return InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+
+
 def everything(connection: Connection) -> list[Record]:
     """All versions, the oldest first."""
     return [_record(row) for row in connection.execute("SELECT * FROM versions ORDER BY number")]
@@ -146,8 +151,12 @@ def point(connection: Connection, name: str, version: str) -> None:
 def drop(connection: Connection, name: str) -> None:
     """Take a name away. Raises InputError ``unknown_alias``."""
     if name in (MAIN, CANARY) or not connection.execute("DELETE FROM aliases WHERE name = ?", (name,)).rowcount:
-        known = ", ".join(one for one in aliases(connection) if one not in (MAIN, CANARY)) or "none"
-        raise InputError("unknown_alias", f"there is no name {name!r} to take away", "--drop", f"names: {known}")
+        raise unknown_alias(name, [one for one in aliases(connection) if one not in (MAIN, CANARY)])
+
+
+def unknown_alias(name: str, known: Sequence[str]) -> InputError:
+    fix = f"names: {', '.join(known) or 'none'}"
+    return InputError("unknown_alias", f"there is no name {name!r} to take away", "--drop", fix)
 
 
 def check_name(name: str) -> None:

@@ -18,6 +18,8 @@ from tunesmith.engines.upstream import REST_SECONDS, UpstreamError, Wire
 from tunesmith.generation import Sampling, WrittenToken
 
 PATH = "/completions"
+#: What is said of a server that can be asked by messages alone.
+TELLS_NO_IDS = "does not tell the ids of"
 _ID = "token_id:"
 
 
@@ -68,10 +70,8 @@ async def write(wire: Wire, prompt: Sequence[int], sampling: Sampling, end: int)
                 written += 1
             rest = await read_rest(events)
             if written < max(_counted(one) for one in (event, *rest)):
-                what = (
-                    "the upstream does not tell the ids of all its tokens (llama.cpp of the last of a character alone)"
-                )
-                raise UpstreamError("upstream_odd", what)
+                of_all = "all its tokens (llama.cpp of the last of a character alone)"
+                raise UpstreamError("upstream_odd", f"the upstream {TELLS_NO_IDS} {of_all}")
             if last is not None:
                 yield last
             return
@@ -134,7 +134,7 @@ def _tokens(choice: Mapping[str, Any], top: int, ends: set[int]) -> list[Written
     ids = choice.get("token_ids")
     ids = [_id_of(name) for name in names] if ids is None else ids
     if not ids and choice["text"]:
-        raise UpstreamError("upstream_odd", "the upstream does not tell the ids of its tokens")
+        raise UpstreamError("upstream_odd", f"the upstream {TELLS_NO_IDS} its tokens")
     if not names:
         return [_token(id, 0.0, [], top, ends) for id in ids]
     likely = known.get("top_logprobs") or [None] * len(ids)
@@ -146,7 +146,7 @@ def _tokens(choice: Mapping[str, Any], top: int, ends: set[int]) -> list[Written
 
 def _id_of(name: str) -> int:
     if not name.startswith(_ID):
-        raise UpstreamError("upstream_odd", "the upstream does not tell the ids of its tokens")
+        raise UpstreamError("upstream_odd", f"the upstream {TELLS_NO_IDS} its tokens")
     return int(name.removeprefix(_ID))
 
 

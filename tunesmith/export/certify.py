@@ -44,8 +44,9 @@ def certify(
         seconds = time.perf_counter() - began
         engine = asked.engine
     by_text = form.upstream is not None and form.upstream.kind == "openai"
-    in_tokens = partial(as_tokens, given.answers, answers, partial(learner.replay.tokens_of_answer, inputs["base"]))
-    compared = in_tokens() if by_text else answers
+    compared = answers
+    if by_text:
+        compared = as_tokens(given.answers, answers, partial(learner.replay.tokens_of_answer, inputs["base"]))
     comparison = _compare(form, inputs, given, compared, learner)
     comparison = rounding.measured(comparison, partial(_compare_wide, form, inputs, given, folder, learner, tell))
     scores = certificates.losses(goal, given.rows, given.answers, answers, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,13 +21,12 @@ from tunesmith.export.files import facts, write_files
 from tunesmith.export.forms import Form
 from tunesmith.export.reference import Reference, Tell, reference, silent
 from tunesmith.export.settings import ExportSettings
+from tunesmith.export.unfinished import before_of, sweep, work_beside
 
 #: Raised when the same model gives other files or another certificate than before.
 VERSION = 3
 #: Differing rows that a refusal names.
 NAMED = 3
-#: Marks an earlier export while another takes its place.
-_BEFORE = "before"
 
 
 @dataclass(frozen=True)
@@ -147,27 +145,11 @@ def share(made: Path, out: Path, identity: str) -> Mapping[str, Any] | None:
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """A folder to write in, on the same disk; what is left of it goes."""
+    """A folder to write in, beside the export; what killed ones left there goes first."""
     make_folder(out.parent)
-    for left in out.parent.glob(f".{out.name}.*.tmp"):  # of an export that was killed
-        if _alive(left.name.rsplit(".", 2)[1]):
-            continue
-        if left.name.startswith(f".{out.name}.{_BEFORE}.") and not out.exists():
-            left.rename(out)  # it was killed between the two renames of `_put`
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-    work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir()
-    try:
+    sweep(out.parent, out.name)
+    with work_beside(out) as work:
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    return process.isdigit() and Path(f"/proc/{process}").exists()
 
 
 def _seal(work: Path, identity: str) -> None:
@@ -182,7 +164,7 @@ def _seal(work: Path, identity: str) -> None:
 
 def _put(work: Path, out: Path) -> None:
     """Rename into place, an earlier export out of the way first."""
-    before = out.with_name(f".{out.name}.{_BEFORE}.{os.getpid()}.tmp")
+    before = before_of(out)
     if out.exists():
         out.rename(before)
     try:

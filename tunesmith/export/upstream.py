@@ -12,6 +12,7 @@ from typing import Any
 from tunesmith.engines import upstream_chat, upstream_tokens
 from tunesmith.engines.upstream import REFUSES_KEY, Upstream, UpstreamError, Wire
 from tunesmith.engines.upstream_chat import Usage, messages_of
+from tunesmith.engines.upstream_tokens import TELLS_NO_IDS
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.export.certificate import probes_of
@@ -54,11 +55,15 @@ def told(upstream: Upstream, error: UpstreamError) -> InputError:
     fix = {
         "upstream_down": "see that it runs, and that serve.upstream.url leads there",
         "upstream_odd": "serve.upstream.url must end as its API begins, mostly with /v1, and serve.upstream.model must "
-        "be one that it has; a server that tells no token ids is served with --engine openai",
+        "be one that it has",
         "upstream_refuses": "serve.upstream.options: {KEY: null} takes out what it does not know",
     }[error.code]
+    if upstream.kind == "vllm" and error.code != "upstream_down":
+        fix += "; a server that takes no token ids is asked by messages: --engine openai"
     if REFUSES_KEY in error.what:
         fix = "serve.upstream.key_env names the variable of the environment that has its key: mend what that holds"
+    if TELLS_NO_IDS in error.what:
+        fix = "`--engine openai` asks it by messages, which needs no token ids"
     what = f"{error.what}: {error.said}" if error.said else error.what
     return InputError(error.code, what, upstream.endpoint.url, fix)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tunesmith.deployment.exchange import Exchange
@@ -10,6 +11,30 @@ from tunesmith.deployment.guard import Guard, Stopped, Task
 from tunesmith.server.conversation import text_of_call, with_text
 from tunesmith.server.engines import CallReader
 from tunesmith.tool_calls import Called, ToolCall
+
+
+async def held_to_rules(
+    guard: Guard, exchange: Exchange, task: Task, calls: Sequence[ToolCall]
+) -> tuple[list[ToolCall], str, Stopped | None]:
+    """Let the rules look at each call as at an answer.
+
+    Returns the calls as they leave them, the texts of those that are none any more, and what stops all: then there is
+    nothing else.
+    """
+    # a call is not held against what answers must be like: a schema, the goal's own rules
+    task = replace(task, goal=None, schema=None)
+    left, texts = [], []
+    for call in calls:
+        window = guard.around(exchange, task)
+        text = window.add(text_of_call(call)) + await window.end()
+        if window.stopped is not None:
+            return [], "", window.stopped
+        found = with_text(call, text)
+        if found is None:
+            texts.append(text)
+        else:
+            left.append(found)
+    return left, "\n".join(texts), None
 
 
 class Calling:
@@ -22,8 +47,7 @@ class Calling:
         self._reader = reader
         self._guard = guard
         self._exchange = exchange
-        # a call is not held against what answers must be like: a schema, the goal's own rules
-        self._task = replace(task, goal=None, schema=None)
+        self._task = task
         self._parallel = parallel
         self._read: list[Called] = []
         self.calls: list[ToolCall] = []
@@ -53,28 +77,19 @@ class Calling:
 
     def free(self) -> list[ToolCall]:
         """The calls that may leave already: where no rule looks at answers."""
-        return [] if self._guard.looks_after else self._out()
+        if self._guard.looks_after:
+            return []
+        calls = self._out()
+        self.calls += calls
+        return calls
 
     async def checked(self) -> tuple[list[ToolCall], str, Stopped | None]:
         """The rest of the calls as the rules leave them, texts of those that are none any more, and what stops all."""
-        calls, texts = [], []
-        for call in self._out():
-            window = self._guard.around(self._exchange, self._task)
-            text = window.add(text_of_call(call)) + await window.end()
-            if window.stopped is not None:
-                self.calls = []
-                return [], "", window.stopped
-            left = with_text(call, text)
-            if left is None:
-                texts.append(text)
-                self.calls.remove(call)
-            else:
-                self.calls[self.calls.index(call)] = left
-                calls.append(left)
-        return calls, "\n".join(texts), None
+        calls, text, stopped = await held_to_rules(self._guard, self._exchange, self._task, self._out())
+        self.calls = [] if stopped is not None else [*self.calls, *calls]
+        return calls, text, stopped
 
     def _out(self) -> list[ToolCall]:
         calls = [ToolCall(f"call_{secrets.token_hex(12)}", one.name, one.arguments) for one in self._read]
         self._read = []
-        self.calls += calls
         return calls

@@ -14,7 +14,8 @@ from tunesmith.example import Message
 from tunesmith.generation import WrittenToken
 from tunesmith.server.answering import Answering
 from tunesmith.server.call import Call
-from tunesmith.server.chat import check_logprobs, head_of, note, nth, sampling_of, usage_of
+from tunesmith.server.chat import head_of, note, usage_of
+from tunesmith.server.chat_prompts import check_logprobs, nth, sampling_of
 from tunesmith.server.concluding import comes_whole, conclude, reply_instead
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.requests import CompletionRequest

@@ -11,6 +11,7 @@ from tunesmith.example import Example
 from tunesmith.pipeline import encoder
 from tunesmith.products import CleanSet
 from tunesmith.project import Project
+from tunesmith.project_file import where
 
 #: Training inputs that a threshold is fitted to, evenly spread over all.
 MOST_INPUTS = 500
@@ -27,6 +28,7 @@ def open_guard(project: Project, tell: Callable[[str], None] = lambda words: Non
         inputs_id=_training_id(project),
         kept=project.store.root / FITS,
         tell=tell,
+        where=lambda keys: where(project.file, keys),
     )
     return build(rules, surroundings)
 

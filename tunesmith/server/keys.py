@@ -78,6 +78,8 @@ class Keys:
 
     def revoke(self, name: str) -> None:
         """End a key. Raises InputError ``unknown_key_name``."""
+        if not self.path.exists():
+            raise InputError("unknown_key_name", f"there is no key named {name!r}", str(self.path), "keys: none")
         with one_at_a_time(self.path.parent):
             known = self.all()
             left = [key for key in known if key.name != name]

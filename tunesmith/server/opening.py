@@ -12,7 +12,7 @@ from tunesmith.deployment.versions import MAIN, Record
 from tunesmith.errors import InputError
 from tunesmith.project import Project
 from tunesmith.server import checking
-from tunesmith.server.preparing import load, prepare
+from tunesmith.server.preparing import load, prepare, sweep_unfinished
 from tunesmith.server.registry import Routes
 from tunesmith.server.rollout import Roller
 from tunesmith.server.served import UPSTREAM_KINDS, Served, Wanted
@@ -47,6 +47,7 @@ def open_routes(project: Project, site: Site, wanted: Wanted) -> tuple[Routes, R
     state = site.state
     if state is None:
         raise ValueError("versions need a state")
+    sweep_unfinished(project)
     lead = Lead(state.path.parent)
     if lead.take():
         state.change(rollouts.resume)

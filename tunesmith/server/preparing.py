@@ -13,11 +13,12 @@ from tunesmith.artifact import hash_of
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
-from tunesmith.deployment.ways_to_serve import EngineName
+from tunesmith.deployment.ways_to_serve import EXACT, EngineName, not_of_llamacpp
 from tunesmith.errors import InputError, TunesmithError
+from tunesmith.export import unfinished
 from tunesmith.project import Project
 from tunesmith.server import checking
-from tunesmith.server.preparing_upstream import at_upstream, upstream_of
+from tunesmith.server.preparing_upstream import at_upstream, id_at, upstream_of
 from tunesmith.server.served import (
     UPSTREAM_KINDS,
     Served,
@@ -32,8 +33,6 @@ from tunesmith.server.version import Version, of_round, recorded, version_of
 
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
 EXPORTS = "serve/exports"
-#: The weights whose answers are the trained model's: a version with others goes by another id.
-EXACT = "f16"
 
 
 def prepare(
@@ -43,9 +42,11 @@ def prepare(
     for the answers that a version without an export is checked by, and no upstream again that was asked before.
 
     Raises TunesmithError ``export_refused`` where the export does not answer as the model, and InputError
-    ``engine_cannot``.
+    ``engine_cannot`` and ``wrong_argument``.
     """
     check_engine(version, wanted.engine)
+    if wanted.precision != EXACT and gives(version) == "labels":
+        raise not_of_llamacpp(wanted.precision, f"{version.name} is a classifier, which torch runs as it was trained")
     version, export, told = _exported(project, version, wanted, again=probes)
     if export is None and probes:
         told = _asked(project, version, wanted)
@@ -53,34 +54,49 @@ def prepare(
     return replace(version, shown=record.shown), record
 
 
+def model_meant(project: Project, round: int | None) -> Version:
+    """The model of a ``round``, or what `serve` would take. Raises InputError where there is none."""
+    return of_round(project, round) if round is not None else version_of(project)
+
+
 def prepare_deployment(
     project: Project,
+    version: str | Version,
     state: State,
-    version: str | None,
-    round: int | None,
     *,
     engine: EngineName,
     precision: str,
     tell: Callable[[str], None],
     progress: Callable[[str, int, int], None],
+    check: Callable[[str], None] = lambda id: None,
 ) -> Record:
     """The version that is to be deployed, prepared and recorded; what no version needs any more is thrown away.
 
-    ``version``: one that is recorded already; else the model of a ``round``, or what `serve` would take. Raises
-    InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
+    ``version``: one that is recorded already, by the words that name it, or a model. ``check`` is given its id, and may
+    raise, before any model is asked. Raises InputError ``unknown_version``, ``version_gone`` and what `prepare` raises.
     """
-    if version is not None:
+    sweep_unfinished(project)
+    if isinstance(version, str):
         known = state.look(lambda one: versions.find(one, version))
         if known is None:
-            what = f"no version {version!r} was deployed or served before"
-            raise InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+            raise versions.unknown_version(version)
+        check(known.id)
         recorded(project, known)  # whether all of it is there still
         return known
-    meant = of_round(project, round) if round is not None else version_of(project)
-    made, record = prepare(project, state, meant, Wanted(engine, precision, tell=tell, progress=progress))
+    wanted = Wanted(engine, precision, tell=tell, progress=progress)
+    check(served_id(project, version, wanted))
+    made, record = prepare(project, state, version, wanted)
     sweep(project, state, project.settings.serve.deploy.keep)
     tell(f"{made.full_name}: {made.tested or 'not tested: `tunesmith run` measures it'}")
     return record
+
+
+def served_id(project: Project, version: Version, wanted: Wanted) -> str:
+    """The id that a version goes by as it is wanted: with weights of another precision, or at an upstream, it is
+    another version. Raises InputError ``no_upstream``."""
+    if wanted.engine in UPSTREAM_KINDS:
+        return id_at(project, version, wanted.engine)
+    return version.id if wanted.precision == EXACT else hash_of([version.id, wanted.precision])
 
 
 def _exported(
@@ -111,8 +127,7 @@ def _keep_export(
     train = project.store.find("train", version.artifacts["train"])
     if train is None:
         raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
-    if wanted.precision != EXACT:
-        version = replace(version, id=hash_of([version.id, wanted.precision]))
+    version = replace(version, id=served_id(project, version, wanted))
     # versions of one training that differ in how they are asked share its export
     wide = wanted.arithmetic == "f32"
     place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}{'-in-float32' if wide else ''}"
@@ -160,6 +175,14 @@ def _gguf(project: Project, version: Version, export: Mapping[str, Any], wanted:
     made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress, wide=wide)
     [gguf] = made.folder.glob("*.gguf")
     return gguf
+
+
+def sweep_unfinished(project: Project) -> None:
+    """Delete what exports that were killed left in the project: it may be as large as the model."""
+    from tunesmith.exporting import FOLDER
+
+    for folder in (project.root / FOLDER, project.store.root / EXPORTS):
+        unfinished.sweep(folder)
 
 
 def sweep(project: Project, state: State, keep: int) -> None:

@@ -31,10 +31,7 @@ def at_upstream(
     from tunesmith.export.run import whole_certificate
     from tunesmith.exporting import certify_upstream
 
-    settings = project.settings.serve.upstream
-    if settings is None:
-        fix = f"write into tunesmith.yaml: serve: {{upstream: {{url: http://127.0.0.1:8001/v1}}}}; {_command(project)}"
-        raise InputError("no_upstream", f"--engine {kind} needs a server, and none is named", WHERE, fix)
+    settings = _settings(project, kind)
     if version.tuned is None:
         raise InputError("engine_cannot", "nothing was trained, so an upstream has nothing to be held to", "--engine")
     train = project.store.find("train", version.artifacts["train"])
@@ -52,7 +49,20 @@ def at_upstream(
         "folder": folder,
         "upstream": {"kind": kind, **settings.model_dump(), "model": upstream.endpoint.model},
     }
-    return replace(version, id=hash_of([version.id, upstream.told])), form, probes
+    return replace(version, id=id_at(project, version, kind)), form, probes
+
+
+def id_at(project: Project, version: Version, kind: Kind) -> str:
+    """The id that the version goes by at the upstream of the settings. Raises InputError ``no_upstream``."""
+    return hash_of([version.id, _settings(project, kind).upstream(kind, project.name).told])
+
+
+def _settings(project: Project, kind: Kind) -> UpstreamSettings:
+    settings = project.settings.serve.upstream
+    if settings is None:
+        fix = f"write into tunesmith.yaml: serve: {{upstream: {{url: http://127.0.0.1:8001/v1}}}}; {_command(project)}"
+        raise InputError("no_upstream", f"--engine {kind} needs a server, and none is named", WHERE, fix)
+    return settings
 
 
 def _reach(project: Project, upstream: Upstream) -> None:

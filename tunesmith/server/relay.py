@@ -16,8 +16,10 @@ from tunesmith.engines.upstream_chat import Usage
 from tunesmith.generation import Sampling
 from tunesmith.server.answering import fits_goal
 from tunesmith.server.call import Call
-from tunesmith.server.chat import Asked, Way, check_logprobs, nth, sampling_of, task_of
-from tunesmith.server.conversation import calls_tools, text_of_call, texts_of, turns_of, with_text
+from tunesmith.server.calling import held_to_rules
+from tunesmith.server.chat import Way
+from tunesmith.server.chat_prompts import Asked, check_logprobs, nth, sampling_of, task_of
+from tunesmith.server.conversation import calls_tools, texts_of, turns_of
 from tunesmith.server.growing_text import GrowingText
 from tunesmith.server.requests import ChatRequest, schema_of
 from tunesmith.server.served import ServedChat, in_tokens, room_for
@@ -222,22 +224,10 @@ class Relaying:
         yield self._growing.end(), ()
 
     async def _take_calls(self) -> tuple[str, Stopped | None]:
-        """Let the rules look at each call as at an answer. Returns texts of those that are none any more, and what
-        stops all."""
-        texts = []
-        for call in self._parts.whole(self._call.exchange.id.removeprefix("req-")):
-            # a call is not held against what answers must be like: a schema, the goal's own rules
-            window = self._guard.around(self._call.exchange, replace(self._asked.task, goal=None, schema=None))
-            text = window.add(text_of_call(call)) + await window.end()
-            if window.stopped is not None:
-                self.calls = []
-                return "", window.stopped
-            left = with_text(call, text)
-            if left is None:
-                texts.append(text)
-            else:
-                self.calls.append(left)
-        return "\n".join(texts), None
+        """What the rules leave of the calls: the texts of those that are none any more, and what stops all."""
+        calls = self._parts.whole(self._call.exchange.id.removeprefix("req-"))
+        self.calls, text, stopped = await held_to_rules(self._guard, self._call.exchange, self._asked.task, calls)
+        return text, stopped
 
     async def whole(self) -> Relaying:
         async for _ in self.pieces():

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.schema_bounds import DEEPEST, MOST_NODES, check_size, nodes
@@ -17,7 +18,19 @@ MOST_TOOLS = 128
 MOST_CALLS = 128
 LONGEST_ID = 200  # characters
 
-FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+
+def _in_words(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """What a name may hold, in place of the pattern that it does not match."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        if error.errors()[0]["type"] != "string_pattern_mismatch":
+            raise
+        what = "the name of a function must have 1 to 64 characters: the letters a to z and A to Z, digits, _ and -"
+        raise PydanticCustomError("function_name", what) from error
+
+
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$"), WrapValidator(_in_words)]
 CallId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 
 
@@ -34,7 +47,7 @@ class ToolField(BaseModel):
 
 
 class NamedFunction(BaseModel):
-    name: FunctionName
+    name: str = Field(max_length=LONGEST_ID)  # it must be one of the tools', which are looked at
 
 
 class ToolChoice(BaseModel):

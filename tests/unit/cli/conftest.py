@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tunesmith.artifact import Artifact
+from tunesmith.ask import Answer
 from tunesmith.cli.main import main
 from tunesmith.events import Event, Sink, ignore
 from tunesmith.pipeline.run import RunResult
 from tunesmith.pipeline.stale import StageStatus
-from tunesmith.project import Answer, ShownRow
 from tunesmith.shown_batch import ShownBatch
+from tunesmith.shown_rows import ShownRow
 
 
 @dataclass

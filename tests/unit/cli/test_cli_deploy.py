@@ -35,6 +35,14 @@ def said(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple
         (("deploy", "--canary", "100%"), "wrong_share"),
         (("deploy", "@3f2a", "--round", "1"), "wrong_argument"),
         (("deploy", "@3f2a", "--promote"), "wrong_argument"),
+        (("deploy", "--status", "--precision", "q8_0"), "wrong_argument"),
+        (("deploy", "--drop", "stable", "--engine", "torch"), "wrong_argument"),
+        (("deploy", "@3f2a", "--engine", "torch"), "wrong_argument"),
+        (("deploy", "@3f2a", "--precision", "q8_0"), "wrong_argument"),
+        (("deploy", "--engine", "torch", "--precision", "q8_0"), "wrong_argument"),
+        (("deploy", "--engine", "openai", "--precision", "f32"), "wrong_argument"),
+        (("serve", "--engine", "torch", "--precision", "q8_0"), "wrong_argument"),
+        (("serve", "--engine", "vllm", "--precision", "q4_1"), "wrong_argument"),
         (("deploy", "--as", "Stable!"), "bad_alias"),
         (("deploy", "--as", "canary"), "bad_alias"),
         (("deploy", "--drop", "stable"), "unknown_alias"),
@@ -50,6 +58,26 @@ def test_what_cannot_be_deployed_is_told(
 ) -> None:
     ended, told = said(folder, capsys, *words)
     assert (ended, f"[{code}]" in told) == (2, True), told
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("rollback",), 2),
+        (("deploy", "--promote"), 2),
+        (("deploy", "--drop", "stable"), 2),
+        (("deploy", "--status"), 0),
+        (("deploy", "@3f2a"), 2),
+        (("deploy", "--canary", "10%"), 2),
+        (("deploy",), 2),
+    ],
+)
+def test_where_nothing_was_served_a_command_that_does_nothing_leaves_nothing(
+    folder: Path, words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert said(folder, capsys, *words)[0] == code
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_the_status_tells_versions_names_and_what_happened(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,3 +41,15 @@ def test_a_project_without_rules_says_so(
     monkeypatch.chdir(tmp_path)
     assert main(["serve", "--try-rules", "Hello"]) == 2
     assert "[no_rules]" in capsys.readouterr().err
+
+
+def test_what_a_rule_needs_and_is_not_there_is_told_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = "serve:\n  rules:\n    - {name: private, private: all}\n    - name: rude\n      words: words.txt\n"
+    (tmp_path / "tunesmith.yaml").write_text(f"name: shop\n{rules}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--try-rules", "Hello"]) == 2
+    told = capsys.readouterr().err
+    assert "[words_missing]" in told
+    assert "tunesmith.yaml:6: serve.rules.1.words" in told

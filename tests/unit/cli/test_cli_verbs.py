@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tunesmith.ask import Answer
 from tunesmith.cli.arguments import STAGES
 from tunesmith.errors import Cancelled, Faults, InputError, TunesmithError
 from tunesmith.events import Event
@@ -19,8 +20,8 @@ from tunesmith.pipeline import order
 from tunesmith.pipeline.run import RunResult
 from tunesmith.pipeline.stale import StageStatus
 from tunesmith.products import Report, TunedModel
-from tunesmith.project import Answer, ShownRow
 from tunesmith.shown_batch import ShownBatch, ShownBranch
+from tunesmith.shown_rows import ShownRow
 from tunesmith.stages.collect.settings import SourceSettings
 
 Command = Callable[..., Any]

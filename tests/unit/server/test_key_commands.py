@@ -36,6 +36,21 @@ def test_a_key_is_made_with_its_limits_and_listed_with_them(
     assert listed[2].split() == ["free", "no", "limit", "no", "limit", "64", "no", "limit", "all"]
 
 
+@pytest.mark.parametrize("how", [["{}"], ["--project", "{}"]])
+def test_where_there_are_no_keys_the_list_says_how_one_is_made(
+    tmp_path: Path, how: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(Project.create(tmp_path / "new", input="text", output="label").root)
+    assert main(["serve", *(word.format(root) for word in how), "--revoke", "partner"]) == 2
+    assert "there is no key named 'partner'" in capsys.readouterr().err
+    assert main(["serve", *(word.format(root) for word in how), "--keys"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("There are no keys yet.")
+    [command] = re.findall("`tunesmith (.*?)`", said)
+    assert main(command.split()) == 0  # as it stands there, NAME and all
+    assert len(Keys(Path(root) / ".tunesmith" / FILE).all()) == 1
+
+
 @pytest.mark.parametrize("told", ["", "a,,b", "a b", "a@", "a@xyz", "a@3f", ":canary"])
 def test_a_name_that_no_model_can_have_is_refused(
     tmp_path: Path, told: str, capsys: pytest.CaptureFixture[str]
@@ -80,5 +95,6 @@ def test_before_anything_is_trained_there_is_nothing_to_serve(
     project = Project.create(tmp_path / "new", input="text", output="label")
     assert main([*words, "--project", str(project.root)]) == 2
     said = capsys.readouterr().err
+    assert said.splitlines().count("loading new …") == (words[0] == "serve")  # once, where no terminal shows it
     assert "nothing was trained yet" in said
     assert "fix: tunesmith run\n" in said

@@ -133,6 +133,21 @@ def call_of(place: str) -> str:
     return f'<tool_call>{{"name": "Weather", "arguments": {{"place": "{place}"}}}}</tool_call>'
 
 
+@pytest.mark.parametrize("name", ["", "get weather", "größe", "x" * 65])
+def test_a_name_that_no_function_may_have_is_told_in_words(server: Running, name: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(server, "Hello.", tools=[{"type": "function", "function": {"name": name}}])
+    assert refused.value.code == "wrong_value"
+    assert refused.value.param == "tools.0.function.name"
+    assert "1 to 64 characters: the letters a to z and A to Z, digits, _ and -" in str(refused.value)
+    assert "pattern" not in str(refused.value)
+
+
+def test_a_choice_of_a_name_that_no_function_may_have_is_none_of_the_tools(server: Running) -> None:
+    with pytest.raises(openai.BadRequestError, match="names none of the tools"):
+        ask(server, "Hello.", tool_choice={"type": "function", "function": {"name": "the weather"}})
+
+
 def test_rules_look_at_calls_as_at_answers(guarded: Running) -> None:
     answer = ask(guarded, f"Where? {call_of('b-o-t-h-e-r')}")
     assert called(answer) == [("Weather", {"place": "[…]"})]

@@ -32,7 +32,8 @@ class Surroundings:
     """What rules need of a project.
 
     ``encoder``: folder and sha256, None where it is not here. ``inputs``: training inputs to fit thresholds to, known
-    by ``inputs_id``. ``kept``: the file for what was fitted. ``tell`` is told of it.
+    by ``inputs_id``. ``kept``: the file for what was fitted. ``tell`` is told of it. ``where`` tells the place of a
+    setting by its keys.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class Surroundings:
     inputs_id: str = ""
     kept: Path | None = None
     tell: Callable[[str], None] = field(default=lambda words: None)
+    where: Callable[[Sequence[str | int]], str] = field(default=lambda keys: ".".join(map(str, keys)))
 
 
 def build(rules: Sequence[RuleSettings], given: Surroundings) -> Guard:
@@ -55,7 +57,7 @@ def build(rules: Sequence[RuleSettings], given: Surroundings) -> Guard:
     encoder = Encoder(given.encoder[0]) if given.encoder else None
     for number, rule in enumerate(rules):
         try:
-            found.append(_ready(rule, f"tunesmith.yaml: serve.rules.{number}.{rule.look}", given, encoder))
+            found.append(_ready(rule, given.where(("serve", "rules", number, rule.look)), given, encoder))
         except InputError as error:
             faults.append(error)
     raise_all(faults)

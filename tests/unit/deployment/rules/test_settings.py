@@ -86,8 +86,8 @@ def test_what_a_rule_needs_and_is_not_there_is_told_at_once(tmp_path: Path) -> N
     with pytest.raises(Faults) as told:
         build(rules, Surroundings(tmp_path))
     assert [(fault.code, fault.where) for fault in told.value.faults] == [
-        ("words_missing", "tunesmith.yaml: serve.rules.0.words"),
-        ("encoder_missing", "tunesmith.yaml: serve.rules.1.topics"),
+        ("words_missing", "serve.rules.0.words"),
+        ("encoder_missing", "serve.rules.1.topics"),
     ]
 
 
