@@ -78,12 +78,18 @@ def _jobs(project: Path, asked: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _rates(project: Path, jobs: Sequence[dict[str, Any]], place: Path, beside_transformers: bool) -> list[Figure]:
     """All servers are up; in each round one after the other is asked the same, and the next round has another order."""
+    from tunesmith.engines.gguf_memory import streams_for
+    from tunesmith.memory import available
+    from tunesmith.server.served import LONGEST_CONTEXT
+
     with ExitStack() as up:
+        free = available()  # before there is any server
         url, key = up.enter_context(running_server(project, "--engine", "llamacpp"))
         [gguf] = (project / ".tunesmith" / "serve" / "exports").glob("*-f16-in-float32/*.gguf")
+        parallel = streams_for(gguf, LONGEST_CONTEXT, free)
         sides = {
             "served": {"url": url, "key": key},
-            "the engine's own server": {**up.enter_context(_engine(gguf, place)), "model": "any"},
+            "the engine's own server": {**up.enter_context(_engine(gguf, place, parallel)), "model": "any"},
         }
         if beside_transformers:
             sides["transformers serve"] = up.enter_context(_transformers(project))
@@ -156,11 +162,12 @@ def _rate(name: str, rounds: Sequence[dict[str, Any]]) -> Figure:
 
 
 @contextmanager
-def _engine(gguf: Path, place: Path) -> Iterator[dict[str, Any]]:
+def _engine(gguf: Path, place: Path, parallel: int) -> Iterator[dict[str, Any]]:
     job = place / "engine.json"
-    job.write_text(json.dumps({"gguf": str(gguf), "wide": True}), encoding="utf-8")  # as `tunesmith serve` does
-    with _told([sys.executable, str(SCRIPTS / "serving_engine.py"), str(job)]) as told:
-        yield told
+    told = {"gguf": str(gguf), "wide": True, "parallel": parallel}  # as `tunesmith serve` has it
+    job.write_text(json.dumps(told), encoding="utf-8")
+    with _told([sys.executable, str(SCRIPTS / "serving_engine.py"), str(job)]) as address:
+        yield address
 
 
 @contextmanager

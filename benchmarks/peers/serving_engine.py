@@ -12,11 +12,11 @@ from typing import Any
 def main() -> None:
     job: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     from tunesmith.engines.llamacpp import LlamaCpp
-    from tunesmith.server.served import LONGEST_CONTEXT, STREAMS
+    from tunesmith.server.served import LONGEST_CONTEXT
 
     threads = len(os.sched_getaffinity(0))
     with LlamaCpp.open(
-        Path(job["gguf"]), context=LONGEST_CONTEXT, threads=threads, parallel=STREAMS, wide=job["wide"]
+        Path(job["gguf"]), context=LONGEST_CONTEXT, threads=threads, parallel=job["parallel"], wide=job["wide"]
     ) as engine:
         url, key = engine.address
         sys.stdout.write(json.dumps({"url": f"{url}/v1", "key": key}) + "\n")

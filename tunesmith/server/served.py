@@ -17,6 +17,7 @@ from tunesmith.deployment.ways_to_serve import EngineName
 from tunesmith.engines.upstream import Kind, Upstream
 from tunesmith.errors import InputError
 from tunesmith.example import Message
+from tunesmith.memory import available
 from tunesmith.plugins import learner, learner_for
 from tunesmith.products import GoalSheet
 from tunesmith.project import Project
@@ -37,8 +38,7 @@ LABELS_AT_ONCE = 256
 #: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
 LONG_TEXT = 20_000
 
-#: Answers that llama.cpp writes at once, and tokens of the longest prompt with its answer: each has its own memory.
-STREAMS = 4
+#: Tokens of the longest prompt with its answer, by llama.cpp: each answer that it writes at once has memory for so many.
 LONGEST_CONTEXT = 4096
 
 Found = TypeVar("Found")
@@ -199,18 +199,20 @@ def _set_up(project: Project, version: Version) -> tuple[Prepare | None, Mapping
 
 
 def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wanted: Wanted, gguf: Path) -> ServedText:
+    from tunesmith.engines.gguf_memory import streams_for
     from tunesmith.engines.llamacpp import LlamaCpp
     from tunesmith.server.llamacpp import LlamaCppText
 
     context = min(version.base.context, LONGEST_CONTEXT)
     threads = len(os.sched_getaffinity(0))
+    streams = streams_for(gguf, context, available())
 
     def open_engine() -> LlamaCpp:
-        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=STREAMS, wide=wanted.arithmetic == "f32")
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=streams, wide=wanted.arithmetic == "f32")
 
     codec = module.tokens(version.base, _asked_goal(version))
-    engine = LlamaCppText(open_engine, STREAMS, codec.end, _probe(version, codec), codec.grammar, codec.spelled)
-    gate = Gate(STREAMS, wanted.waiting)
+    engine = LlamaCppText(open_engine, streams, codec.end, _probe(version, codec), codec.grammar, codec.spelled)
+    gate = Gate(streams, wanted.waiting)
     return ServedText(version, engine, codec, gate, context, site, *_set_up(project, version))
 
 
