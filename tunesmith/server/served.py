@@ -38,7 +38,7 @@ LABELS_AT_ONCE = 256
 #: Characters from which on a text is turned into tokens beside the event loop, so that others need not wait for it.
 LONG_TEXT = 20_000
 
-#: Tokens of the longest prompt with its answer, by llama.cpp: each answer that it writes at once has memory for so many.
+#: Tokens of the longest prompt with its answer, by llama.cpp: each answer written at once has memory for so many.
 LONGEST_CONTEXT = 4096
 
 Found = TypeVar("Found")
