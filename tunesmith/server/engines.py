@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 64
 #: rows, and two threads that do it at once slow each other down.
 WORTH_A_THREAD = 16
 #: Seconds that a row waits for such a batch.
-LONGEST_WAIT = 0.03
+LONGEST_WAIT = 0.02
 #: An engine that wrote within so many seconds needs no trial to be known to work.
 FRESH_SECONDS = 2.0
 
