@@ -35,7 +35,7 @@ NAMES = (
     "advice",
     "forecast",
     "parity",
-    "serving",
+    "serving_labels",
     "recording",
     "serving_text",
 )

@@ -30,7 +30,7 @@ from benchmarks.command import ROOT, environment, run_project, tunesmith
 from benchmarks.figure import Failed, Figure, at_least, at_most
 from benchmarks.overrides import split
 from benchmarks.peers import environment as peers
-from benchmarks.serving import SCRIPTS, running_server, tell
+from benchmarks.serving_labels import SCRIPTS, running_server, tell
 
 OVER_BARE, OVER_TRANSFORMERS, ADDED = 0.95, 5.0, 5.0  # times, times, milliseconds
 RATE = 50  # requests a second

@@ -50,7 +50,8 @@ class Straight:
         self.routes = app.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        post = self._posts.get(scope["path"]) if scope["method"] == "POST" and _is_json(scope) else None
+        is_post = scope["type"] == "http" and scope["method"] == "POST" and _is_json(scope)
+        post = self._posts.get(scope["path"]) if is_post else None
         if post is None:
             await self._app(scope, receive, send)
             return

@@ -31,14 +31,15 @@ LARGEST_DIFFERENCE = 1e-5
 
 
 def run(overrides: Sequence[str] = ()) -> list[Figure]:
-    """examples/ticket-routing, 2,000 texts by 32 clients; ``--set texts=100 --set seconds=5`` is smaller."""
-    asked, others = split(overrides, texts=2000, clients=32, seconds=20)
+    """examples/ticket-routing, 2,000 texts by 32 clients; ``--set texts=100 --set seconds=5`` is smaller.
+
+    ``project``: a copy of examples/ticket-routing that was run already, whose model is taken.
+    """
+    folder = [one.removeprefix("project=") for one in overrides if one.startswith("project=")]
+    rest = [one for one in overrides if not one.startswith("project=")]
+    asked, others = split(rest, texts=2000, clients=32, seconds=20)
     with tempfile.TemporaryDirectory(prefix="tunesmith-serving-") as temporary:
-        project = Path(temporary) / "project"
-        project.mkdir()
-        for name in ("tunesmith.yaml", "tickets.jsonl"):
-            shutil.copy(ROOT / "examples" / "ticket-routing" / name, project)
-        run_project(project, others)
+        project = Path(folder[0]) if folder else _trained(Path(temporary) / "project", others)
         lines = (project / "tickets.jsonl").read_text(encoding="utf-8").splitlines()
         known = [text for text in (json.loads(line).get("text") for line in lines) if text and text.strip()]
         job: dict[str, Any] = {
@@ -52,6 +53,14 @@ def run(overrides: Sequence[str] = ()) -> list[Figure]:
             served = tell("serving_clients.py", {**job, "url": url, "key": key}, Path(temporary))
         bare.append(tell("serving_bare.py", job, Path(temporary)))
     return figures(bare, served, asked["texts"])
+
+
+def _trained(project: Path, settings: Sequence[str]) -> Path:
+    project.mkdir()
+    for name in ("tunesmith.yaml", "tickets.jsonl"):
+        shutil.copy(ROOT / "examples" / "ticket-routing" / name, project)
+    run_project(project, settings)
+    return project
 
 
 def figures(bare: Sequence[dict[str, Any]], served: dict[str, Any], texts: int) -> list[Figure]:
