@@ -21,7 +21,7 @@ CONNECT_SECONDS = 5.0
 
 
 class BrokenAnswer(Exception):
-    """The child hung up amid its answer, or answered with something else than 200."""
+    """The child hung up amid its answer, or what it sent is no HTTP."""
 
 
 class ChildServer:
@@ -34,7 +34,7 @@ class ChildServer:
         self._fields = f"host: {parts.netloc}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n"
 
     async def events(self, path: str, body: bytes, patience: float) -> AsyncGenerator[bytes]:
-        """The data of each event that the child sends for a body of JSON.
+        """The data of each event that the child sends for a body of JSON; none where its status is not 200.
 
         ``patience``: seconds without one after which it is given up. Raises BrokenAnswer, OSError or TimeoutError;
         whoever stops reading early hangs up.

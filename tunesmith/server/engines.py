@@ -195,7 +195,7 @@ class _Row:
 class LabelEngine:
     """Scores rows that come in one by one together with those that come meanwhile.
 
-    A row never waits for others to come: while batches are computed the next gathers. ``threads`` compute a batch
+    While batches are computed the next gathers; a row waits for others LONGEST_WAIT at most. ``threads`` compute a batch
     each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other at
     every product, and all of them for the one whose core the requests take.
     """

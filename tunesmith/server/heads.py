@@ -58,6 +58,7 @@ class BoundedHead(HttpToolsProtocol):
             if name != b"upgrade":
                 lines.append(b"%s: %s" % (name, kept))
         self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
         self._feed(b"\r\n".join([*lines, b"", b""]) + rest)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -151,7 +151,8 @@ class LlamaCppText:
         """Kill it: answers that it was writing end with an error at once."""
         self._child = None
         child.engine.kill()
-        await asyncio.gather(asyncio.to_thread(child.engine.close), return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(child.engine.close)
 
     async def write(self, prompt: Sequence[int], sampling: Sampling) -> AsyncIterator[WrittenToken]:
         if sampling.kept_to is not None:  # the engine lets one that it cannot read pass in silence
@@ -161,7 +162,7 @@ class LlamaCppText:
             raise _down()
         ended, seen = False, 0
         try:
-            asked = orjson.dumps(self._asked(prompt, sampling))
+            asked = json.dumps(self._asked(prompt, sampling)).encode()  # half surrogate pairs are no error to it
             async with aclosing(child.server.events("/completion", asked, TOKEN_SECONDS)) as events:
                 async for event in events:
                     told = orjson.loads(event)
