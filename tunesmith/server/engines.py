@@ -195,8 +195,8 @@ class _Row:
 class LabelEngine:
     """Scores rows that come in one by one together with those that come meanwhile.
 
-    While batches are computed the next gathers; a row waits for others LONGEST_WAIT at most. ``threads`` compute a batch
-    each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other at
+    While batches are computed the next gathers; a row waits for others LONGEST_WAIT at most. ``threads`` compute a
+    batch each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other at
     every product, and all of them for the one whose core the requests take.
     """
 
