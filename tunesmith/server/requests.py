@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tunesmith.server.refusal import Refusal
 from tunesmith.server.schema_bounds import check_size
-from tunesmith.server.tool_fields import MOST_CALLS, MOST_TOOLS, CallField, CallId, ToolChoice, ToolField, tools_of
+from tunesmith.server.tool_fields import (
+    MOST_CALLS,
+    MOST_TOOLS,
+    CallField,
+    CallId,
+    ToolChoice,
+    ToolField,
+    check_characters,
+    tools_of,
+)
 from tunesmith.tool_calls import Tools
 
 MOST_MESSAGES = 1000
@@ -169,7 +178,7 @@ def schema_of(format: ResponseFormat | None, own: Mapping[str, Any] | None) -> M
     """The JSON Schema that an answer must keep to; None where it is free.
 
     ``own``: the goal's, which `json_object` means where there is one. Raises Refusal ``bad_schema`` for one that
-    is absurdly large or no schema.
+    is absurdly large or no schema, and ``not_utf8`` for one with half a surrogate pair.
     """
     if format is None or format.type == "text":
         return None
@@ -179,4 +188,5 @@ def schema_of(format: ResponseFormat | None, own: Mapping[str, Any] | None) -> M
         raise Refusal(400, "bad_schema", "json_schema is missing", param="response_format")
     schema = format.json_schema.schema_
     check_size(schema, "response_format")
+    check_characters(schema, "response_format")
     return schema

@@ -256,3 +256,12 @@ def test_no_noise_brings_the_server_down(server: Running) -> None:
             seen += 1
     assert seen == 60
     answers(server)
+
+
+def test_half_a_surrogate_pair_in_a_schema_is_refused(server: Running) -> None:
+    for broken in ({"enum": ["\ud800"]}, {"type": "object", "properties": {"\udfff": {}}}):
+        asked = {"model": "echo", "messages": [{"role": "user", "content": "a"}]}
+        asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": broken}}
+        headers = {"content-type": "application/json"}
+        answer = server.ask("POST", "/v1/chat/completions", content=json.dumps(asked).encode(), headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "not_utf8")
