@@ -14,7 +14,7 @@ from tunesmith.deployment.leading import server_runs
 from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import has_state, open_state
-from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, EngineName, check_precision
+from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, EngineName, check_of_llamacpp
 from tunesmith.errors import InputError, TunesmithError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def check(wish: Wish) -> None:
     for option, given, known in (("--engine", wish.engine, ENGINES), ("--precision", wish.precision, PRECISIONS)):
         if given not in known:
             raise InputError("wrong_argument", f"{given!r} is unknown", option, f"one of {', '.join(known)}")
-    check_precision(wish.engine, wish.precision)
+    check_of_llamacpp(wish.engine, wish.precision)
     if wish.version and (wish.engine != "auto" or wish.precision != EXACT):
         what = f"{wish.version} was recorded with what runs it, and takes no engine and no precision"
         raise InputError("wrong_argument", what, "deploy", "leave them out, or leave the version out to make another")

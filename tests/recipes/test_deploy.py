@@ -125,8 +125,12 @@ def test_an_earlier_version_is_served_by_llama_cpp_from_its_own_export(
         assert_alike(answered(client, "tiny")[1], said)
         engines = {one.id: one.model_extra["tunesmith"]["engine"] for one in client.models.list().data}
         assert engines == {"tiny": "llamacpp", first: "llamacpp"}
+    with serving([folder], bases_cache, "--arithmetic", "f16", key=client.api_key) as client:
+        version, told = answered(client, "tiny")
+        assert version == first
+        assert_alike(told, said)
     kept = sorted(path.name for path in (folder / ".tunesmith" / "serve" / "exports").iterdir())
-    assert len(kept) == 2
+    assert [name.rpartition("-gguf-")[2] for name in kept] == ["f16", "f16-in-float32", "f16-in-float32"]
     id = project.product("split").ids("train")[0]
     with project.forgetting([id]) as plan:
         assert {f".tunesmith/serve/exports/{name}" for name in kept} <= set(plan.models)

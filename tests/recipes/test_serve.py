@@ -46,7 +46,8 @@ class Served:
 
 
 @contextmanager
-def serving(folders: list[Path], bases_cache: Path, *words: str) -> Iterator[openai.OpenAI]:
+def serving(folders: list[Path], bases_cache: Path, *words: str, key: str = "") -> Iterator[openai.OpenAI]:
+    """A client of `tunesmith serve`; ``key``: of an earlier start, where this is not the first."""
     command = [sys.executable, "-m", "tunesmith.cli", "serve", *map(str, folders), "--port", "0", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(bases_cache))
     try:
@@ -56,7 +57,7 @@ def serving(folders: list[Path], bases_cache: Path, *words: str) -> Iterator[ope
             line = process.stdout.readline()
             assert line, said
             said += line
-        [key] = re.findall(r"^tunesmith-\S+$", said, re.MULTILINE)
+        [key] = re.findall(r"^tunesmith-\S+$", said, re.MULTILINE) or [key]
         yield openai.OpenAI(base_url=found[1], api_key=key, max_retries=0, timeout=120)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.cli.arguments import add_verb, open_project, screen_for
-from tunesmith.deployment.ways_to_serve import ENGINES, PRECISIONS, check_precision
+from tunesmith.deployment.ways_to_serve import ENGINES, EXACT, PRECISIONS, WIDE, check_of_llamacpp
 from tunesmith.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def add_parser(verbs: Any) -> None:
         "serve.upstream, asked by token ids (vllm) or by messages (openai)",
     )
     parser.add_argument(
-        "--precision", choices=PRECISIONS, default="f16", help="of the weights that llama.cpp reads (default: f16)"
+        "--precision", choices=PRECISIONS, help="of the weights that llama.cpp reads (default: as deployed, else f16)"
     )
     parser.add_argument(
         "--arithmetic",
-        choices=("f32", "f16"),
-        default="f32",
+        choices=(WIDE, "f16"),
+        default=WIDE,
         help="what llama.cpp computes with where weights are f16: f32 answers as tested, f16 takes half the memory",
     )
     parser.add_argument("--queue", type=int, metavar="N", help="requests that may wait for a model (serve.queue)")
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     _check_numbers(arguments)
-    check_precision(arguments.engine, arguments.precision)
+    check_of_llamacpp(arguments.engine, arguments.precision or EXACT, arguments.arithmetic)
     projects = _projects(arguments)
     from tunesmith.server.keys import FILE, Keys
 
@@ -183,10 +183,16 @@ def _serve(arguments: argparse.Namespace, projects: list[Project], keys: Keys) -
         _show_key(FIRST_KEY, keys.make(FIRST_KEY, Limits()), keys)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
+
+    def ready() -> None:
+        screen.say(f"Serving on http://{shown}:{port}/v1; Ctrl-C ends it.")
+        screen.console.file.flush()
+
+    screen.say("Starting …", "dim")  # llama.cpp takes its time to load a model
     screen.console.file.flush()
     bounds = Bounds(hosts=frozenset(name.lower() for name in arguments.allow_host))
-    run(Registry([routes for routes, _ in opened]), keys, listener, bounds, [roller for _, roller in opened])
+    registry = Registry([routes for routes, _ in opened])
+    run(registry, keys, listener, bounds, [roller for _, roller in opened], ready)
     return 0
 
 

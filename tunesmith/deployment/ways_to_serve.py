@@ -12,18 +12,24 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 PRECISIONS = ("f16", "q8_0", "q5_1", "q4_1", "f32")
 #: The weights whose answers are the trained model's: a version with others goes by another id.
 EXACT = "f16"
+#: What llama.cpp computes with where weights have 16 bits, unless it is told otherwise.
+WIDE = "f32"
 
 
-def check_precision(engine: EngineName, precision: str) -> None:
-    """Raises InputError ``wrong_argument`` for weights of a precision where llama.cpp is not to read any."""
-    if precision == EXACT or engine in ("auto", "llamacpp"):
+def check_of_llamacpp(engine: EngineName, precision: str, arithmetic: str = WIDE) -> None:
+    """Raises InputError ``wrong_argument`` for weights, or an arithmetic, of llama.cpp's where it is not to serve."""
+    if engine in ("auto", "llamacpp"):
         return
     by_torch = "--engine torch runs the model as it was trained"
     why = by_torch if engine == "torch" else f"for --engine {engine} a server of yours has its own"
-    raise not_of_llamacpp(precision, why)
+    if precision != EXACT:
+        raise not_of_llamacpp(f"--precision {precision}", why)
+    if arithmetic != WIDE:
+        raise not_of_llamacpp(f"--arithmetic {arithmetic}", why)
 
 
-def not_of_llamacpp(precision: str, why: str) -> InputError:
-    """The error of a precision that means nothing, since what serves has no such weights."""
-    what = f"--precision {precision} is of the weights that llama.cpp reads, and {why}"
-    return InputError("wrong_argument", what, "--precision", "leave --precision out")
+def not_of_llamacpp(given: str, why: str) -> InputError:
+    """The error of an option that means nothing, since what serves reads no such weights. ``given``: with its value."""
+    option, _, _ = given.partition(" ")
+    what = f"{given} is of the weights that llama.cpp reads, and {why}"
+    return InputError("wrong_argument", what, option, f"leave {option} out")

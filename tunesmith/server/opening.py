@@ -76,7 +76,7 @@ def _first(project: Project, site: Site, wanted: Wanted) -> Record:
 
 
 def _check_engine(record: Record, wanted: Wanted) -> None:
-    """Raises InputError ``engine_cannot`` where the engine that is asked for has not what was deployed."""
+    """Raises InputError ``engine_cannot`` where another engine or other weights were deployed than are asked for."""
     upstream = (record.export or {}).get("upstream")
     kind = upstream["kind"] if upstream else None
     if wanted.engine not in ("auto", kind) and (upstream or wanted.engine in UPSTREAM_KINDS):
@@ -84,6 +84,11 @@ def _check_engine(record: Record, wanted: Wanted) -> None:
         what = f"@{record.shown} was deployed to be answered by {by}"
         fix = f"`tunesmith deploy --engine {wanted.engine}`, or leave --engine out"
         raise InputError("engine_cannot", what, "--engine", fix)
+    precision = (record.export or {}).get("precision")
+    if wanted.precision is not None and precision not in (wanted.precision, None):
+        what = f"@{record.shown} was deployed with weights of {precision}"
+        fix = f"`tunesmith deploy --precision {wanted.precision}`, or leave --precision out"
+        raise InputError("engine_cannot", what, "--precision", fix)
 
 
 def _of(waiting: Rollout, site: Site) -> Record:

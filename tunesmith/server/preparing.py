@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tunesmith.artifact import hash_of
+from tunesmith.artifact import Artifact, hash_of
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.state import State
 from tunesmith.deployment.versions import Probe, Record
@@ -31,8 +31,13 @@ from tunesmith.server.served import (
 from tunesmith.server.site import Site
 from tunesmith.server.version import Version, of_round, recorded, version_of
 
+if TYPE_CHECKING:
+    from tunesmith.export.run import Exported
+
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
 EXPORTS = "serve/exports"
+#: Ends the names of those that were replayed in float32 arithmetic.
+IN_FLOAT32 = "-in-float32"
 
 
 def prepare(
@@ -45,8 +50,9 @@ def prepare(
     ``engine_cannot`` and ``wrong_argument``.
     """
     check_engine(version, wanted.engine)
-    if wanted.precision != EXACT and gives(version) == "labels":
-        raise not_of_llamacpp(wanted.precision, f"{version.name} is a classifier, which torch runs as it was trained")
+    if wanted.weights != EXACT and gives(version) == "labels":
+        why = f"{version.name} is a classifier, which torch runs as it was trained"
+        raise not_of_llamacpp(f"--precision {wanted.weights}", why)
     version, export, told = _exported(project, version, wanted, again=probes)
     if export is None and probes:
         told = _asked(project, version, wanted)
@@ -96,7 +102,7 @@ def served_id(project: Project, version: Version, wanted: Wanted) -> str:
     another version. Raises InputError ``no_upstream``."""
     if wanted.engine in UPSTREAM_KINDS:
         return id_at(project, version, wanted.engine)
-    return version.id if wanted.precision == EXACT else hash_of([version.id, wanted.precision])
+    return version.id if wanted.weights == EXACT else hash_of([version.id, wanted.weights])
 
 
 def _exported(
@@ -119,21 +125,26 @@ def _keep_export(
     project: Project, version: Version, wanted: Wanted
 ) -> tuple[Version, Mapping[str, Any], tuple[Probe, ...]]:
     from tunesmith.engines.llamacpp import require
-    from tunesmith.exporting import keep_as
 
     require()
     if version.tuned is None:
         raise InputError("engine_cannot", "nothing was trained, and the base is not exported", "--engine")
-    train = project.store.find("train", version.artifacts["train"])
-    if train is None:
-        raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
+    train = _training(project, version)
     version = replace(version, id=served_id(project, version, wanted))
-    # versions of one training that differ in how they are asked share its export
-    wide = wanted.arithmetic == "f32"
-    place = f"{EXPORTS}/{train.id}-gguf-{wanted.precision}{'-in-float32' if wide else ''}"
-    made = keep_as(project, "gguf", wanted.precision, project.store.root / place, train, wanted.progress, wide=wide)
+    made = _kept(project, train, wanted.weights, wanted)
     probes = tuple(Probe(*one) for one in made.certificate.get("probes", ()))
-    return version, {"form": made.form.name, "precision": wanted.precision, "folder": place}, probes
+    place = made.folder.relative_to(project.store.root).as_posix()
+    return version, {"form": made.form.name, "precision": wanted.weights, "folder": place}, probes
+
+
+def _kept(project: Project, train: Artifact, precision: str, wanted: Wanted) -> Exported:
+    """The export of a training, with a certificate of the arithmetic that it is served with. Versions of one training
+    that differ in how they are asked share it."""
+    from tunesmith.exporting import keep_as
+
+    name = f"{train.id}-gguf-{precision}{IN_FLOAT32 if wanted.wide else ''}"
+    place = project.store.root / EXPORTS / name
+    return keep_as(project, "gguf", precision, place, train, wanted.progress, wide=wanted.wide)
 
 
 def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, ...]:
@@ -151,8 +162,8 @@ def _asked(project: Project, version: Version, wanted: Wanted) -> tuple[Probe, .
 
 
 def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served:
-    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted, or
-    as the upstream has it."""
+    """Load a recorded version as it was: by llama.cpp from its own export, which is made again where it was deleted or
+    another arithmetic is wanted, or as the upstream has it."""
     version = recorded(project, record)
     upstream = upstream_of(project, record)
     if upstream is not None:
@@ -165,16 +176,15 @@ def load(project: Project, site: Site, record: Record, wanted: Wanted) -> Served
 
 
 def _gguf(project: Project, version: Version, export: Mapping[str, Any], wanted: Wanted) -> Path:
-    from tunesmith.exporting import keep_as
+    [gguf] = _kept(project, _training(project, version), str(export["precision"]), wanted).folder.glob("*.gguf")
+    return gguf
 
+
+def _training(project: Project, version: Version) -> Artifact:
     train = project.store.find("train", version.artifacts["train"])
     if train is None:
         raise InputError("version_gone", "the training of this version is gone", str(project.store.artifacts))
-    folder = project.store.root / str(export["folder"])
-    wide = folder.name.endswith("-in-float32")
-    made = keep_as(project, "gguf", str(export["precision"]), folder, train, wanted.progress, wide=wide)
-    [gguf] = made.folder.glob("*.gguf")
-    return gguf
+    return train
 
 
 def sweep_unfinished(project: Project) -> None:
@@ -199,9 +209,14 @@ def sweep(project: Project, state: State, keep: int) -> None:
         kept += [one for one in records if one.id in named]
         last = [one.before for one in rollouts.everything(connection) if one.before][-1:]
         kept += [one for one in records if one.id in last]
-        return {str(one.export["folder"]) for one in kept if one.export}
+        return {_stem(str(one.export["folder"])) for one in kept if one.export}
 
-    folders = state.look(needed)
+    stems = state.look(needed)
     for path in (root / EXPORTS).glob("*-gguf-*"):
-        if path.is_dir() and not path.name.startswith(".") and f"{EXPORTS}/{path.name}" not in folders:
+        if path.is_dir() and not path.name.startswith(".") and _stem(f"{EXPORTS}/{path.name}") not in stems:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _stem(place: str) -> str:
+    """What exports of one training with certificates of different arithmetic share: a server may use the other."""
+    return place.removesuffix(IN_FLOAT32)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from tunesmith.answering.answerer import Prompt
 from tunesmith.answering.equipment import put
 from tunesmith.answering.setups import changed, in_words
-from tunesmith.deployment.ways_to_serve import EngineName
+from tunesmith.deployment.ways_to_serve import EXACT, WIDE, EngineName
 from tunesmith.engines.upstream import Kind, Upstream
 from tunesmith.errors import InputError
 from tunesmith.example import Message
@@ -47,18 +47,27 @@ Prepare = Callable[[Prompt], Prompt]
 
 @dataclass(frozen=True)
 class Wanted:
-    """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp.
-    ``arithmetic``: what it computes with where the weights have 16 bits (`LlamaCpp.open`: wide).
+    """How to serve. ``waiting``: requests that may wait for a model. ``precision``: of the weights, for llama.cpp; None
+    takes what was deployed. ``arithmetic``: what it computes with where weights have 16 bits (`LlamaCpp.open`: wide).
 
     ``tell`` is told what is done otherwise than one may think, ``progress`` what is being done.
     """
 
     engine: EngineName = "auto"
-    precision: str = "f16"
+    precision: str | None = None
     waiting: int = 64
     tell: Callable[[str], None] = lambda words: None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     arithmetic: Literal["f32", "f16"] = "f32"
+
+    @property
+    def weights(self) -> str:
+        """The precision of a version that is made now."""
+        return self.precision or EXACT
+
+    @property
+    def wide(self) -> bool:
+        return self.arithmetic == WIDE
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,7 @@ def _by_llamacpp(project: Project, site: Site, version: Version, module: Any, wa
     streams = streams_for(gguf, context, available())
 
     def open_engine() -> LlamaCpp:
-        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=streams, wide=wanted.arithmetic == "f32")
+        return LlamaCpp.open(gguf, context=context, threads=threads, parallel=streams, wide=wanted.wide)
 
     codec = module.tokens(version.base, _asked_goal(version))
     engine = LlamaCppText(open_engine, streams, codec.end, _probe(version, codec), codec.grammar, codec.spelled)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Protocol
 
@@ -80,10 +80,18 @@ class Beside(Protocol):
     async def close(self) -> None: ...
 
 
-def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds, beside: Sequence[Beside] = ()) -> None:
-    """Answer until a signal comes. The first lets what runs finish; a second ends at once.
+def run(
+    registry: Registry,
+    keys: Keys,
+    listener: socket.socket,
+    bounds: Bounds,
+    beside: Sequence[Beside] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer until a signal comes. The first lets what runs finish; a second, or one before ``ready``, ends at once.
 
     ``beside`` starts before the first request is taken. Without any the engines of the registry are started and ended.
+    ``ready`` is called when all has started: from then on requests are answered.
     """
     allow_connections()
     state = State()
@@ -102,7 +110,7 @@ def run(registry: Registry, keys: Keys, listener: socket.socket, bounds: Bounds,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    Draining(config, state, registry, beside or [Engines()]).run(sockets=[listener])
+    Draining(config, state, registry, beside or [Engines()], ready).run(sockets=[listener])
 
 
 class Engines:
@@ -122,8 +130,16 @@ class Engines:
 class Draining(uvicorn.Server):
     """A server that still answers while it goes down: 503 to what is new, to the end what runs."""
 
-    def __init__(self, config: uvicorn.Config, state: State, registry: Registry, beside: Sequence[Beside]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: State,
+        registry: Registry,
+        beside: Sequence[Beside],
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(config)
+        self._ready = ready
         self._state = state
         self._registry = registry
         self._beside = list(beside)
@@ -136,6 +152,7 @@ class Draining(uvicorn.Server):
         await asyncio.gather(*(one.start(self._registry) for one in self._beside))
         look_through_again()
         await super().startup(sockets)
+        self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
@@ -147,7 +164,7 @@ class Draining(uvicorn.Server):
             site.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._state.draining:
+        if self._state.draining or not self.started:  # before the start no answer is under way
             os._exit(128 + sig)  # engines in processes of their own end when this one does
         self._state.draining = True
 

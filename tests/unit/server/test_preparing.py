@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tunesmith import InputError
-from tunesmith.server.preparing import prepare
+from tunesmith import InputError, Project
+from tunesmith.cli.main import main
+from tunesmith.deployment import rollouts, versions
+from tunesmith.deployment.tables import open_state
+from tunesmith.server.opening import open_routes
+from tunesmith.server.preparing import EXPORTS, prepare, sweep
 from tunesmith.server.served import Wanted
+from tunesmith.server.site import Site
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "new", input="text", output="text")
+
+
+def exported(folder: str) -> dict[str, str]:
+    return {"form": "gguf-f16-in-float32", "precision": "f16", "folder": f"{EXPORTS}/{folder}"}
 
 
 def test_a_classifier_has_no_precisions() -> None:
@@ -17,3 +32,34 @@ def test_a_classifier_has_no_precisions() -> None:
     nothing: Any = None
     with pytest.raises(InputError, match="and routing is a classifier"):
         prepare(nothing, nothing, version, Wanted(precision="q8_0"))
+
+
+def test_weights_are_those_that_were_deployed(project: Project) -> None:
+    state = open_state(project.store.root)
+    export = exported("1a-gguf-f16-in-float32")
+    record = state.change(lambda one: versions.add(one, "3f2a" * 4, {"made_at": 0.0}, export))
+    state.change(lambda one: rollouts.ask(one, "deploy", record.id))
+    with pytest.raises(InputError) as told:
+        open_routes(project, Site(project.name, state), Wanted(precision="q8_0"))
+    state.close()
+    assert "@3f2a was deployed with weights of f16" in told.value.what
+    assert told.value.fix == "`tunesmith deploy --precision q8_0`, or leave --precision out"
+
+
+@pytest.mark.parametrize("engine", ["torch", "vllm", "openai"])
+def test_only_llama_cpp_has_an_arithmetic(engine: str, project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(project.root), "--engine", engine, "--arithmetic", "f16"]) == 2
+    assert "leave --arithmetic out" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_export_stays_with_either_arithmetic_while_its_version_is_kept(project: Project) -> None:
+    state = open_state(project.store.root)
+    for number in range(3):
+        export = exported(f"{number}-gguf-f16-in-float32")
+        state.change(lambda one, id=str(number) * 16, export=export: versions.add(one, id, {}, export))  # type: ignore[misc]
+        for name in (f"{number}-gguf-f16-in-float32", f"{number}-gguf-f16"):
+            (project.store.root / EXPORTS / name).mkdir(parents=True)
+    sweep(project, state, keep=1)
+    state.close()
+    left = sorted(path.name for path in (project.store.root / EXPORTS).iterdir())
+    assert left == ["2-gguf-f16", "2-gguf-f16-in-float32"]
