@@ -84,7 +84,7 @@ async def overload(server: Running, seconds: float) -> Seen:
                     assert "[DONE]" in answer.text if stream else answer.json()["choices"]
                     seen.waits[name].append(time.monotonic() - asked)
                 else:
-                    seen.retry_after[int(answer.headers["retry-after"])] += 1
+                    seen.retry_after[int(answer.headers.get("retry-after", 0))] += 1
                 if answer.status_code != 200 or name == "quiet":
                     await asyncio.sleep(TOO_SOON)
 
@@ -100,7 +100,7 @@ async def overload(server: Running, seconds: float) -> Seen:
 
 
 def look(folder: Path, seconds: float) -> None:
-    with running(folder, waiting=WAITING, pause=0.002, keeps=True) as server:
+    with running(folder, waiting=WAITING, pause=0.002, keeps=True, patient=True) as server:
         seen = asyncio.run(overload(server, seconds))
     print(seen.words(seconds))  # noqa: T201
     assert seen.capacity_asked() > 2
