@@ -37,11 +37,11 @@ def test_the_proxies_let_streams_through_and_give_connections_up_before_the_serv
         [seconds] = re.findall(r"keepalive(?:_timeout)? (\d+)s", text)
         assert int(seconds) < KEEP_ALIVE_SECONDS
         [megabytes] = re.findall(r"(?:client_max_body_size|max_size) (\d+)[mM]", text)
-        assert int(megabytes) * 2**20 == Bounds().body_bytes
+        assert int(megabytes) * 10**6 > Bounds().body_bytes  # the server says itself what is too large
     assert "proxy_buffering off;" in block("nginx")
     assert "proxy_set_header Host $host;" in block("nginx")
     assert all(line.endswith((";", "{", "}")) for line in block("nginx").split("\n") if line.strip())
-    assert "flush_interval -1" in block("caddyfile")
+    assert "flush_interval" not in block("caddyfile")  # with -1 the server is not told of clients that hang up
 
 
 def test_the_container_starts_a_command_that_there_is() -> None:

@@ -28,6 +28,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Bytes of the head of a request.
 HEAD_BYTES = 64 * 2**10
+#: Seconds and bytes for which a body that was refused is read on: where a connection is closed with something unread,
+#: the system takes the answer away again, and the client would not come to know why.
+LINGER_SECONDS = 5.0
+LINGER_BYTES = 64 * 2**20
 #: The only route that needs no key.
 OPEN = "/health"
 #: The route of what is asked on none.
@@ -145,7 +149,7 @@ class Door:
             if not reply.started:
                 if call is not None:
                     call.exchange.error = refusal.code
-                await _refuse(reply, refusal)
+                await _refuse(reply, refusal, receive)
         finally:
             if call is not None:
                 await call.end(GONE, "client_gone")
@@ -292,19 +296,39 @@ def _headers(scope: Scope) -> dict[str, str]:
     return found
 
 
-async def _refuse(reply: _Reply, refusal: Refusal) -> None:
+async def _refuse(reply: _Reply, refusal: Refusal, receive: Receive) -> None:
     import orjson
 
-    reply.headers |= refusal.headers
-    if refusal.status in (408, 413):
-        reply.headers["connection"] = "close"  # what is still coming is not read
+    body = orjson.dumps(refusal.envelope)
+    unread = refusal.status in (408, 413)
+    reply.headers |= {**refusal.headers, "content-length": str(len(body))}
+    if unread:
+        reply.headers["connection"] = "close"  # what is still coming is no request
     head = {
         "type": "http.response.start",
         "status": refusal.status,
         "headers": [(b"content-type", b"application/json")],
     }
     await reply(head)
-    await reply({"type": "http.response.body", "body": orjson.dumps(refusal.envelope)})
+    if unread:
+        await reply.before_last(refusal.status)
+        await reply({"type": "http.response.body", "body": body, "more_body": True})
+        await _read_away(receive)
+        body = b""
+    await reply({"type": "http.response.body", "body": body})
+
+
+async def _read_away(receive: Receive) -> None:
+    """Read what a client still sends, within bounds, and keep nothing of it."""
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while more and size < LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        pass
 
 
 def _tell(error: Exception, request_id: str) -> None:

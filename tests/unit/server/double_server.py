@@ -5,7 +5,7 @@ call of a tool in the form of Hermes is one; where it must call, it calls the fi
 with "hold", it stops after four bytes until there is a file `go` in the folder, and with "fail", it breaks down there,
 with what it was asked in the error's words; with "down", it is down the first time. The classifier looks at the first
 letter. OPTIONS is JSON: ``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of
-requests is logged, without texts).
+requests is logged, without texts), ``hosts`` (names that it goes by).
 """
 
 from __future__ import annotations
@@ -221,9 +221,10 @@ def main(make: Callable[..., list[Served]] = models) -> None:
     secret = keys.make(f"first-{secrets.token_hex(4)}", Limits())
     listener = bind("127.0.0.1", 0)
     listen(listener)
-    bounds = Bounds()
+    hosts = frozenset(options.pop("hosts", ()))
+    bounds = Bounds(hosts)
     if not options.pop("patient", False):  # so that a test of slow clients need not wait
-        bounds = Bounds(body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
+        bounds = Bounds(hosts, body_bytes=200_000, body_seconds=1.0, send_seconds=2.0)
         heads.HEAD_SECONDS = 2.0
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1], "key": secret}) + "\n")
     sys.stdout.flush()

@@ -122,6 +122,21 @@ def test_a_body_that_lies_about_its_size_is_cut_off(server: Running) -> None:
     assert (answer.status_code, error_of(answer)["code"]) == (413, "body_too_large")
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_who_sends_far_too_much_reads_why_it_was_refused(server: Running, declared: bool) -> None:
+    """A client that sends all of its body before it reads, as Java's and a proxy do."""
+    size = 5_000_000
+    length = f"content-length: {size}" if declared else "transfer-encoding: chunked"
+    head = f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {server.key}\r\n{length}\r\n\r\n"
+    body = b"x" * size if declared else b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
+    with raw(server, head) as connection:
+        connection.sendall(body)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 413")
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["error"]["code"] == "body_too_large"
+
+
 def raw(server: Running, text: str) -> socket.socket:
     address = urlsplit(server.url)
     connection = socket.create_connection((address.hostname, address.port), timeout=30)

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.private_rows import Row
 from benchmarks.private_rows import rows as private_rows
+from tests.recipes.small_project import ROOT
 from tests.unit.server.conftest import Running, running
 from tunesmith.privacy.mask import masked_text
 
@@ -102,6 +103,15 @@ def test_labels_hold_nothing_that_a_client_wrote(watched):
         stored = {row[0] for row in database.execute("SELECT DISTINCT route FROM traffic")}
         assert {"none", "/v1/models/{name}"} <= stored
         assert database.execute("SELECT COUNT(*) FROM traffic WHERE asked LIKE '%@example%'").fetchone() == (0,)
+
+
+def test_the_queries_on_the_page_ask_for_figures_that_there_are(watched: Running) -> None:
+    ask(watched, "a question")
+    page = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
+    [queries] = [text for text in re.findall(r"^```text\n(.*?)^```", page, re.M | re.S) if "histogram_quantile" in text]
+    samples = re.findall(r"tunesmith:\w+", queries)
+    assert len(samples) >= 5
+    assert set(samples) <= set(figures(watched))
 
 
 def test_what_waits_and_runs_is_shown_while_it_does(tmp_path: Path):
