@@ -5,7 +5,8 @@ call of a tool in the form of Hermes is one; where it must call, it calls the fi
 with "hold", it stops after four bytes until there is a file `go` in the folder, and with "fail", it breaks down there,
 with what it was asked in the error's words; with "down", it is down the first time. The classifier looks at the first
 letter. OPTIONS is JSON: ``waiting`` (places in the queue), ``pause`` (seconds a token takes), ``keeps`` (what came of
-requests is logged, without texts), ``hosts`` (names that it goes by).
+requests is logged, without texts), ``hosts`` (names that it goes by), ``patient`` (it bounds bodies and times as the
+product does).
 """
 
 from __future__ import annotations

@@ -132,6 +132,10 @@ def answering(command: list[str], port: int, folder: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # Caddy waits for answers that are still held
+                process.kill()
 
 
 @pytest.fixture(params=PROXIES)
