@@ -50,7 +50,10 @@ def project(trained: Path, tmp_path: Path, bases_cache: Path, monkeypatch: pytes
 
 
 def test_a_gguf_answers_as_the_trained_model_does(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    made = project.export("gguf", precision="f32")
+    told: list[tuple[str, int, int]] = []
+    made = project.export("gguf", precision="f32", tell=lambda *step: told.append(step))
+    assert {("asking the trained model", 0, 6), ("asking gguf-f32", 0, 6)} <= set(told)  # before the first answer
+    assert told[-1][0] == "comparing the answers"
     found = made.certificate
     assert found["rows"] == found["prompts_equal"] == 6
     assert found["answers_equal"] + found["explained"] == 6

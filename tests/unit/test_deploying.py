@@ -76,6 +76,7 @@ def test_a_version_gets_a_name_of_its_own(project: Project) -> None:
         ({"precision": "q8_0", "engine": "torch"}, "wrong_argument"),
         ({"precision": "q8_0", "version": "@bbbb"}, "wrong_argument"),
         ({"version": "@cccc"}, "unknown_version"),
+        ({"version": "@bb"}, "unknown_version"),
         ({"version": "@aaaa", "canary": 0.1}, "same_version"),
         ({}, "not_made"),
     ],
@@ -116,3 +117,8 @@ def test_the_example_of_the_docs_runs(project: Project, monkeypatch: pytest.Monk
     monkeypatch.setattr(Project, "open", lambda folder: project)
     exec(block, {})
     assert [one.kind for one in project.deployment().history] == ["first", "canary", "promote", "rollback"]
+
+
+def test_too_little_of_an_id_is_not_called_unknown(project: Project) -> None:
+    with pytest.raises(InputError, match="'@bb' is too short"):
+        project.deploy("@bb")

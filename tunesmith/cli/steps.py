@@ -20,14 +20,15 @@ def telling(screen: Screen, first: str) -> Iterator[Tell]:
     """A function that tells of a step: in a terminal in one line, elsewhere when it begins and now and then."""
     with screen.waiting(f"{first} …") as status:
         step, pace, last = "", Pace(None), 0.0
-        told = time.monotonic()  # a step is told when some of it is done: it began when the one before was told last
+        told = time.monotonic()
 
         def tell(what: str, done: int, total: int) -> None:
             nonlocal step, pace, last, told
             begins = what != step
             if begins:
                 step, pace, last = what, Pace(total), time.monotonic()
-                pace.started = told
+                # one that is told when some of it is done began when the one before was told last
+                pace.started = told if done else last
             told = time.monotonic()
             left = pace.seconds_left(done)
             far = f" {done:,} of {total:,} rows" if total and done else ""

@@ -116,8 +116,11 @@ def find(connection: Connection, words: str) -> Record | None:
 
 
 def unknown_version(words: str) -> InputError:
-    what = f"no version {words!r} was deployed or served before"
-    return InputError("unknown_version", what, "deploy", "`tunesmith deploy --status` lists those that were")
+    fix = "`tunesmith deploy --status` lists those that were"
+    if len(words.rpartition("@")[2]) < SHOWN:
+        what = f"{words!r} is too short for the id of a version"
+        return InputError("unknown_version", what, "deploy", f"write {SHOWN} letters of it at least: {fix}")
+    return InputError("unknown_version", f"no version {words!r} was deployed or served before", "deploy", fix)
 
 
 def everything(connection: Connection) -> list[Record]:

@@ -38,6 +38,7 @@ def certify(
     """Replay the reference's rows through the form in ``folder`` and say what came out."""
     goal, tuned = inputs["goal"], inputs["train"]
     prompts = [row.prompt for row in given.rows]
+    tell(f"asking {form.name}", 0, len(prompts))  # to load it takes a while
     with _asking(form, folder, given, inputs, learner) as asked:
         began = time.perf_counter()
         answers = asked.replay(prompts, given.limit, partial(tell, f"asking {form.name}"))
@@ -47,6 +48,7 @@ def certify(
     compared = answers
     if by_text:
         compared = as_tokens(given.answers, answers, partial(learner.replay.tokens_of_answer, inputs["base"]))
+    tell("comparing the answers", 0, 0)
     comparison = _compare(form, inputs, given, compared, learner)
     comparison = rounding.measured(comparison, partial(_compare_wide, form, inputs, given, folder, learner, tell))
     scores = certificates.losses(goal, given.rows, given.answers, answers, seed)

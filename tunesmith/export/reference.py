@@ -56,6 +56,7 @@ def reference(
         )
     limit = answer_limit(inputs["format"], split, base, None)
     chosen = chosen_rows(rows, settings.rows)
+    tell("asking the trained model", 0, len(chosen))  # the first answers take a while
     answers = find_learner(tuned.learner).replay.replay(
         base,
         goal,

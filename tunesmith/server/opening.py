@@ -30,7 +30,7 @@ class FromProject:
 
     def load(self, record: Record, tell: Callable[[str], None]) -> Served:
         tell("loading")
-        wanted = replace(self.wanted, progress=lambda what, done, total: tell(what), tell=tell)
+        wanted = replace(self.wanted, progress=lambda what, done, total: tell(what))
         return load(self.project, self.site, record, wanted)
 
     async def check(self, served: Served, record: Record, tell: Callable[[str], None]) -> str | None:

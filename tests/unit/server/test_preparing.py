@@ -12,7 +12,7 @@ from tunesmith import InputError, Project
 from tunesmith.cli.main import main
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.tables import open_state
-from tunesmith.server.opening import open_routes
+from tunesmith.server.opening import FromProject, open_routes
 from tunesmith.server.preparing import EXPORTS, prepare, sweep
 from tunesmith.server.served import Wanted
 from tunesmith.server.site import Site
@@ -63,3 +63,18 @@ def test_an_export_stays_with_either_arithmetic_while_its_version_is_kept(projec
     state.close()
     left = sorted(path.name for path in (project.store.root / EXPORTS).iterdir())
     assert left == ["2-gguf-f16", "2-gguf-f16-in-float32"]
+
+
+def test_what_is_said_of_a_version_goes_to_the_server_and_how_far_it_is_to_who_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def loading(project: Any, site: Any, record: Any, wanted: Wanted) -> Any:
+        wanted.tell("answers below 0.4 go to a person")
+        wanted.progress("writing", 1, 2)
+
+    monkeypatch.setattr("tunesmith.server.opening.load", loading)
+    said: list[str] = []
+    shown: list[str] = []
+    nothing: Any = None
+    FromProject(nothing, nothing, Wanted(tell=said.append)).load(nothing, shown.append)
+    assert (said, shown) == (["answers below 0.4 go to a person"], ["loading", "writing"])
