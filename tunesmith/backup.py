@@ -6,6 +6,7 @@ the file misses what lies in its log. SQLite copies them itself, as of one momen
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -74,6 +75,10 @@ def _copy(root: Path, inner: Path, to: Path) -> tuple[int, int, int]:
         except FileNotFoundError:  # an old artifact that was deleted meanwhile
             skipped += 1
             continue
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the system names the file that was read
+                error.filename, error.filename2 = str(to), None
+            raise
         files += 1
         size += target.lstat().st_size
     return files, size, skipped

@@ -85,7 +85,7 @@ def look_for_drift(project: Project, state: State, *, make: bool) -> list[Drift]
 
 def _state(project: Project) -> State:
     require_traffic(project)
-    return open_state(project.store.root)
+    return open_state(project.store.root, to_look=True)
 
 
 def profile_for(project: Project, version: str, *, make: bool = True) -> Profile | None:

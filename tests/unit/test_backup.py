@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -111,3 +114,19 @@ def test_a_copy_is_never_made_over_or_inside_of_something_nor_of_a_damaged_state
     assert not (tmp_path / "copy").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
     assert isinstance(damaged.value.__cause__, sqlite3.DatabaseError)
+
+
+def test_a_full_disk_is_told_of_the_copy_and_not_of_the_file_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project.create(tmp_path / "project", input="text", output="label")
+
+    def full(source: Path, target: Path, **more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source), None, str(target))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    assert main(["backup", str(tmp_path / "copies" / "one"), "--project", str(project.root)]) == 2
+    told = capsys.readouterr().err
+    assert "disk_full" in told
+    assert told.startswith(str(tmp_path / "copies"))
+    assert list((tmp_path / "copies").iterdir()) == []

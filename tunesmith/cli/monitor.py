@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     hours = hours_of(arguments.since)
     project = open_project(arguments)
     require_traffic(project)
-    state = open_state(project.store.root)
+    state = open_state(project.store.root, to_look=True)
     screen = Screen()
     try:
         if arguments.json:

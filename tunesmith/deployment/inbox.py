@@ -25,6 +25,7 @@ class HandOffQueue:
     settings: HandOffSettings
     mask: Mask = as_it_came
     clock: Callable[[], float] = time.time
+    works: bool = True
 
     @property
     def reply(self) -> str | None:

@@ -14,7 +14,11 @@ Mask = Callable[[Sequence[Message]], tuple[Message, ...]]
 
 
 class HandOffs(Protocol):
-    """Takes requests that are for a person. ``reply``: what clients get in place of the model's answer, if anything."""
+    """Takes requests that are for a person. ``reply``: what clients get in place of the model's answer, if anything.
+    ``works``: whether anybody works a queue."""
+
+    @property
+    def works(self) -> bool: ...
 
     @property
     def reply(self) -> str | None: ...
@@ -34,6 +38,7 @@ class HandOffs(Protocol):
 class NobodyThere:
     """The client alone is told, by the mark on its answer."""
 
+    works: bool = False
     reply: str | None = None
 
     async def take(self, exchange: Exchange, reason: str) -> str | None:

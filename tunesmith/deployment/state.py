@@ -48,10 +48,11 @@ class State:
     """The database of one project. Raises InputError ``damaged_state`` where the file is no such database.
 
     ``write`` and ``read`` are for an event loop, ``change`` and ``look`` for commands. When ``write`` or ``change``
-    return, the change is committed.
+    return, the change is committed. With ``to_look`` nothing is written where the tables are as they should be, so that
+    it can be looked at on a full disk too.
     """
 
-    def __init__(self, path: Path, tables: Sequence[Tables] = ()) -> None:
+    def __init__(self, path: Path, tables: Sequence[Tables] = (), *, to_look: bool = False) -> None:
         self.path = path
         make_folder(path.parent)
         self._waiting: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
@@ -62,13 +63,15 @@ class State:
         try:
             self._writer = self._connect()
             try:
-                self._prepare(tables)
+                if not (to_look and _is_up_to_date(self._writer, tables)):
+                    self._prepare(tables)
             except BaseException:
                 self._writer.close()
                 raise
         except sqlite3.DatabaseError as error:
             raise _told(error, path) from error
-        path.chmod(0o600)
+        if path.stat().st_mode & 0o777 != 0o600:
+            path.chmod(0o600)
         self._thread = threading.Thread(target=self._work, name="tunesmith-state", daemon=True)
         self._thread.start()
 
@@ -211,6 +214,13 @@ class State:
                 future.set_result(found)
             else:
                 future.set_exception(_told(failure, self.path))
+
+
+def _is_up_to_date(connection: sqlite3.Connection, tables: Sequence[Tables]) -> bool:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tables'").fetchone() is None:
+        return False
+    done = {row["name"]: row["steps"] for row in connection.execute("SELECT name, steps FROM tables")}
+    return all(done.get(one.name) == len(one.steps) for one in tables)
 
 
 def _told(error: BaseException, path: Path) -> BaseException:

@@ -19,9 +19,9 @@ def has_state(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
-def open_state(folder: Path) -> State:
-    """The state in a project's own folder (``.tunesmith``), for servers and commands.
+def open_state(folder: Path, *, to_look: bool = False) -> State:
+    """The state in a project's own folder (``.tunesmith``), for servers and commands; ``to_look``: as `State` has it.
 
     Raises InputError ``damaged_state`` or ``newer_state``.
     """
-    return State(folder / FILE, TABLES)
+    return State(folder / FILE, TABLES, to_look=to_look)

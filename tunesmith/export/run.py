@@ -149,7 +149,12 @@ def _beside(out: Path) -> Iterator[Path]:
     make_folder(out.parent)
     sweep(out.parent, out.name)
     with work_beside(out) as work:
-        yield work
+        try:
+            yield work
+        except OSError as error:
+            if error.filename is None:  # a write that failed knows no name; the disk that is full may be another one
+                error.filename = str(out)
+            raise
 
 
 def _seal(work: Path, identity: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from tunesmith.deployment.exchange import Exchange
 from tunesmith.errors import TunesmithError
 from tunesmith.server.call import Call
-from tunesmith.server.refusal import Refusal
+from tunesmith.server.refusal import Refusal, not_kept
 from tunesmith.server.served import Served
 
 #: Why a person is asked, where no rule says so.
@@ -49,16 +49,19 @@ async def conclude(
 async def hand_off(served: Served, exchange: Exchange, reason: str) -> str | None:
     """Have a person take it, and return the ticket.
 
-    Where it cannot be kept (a full disk), there is none. Raises Refusal ``inbox_full`` where the client would be
-    promised a person then, or so many requests wait already.
+    Where so many requests wait already, or it cannot be kept (a full disk), there is none. Raises Refusal
+    ``inbox_full`` or ``not_kept`` where the client would be promised a person then, by a reply or by a rule's text.
     """
     people = served.site.people
+    promised = people.reply is not None or (people.works and reason != LOW_CONFIDENCE)
     try:
         ticket = await people.take(exchange, reason)
     except TunesmithError as error:
         log.error("%s: it cannot be kept for a person: %s", exchange.id, error.code)
-        ticket = None
-    if ticket is None and people.reply is not None:
+        if promised:
+            raise not_kept() from error
+        return None
+    if ticket is None and promised:
         raise Refusal(503, "inbox_full", "too many requests wait for a person", retry_after=RETRY_SECONDS)
     return ticket
 

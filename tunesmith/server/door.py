@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 from starlette.routing import Match
 
 from tunesmith.deployment.exchange import Exchange
+from tunesmith.errors import TunesmithError
 from tunesmith.server.call import Call
 from tunesmith.server.crashes import places
 from tunesmith.server.keys import Key, Keys
 from tunesmith.server.limits import Limiter
 from tunesmith.server.metrics import Metrics
-from tunesmith.server.refusal import Refusal, refusal_of
+from tunesmith.server.refusal import UNWRITABLE, Refusal, refusal_of
 from tunesmith.server.registry import Registry
 
 Scope = MutableMapping[str, Any]
@@ -142,7 +143,7 @@ class Door:
             return
         except Exception as error:
             refusal = refusal_of(error)
-            if refusal.status == 500 and not isinstance(error, TimeoutError):
+            if (refusal.status == 500 or refusal.code == "not_kept") and not isinstance(error, TimeoutError):
                 _tell(error, id)
             if call is None and self._metrics is not None:
                 self._metrics.refused(self._route(scope), refusal.status, refusal.code)
@@ -165,6 +166,8 @@ class Door:
             self._metrics.ended(call.exchange)
         try:
             await (call.site or self._registry.home).record(call.exchange)
+        except TunesmithError as error:
+            log.error("%s: it is not in the log of requests: %s", call.exchange.id, error.code)
         except Exception as error:
             _tell(error, call.exchange.id)
 
@@ -332,5 +335,8 @@ async def _read_away(receive: Receive) -> None:
 
 
 def _tell(error: Exception, request_id: str) -> None:
-    """Where it failed; not the error's words, which may hold what a client wrote."""
-    log.error("%s: %s", request_id, places(error))
+    """Where it failed, or that nothing can be written; not the error's words, which may hold what a client wrote."""
+    if isinstance(error, TunesmithError) and error.code in UNWRITABLE:
+        log.error("%s: %s", request_id, error.code)
+    else:
+        log.error("%s: %s", request_id, places(error))

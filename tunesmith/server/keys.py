@@ -114,8 +114,10 @@ class Keys:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename, error.filename2 = str(self.path), None  # what a user is told of
             raise
         fsync(self.path.parent)
 

@@ -13,6 +13,10 @@ TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+#: Errors that say that nothing can be written down now.
+UNWRITABLE = ("disk_full", "state_in_use", "not_writable", "os_error")
+#: Seconds after which a client may try that again.
+RETRY_SECONDS = 30.0
 
 
 class Refusal(Exception):
@@ -46,7 +50,15 @@ def refusal_of(error: BaseException) -> Refusal:
     """An error as a refusal; what is wrong with the server itself is told to its owner, not to the client."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, TunesmithError) and error.code in UNWRITABLE:
+        return not_kept()
     if isinstance(error, TunesmithError) and error.exit_code == 2:
         fix = f" ({error.fix})" if error.fix else ""
         return Refusal(400, error.code, f"{error.what}{fix}")
     return Refusal(500, "internal_error", "the server failed at this request; its owner can see why in its log")
+
+
+def not_kept() -> Refusal:
+    """What must be on disk before the client is answered cannot be written there."""
+    what = "the server cannot keep this now; its owner can see why in its log"
+    return Refusal(503, "not_kept", what, retry_after=RETRY_SECONDS)

@@ -113,6 +113,21 @@ def test_a_state_that_another_holds_is_not_called_damaged(tmp_path: Path, monkey
     state.close()
 
 
+def test_what_another_writes_to_can_be_opened_to_look(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("tunesmith.deployment.state.PATIENCE", 0.05)
+    state = State(tmp_path / "state.db", [NOTES])
+    state.change(add("before"))
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # as little can be written as on a full disk
+    looking = State(tmp_path / "state.db", [NOTES], to_look=True)
+    assert words_in(looking) == ["before"]
+    looking.close()
+    with pytest.raises(TunesmithError, match="state_in_use"):  # a table that is missing must be made
+        State(tmp_path / "state.db", [NOTES, Tables("more", ("CREATE TABLE more (words TEXT)",))], to_look=True)
+    other.execute("ROLLBACK")
+    state.close()
+
+
 def test_what_comes_after_the_end_is_refused_and_does_not_wait_for_ever(tmp_path: Path):
     state = State(tmp_path / "state.db", [NOTES])
     state.change(add("before"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tunesmith import InputError, Project
 from tunesmith.deployment.tables import open_state
+from tunesmith.export.run import _beside
 from tunesmith.export.unfinished import before_of, sweep, work_beside
 from tunesmith.server.opening import open_routes
 from tunesmith.server.served import Wanted
@@ -90,3 +92,10 @@ def test_deploy_deletes_what_killed_exports_left(project: Project) -> None:
     with pytest.raises(InputError, match="unknown_version"):
         project.deploy("@3f2a")
     assert [names_in(folder) for folder in exports_of(project)] == [["1a2b-gguf-f16"]] * 2
+
+
+def test_a_write_that_failed_is_told_of_the_folder_that_was_to_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as caught, _beside(tmp_path / "gguf-f16"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "gguf-f16")
+    assert names_in(tmp_path) == []
