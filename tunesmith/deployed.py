@@ -16,6 +16,7 @@ from tunesmith.deployment.rollouts import Kind, Rollout, Stage
 from tunesmith.deployment.state import State
 from tunesmith.deployment.tables import has_state, open_state
 from tunesmith.deployment.versions import MAIN
+from tunesmith.pipeline.tested import verdict_of
 from tunesmith.scoring.intervals import wilson
 
 if TYPE_CHECKING:
@@ -106,29 +107,28 @@ def deployment(project: Project) -> Deployment:
     """Read it from the project's state. Without a server, and where nothing was deployed, it is empty."""
     if not has_state(project.store.root):
         return Deployment(False, {}, [], None, None, [])
-    state = open_state(project.store.root)
+    state = open_state(project.store.root, to_look=True)
     try:
-        return read(project.name, state)
+        return _read(project, state)
     finally:
         state.close()
 
 
-def read(project: str, state: State) -> Deployment:
-    """The same of a state that is open already; ``project`` is the name that clients ask for."""
+def _read(project: Project, state: State) -> Deployment:
     records, found, done = state.look(
         lambda one: (versions.everything(one), rollouts.routing(one), rollouts.everything(one))
     )
-    shown = {one.id: f"{project}@{one.shown}" for one in records}
+    shown = {one.id: f"{project.name}@{one.shown}" for one in records}
     return Deployment(
         server_runs(state.path.parent),
-        {_name(project, name): shown[id] for name, id in sorted(found.aliases.items())},
+        {_name(project.name, name): shown[id] for name, id in sorted(found.aliases.items())},
         [
             DeployedVersion(
                 shown[one.id],
                 one.id,
                 one.recorded_at,
                 one.export["form"] if one.export else None,
-                one.made_of["tested"],
+                verdict_of(project.store, one.made_of),
             )
             for one in records
         ],

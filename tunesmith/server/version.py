@@ -15,7 +15,7 @@ from tunesmith.errors import InputError
 from tunesmith.pipeline import rounds
 from tunesmith.pipeline.order import BY_NAME, Stage
 from tunesmith.pipeline.stale import identity
-from tunesmith.pipeline.tested import last_test
+from tunesmith.pipeline.tested import last_test, verdict_of
 from tunesmith.products import BaseModel, Dataset, GoalSheet, Report, TunedModel
 from tunesmith.project import Project
 from tunesmith.setup_in_use import chosen
@@ -134,7 +134,7 @@ def recorded(project: Project, record: Record) -> Version:
         int(made_of["max_new_tokens"]),
         bool(made_of["documents"]),
         float(made_of["made_at"]),
-        made_of["tested"],
+        verdict_of(project.store, made_of),
         Setup.from_json(made_of["setup"]) if made_of["setup"] else None,
         record.shown,
         ids,
