@@ -143,7 +143,13 @@ def test_keys_settle_one_request_after_the_other_and_two_people_have_different_o
         ana.press("w")
         ana.until("> ")
         ana.press("nonsense\n")
-        assert "not_a_label" in ana.until(MENU)
+        again = ana.until(MENU)
+        assert "not_a_label" in again
+        assert "What you typed is kept" in again
+        ana.press("w")
+        ana.until("> nonsense")
+        ana.press("\x15\n")  # an empty line changes nothing
+        ana.until(MENU)
         ana.press("a")  # as the model did
         code, end = ana.end()
         assert (code, "2 settled, 1 waiting" in end) == (0, True)  # bo has the other open

@@ -50,7 +50,8 @@ def _conclude(screen: Screen, inbox: Inbox, wanted: Filter, sitting: _Sitting | 
 
 @dataclass
 class _Sitting:
-    """One person at one terminal. ``before``: the request that was gone back to, which comes next."""
+    """One person at one terminal. ``before``: the request that was gone back to, which comes next. ``refused``: what
+    was typed for the request that is shown, and is no answer: to go on from."""
 
     screen: Screen
     inbox: Inbox
@@ -58,10 +59,11 @@ class _Sitting:
     labels: dict[str, str]
     done: int = 0
     before: Ticket | None = None
+    refused: str = ""
 
     def work_on(self, ticket: Ticket) -> bool:
         """Show a request until it is settled or left. Returns whether the person goes on."""
-        self.before = None
+        self.before, self.refused = None, ""
         try:
             while True:
                 self.screen.say()
@@ -96,6 +98,7 @@ class _Sitting:
 
     def _settled(self, ticket: Ticket, key: str) -> bool:
         """Do what a key asks for; False where the request stays open."""
+        text = None
         try:
             self.inbox.hold(ticket)
             text = self._text(ticket, key)
@@ -111,6 +114,9 @@ class _Sitting:
             gone = error.code in ("in_other_hands", "settled_already")
             if gone:
                 self.inbox.passed.append(ticket.ticket)
+            elif text is not None and key in "ew":
+                self.refused = text
+                self.screen.say("What you typed is kept: [w] goes on from it.", "dim")
             return gone
         self.done += 1
         return True
@@ -124,8 +130,9 @@ class _Sitting:
         if key == "a":
             return ticket.answer
         what = "Why, for the client" if key == "d" else "Your answer"
+        old = {"e": ticket.answer or "", "w": self.refused}.get(key, "")
         with self.keys.paused():
-            return typed(self.screen, what, (ticket.answer or "") if key == "e" else "")
+            return typed(self.screen, what, old)
 
     def _menu(self, ticket: Ticket) -> str:
         named = "".join(f"[{key}] {label}   " for key, label in self.labels.items())
