@@ -10,6 +10,7 @@ from tunesmith.answering.cache import AnswerCache
 from tunesmith.answering.confidence import sure_of_choices
 from tunesmith.answering.equipment import answer
 from tunesmith.answering.setups import Setup, in_words
+from tunesmith.base_folder import verify
 from tunesmith.errors import InputError
 from tunesmith.example import Message
 from tunesmith.products import EncodedRow
@@ -41,7 +42,7 @@ def ask(project: Project, text: str) -> list[Answer]:
     """Answer one input with each model, and with the set-up in use where that is neither as it is; a model of texts
     without questions goes on from it.
 
-    Raises InputError when nothing was trained or advised, or nothing is asked.
+    Raises InputError when nothing was trained or advised, nothing is asked, or the base is gone.
     """
     if not text.strip():
         raise InputError("empty_input", "there is nothing to answer", fix='tunesmith ask "your text"')
@@ -51,6 +52,7 @@ def ask(project: Project, text: str) -> list[Answer]:
     in_use = chosen(project)
     trained = in_use is None or project.store.latest("train") is not None
     base, dataset = (project.product(stage) for stage in ("base", "format"))
+    verify(base.folder)
     limit = min(LONGEST_ANSWER, 2 * max(map(_answer_tokens, dataset.rows())))
     only_texts = dataset.facts.get("documents", 0) == dataset.counts["rows"]
     prompt = (Message.of("assistant" if only_texts else "user", text),)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith import plugins
 from tunesmith.artifact import Artifact, read_json
+from tunesmith.base_folder import verify
 from tunesmith.engines.upstream import Upstream
 from tunesmith.errors import InputError
 from tunesmith.export.forms import Form, at_upstream, form_of, served_wide, shrinking
@@ -128,7 +129,7 @@ def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]
     """A trained model, the last one by default, and what it was trained with: never the parts of a later split, which
     may hold its own rows.
 
-    Raises InputError ``not_made`` without a model, and ``made_without`` when any of it is gone.
+    Raises InputError ``not_made`` without a model, ``made_without`` when any of it is gone, and ``base_gone``.
     """
     train = train or project.store.latest("train")
     if train is None:
@@ -144,7 +145,9 @@ def made_with(project: Project, train: Artifact | None = None) -> dict[str, Any]
             str(project.root),
             "`tunesmith run --to train` trains it again",
         )
-    return {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in artifacts.items()}
+    products = {name: open_product(BY_NAME[name], artifact, BY_NAME["test"]) for name, artifact in artifacts.items()}
+    verify(products["base"].folder)
+    return products
 
 
 def _known_as(project: Project, stage: str, known: str) -> Artifact | None:
