@@ -54,7 +54,7 @@ class Deployed:
     """What came of a wish. ``version``: by its full name, such as support-desk@3f2a; ``id``: the whole of it.
 
     ``stage``: wanted (no server runs: the next one does it), active or done; failed, with ``why``, where what answered
-    before answers still.
+    before answers still. ``before``: the id of the version that answered when it was switched.
     """
 
     version: str
@@ -64,6 +64,12 @@ class Deployed:
     share: float | None
     name: str | None
     why: str
+    before: str | None = None
+
+    @property
+    def ended_a_trial(self) -> bool:
+        """Whether it took back a canary or a shadow: the version that answered before does so still."""
+        return self.kind == "rollback" and self.id == self.before
 
     @property
     def waits(self) -> bool:
@@ -206,7 +212,14 @@ def _with_state(project: Project, tell: Tell, ask: Callable[[State], Rollout]) -
         state.close()
     name = f"{project.name}@{record.shown}"
     return Deployed(
-        name, record.id, rollout.kind, rollout.stage, rollout.share or None, rollout.name or None, rollout.why
+        name,
+        record.id,
+        rollout.kind,
+        rollout.stage,
+        rollout.share or None,
+        rollout.name or None,
+        rollout.why,
+        rollout.before,
     )
 
 

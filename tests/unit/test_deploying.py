@@ -10,6 +10,7 @@ import pytest
 
 from tests.repo.modules import ROOT
 from tunesmith import InputError, Project, TunesmithError
+from tunesmith.cli.main import main
 from tunesmith.deploying import Deployed, worked
 from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.tables import open_state
@@ -55,6 +56,16 @@ def test_a_version_is_tried_promoted_and_taken_back(project: Project) -> None:
     assert (found.names["support-desk"], found.server_runs) == ("support-desk@aaaa", False)
     assert [one.kind for one in found.history] == ["first", "canary", "promote", "rollback"]
     assert [one.id for one in sorted(found.versions, key=lambda one: one.id)] == list(IDS)
+
+
+def test_a_trial_that_is_taken_back_is_told_as_such(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    for trial in ({"canary": 0.25}, {"shadow": True}):
+        switched(project, project.deploy("@bbbb", **trial))  # type: ignore[arg-type]
+        assert main(["rollback", "--project", str(project.root)]) == 0
+        assert "What was tried is taken back; support-desk is support-desk@aaaa as before." in capsys.readouterr().out
+    switched(project, project.deploy("@bbbb"))
+    assert main(["rollback", "--project", str(project.root)]) == 0
+    assert "support-desk is support-desk@aaaa again." in capsys.readouterr().out
 
 
 def test_a_version_gets_a_name_of_its_own(project: Project) -> None:

@@ -129,6 +129,8 @@ def _words(project: str, done: Deployed) -> str:
         return f"{name} is ready; no server runs. The next `tunesmith serve` starts it."
     if done.stage in ("rolled_back", "replaced"):
         return f"{name}: {done.why or 'replaced by another'}."
+    if done.ended_a_trial:
+        return f"What was tried is taken back; {project} is {name} as before."
     return {
         "canary": f"{name} answers {done.share or 0:.0%} of what is asked of {project}, and {project}:canary.",
         "shadow": f"{name} answers in the shadow: `tunesmith deploy --status` compares.",
