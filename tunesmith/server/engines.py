@@ -22,8 +22,10 @@ ROWS_AT_ONCE = 64
 #: Rows for which a further thread begins beside those that compute: reading the weights takes as long as two or three
 #: rows, and two threads that do it at once slow each other down.
 WORTH_A_THREAD = 16
-#: Seconds that a row waits for such a batch.
-LONGEST_WAIT = 0.02
+#: Seconds that a row waits for such a batch; and beside a batch of fewer rows than FEW, since little is asked then and
+#: threads have time to spare.
+LONGEST_WAIT, SHORT_WAIT = 0.02, 0.008
+FEW = 8
 #: An engine that wrote within so many seconds needs no trial to be known to work.
 FRESH_SECONDS = 2.0
 
@@ -195,9 +197,9 @@ class _Row:
 class LabelEngine:
     """Scores rows that come in one by one together with those that come meanwhile.
 
-    While batches are computed the next gathers; a row waits for others LONGEST_WAIT at most. ``threads`` compute a
-    batch each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other at
-    every product, and all of them for the one whose core the requests take.
+    While batches are computed the next gathers; a row waits for others SHORT_WAIT or LONGEST_WAIT. ``threads`` compute
+    a batch each, side by side, and each calls ``prepare`` first: threads that shared a batch would wait for each other
+    at every product, and all of them for the one whose core the requests take.
     """
 
     name = "torch"
@@ -207,8 +209,9 @@ class LabelEngine:
         self._idle = threads
         self._pool = ThreadPoolExecutor(threads, "tunesmith-labels", prepare)
         self._waiting: deque[_Row] = deque()
-        self._computing: set[asyncio.Task[None] | None] = set()
+        self._computing: dict[asyncio.Task[None] | None, int] = {}  # with the rows of each
         self._later: asyncio.TimerHandle | None = None
+        self._later_at = 0.0
 
     async def score(self, rows: Sequence[list[int]], *, vectors: bool = False) -> list[ScoredRow]:
         """Score rows of tokens. Cancelling gives up those that were not begun."""
@@ -222,7 +225,8 @@ class LabelEngine:
     def _feed(self) -> None:
         """Give idle threads what waits: all but one of them only batches that are worth it, or have waited long."""
         while self._idle and self._waiting:
-            left = self._waiting[0].came_at + LONGEST_WAIT - time.monotonic()
+            wait = SHORT_WAIT if max(self._computing.values(), default=0) < FEW else LONGEST_WAIT
+            left = self._waiting[0].came_at + wait - time.monotonic()
             if self._computing and len(self._waiting) < WORTH_A_THREAD and left > 0:
                 self._feed_in(left)
                 return
@@ -230,11 +234,15 @@ class LabelEngine:
             taken = [row for row in (self._waiting.popleft() for _ in range(share)) if not row.future.done()]
             if taken:
                 self._idle -= 1
-                self._computing.add(asyncio.create_task(self._compute(taken)))
+                self._computing[asyncio.create_task(self._compute(taken))] = len(taken)
 
     def _feed_in(self, seconds: float) -> None:
-        if self._later is None:
-            self._later = asyncio.get_running_loop().call_later(seconds, self._feed_late)
+        at = time.monotonic() + seconds
+        if self._later is not None:
+            if self._later_at <= at:
+                return
+            self._later.cancel()
+        self._later, self._later_at = asyncio.get_running_loop().call_later(seconds, self._feed_late), at
 
     def _feed_late(self) -> None:
         self._later = None
@@ -254,7 +262,7 @@ class LabelEngine:
                     row.future.set_result(scored)
         finally:
             self._idle += 1
-            self._computing.discard(asyncio.current_task())
+            self._computing.pop(asyncio.current_task(), None)
             self._feed()
 
     def _score(self, rows: list[list[int]], vectors: bool) -> list[ScoredRow]:

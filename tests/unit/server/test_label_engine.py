@@ -6,9 +6,10 @@ import asyncio
 import threading
 
 import pytest
+import uvloop
 
 from tunesmith.server import engines
-from tunesmith.server.engines import ROWS_AT_ONCE, WORTH_A_THREAD, LabelEngine
+from tunesmith.server.engines import FEW, ROWS_AT_ONCE, WORTH_A_THREAD, LabelEngine
 
 
 class Held:
@@ -30,9 +31,23 @@ class Held:
         return [([float(sum(row))], [1.0] if vectors else []) for row in rows]
 
 
+class Stepwise(Held):
+    """Scores a batch for each turn that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = threading.Semaphore(0)
+
+    def score(self, rows, *, vectors=False):
+        self.batches.append(len(rows))
+        assert self.turns.acquire(timeout=10)
+        return [([float(sum(row))], []) for row in rows]
+
+
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     monkeypatch.setattr(engines, "LONGEST_WAIT", 60.0)
+    monkeypatch.setattr(engines, "SHORT_WAIT", 60.0)
 
 
 def test_each_row_gets_its_own_score_and_batches_gather_while_others_compute():
@@ -71,23 +86,52 @@ def test_few_rows_wait_for_the_batch_before():
     asyncio.run(ask())
 
 
-def test_they_do_not_wait_long(monkeypatch):
-    monkeypatch.setattr(engines, "LONGEST_WAIT", 0.1)
+@pytest.mark.parametrize(("before", "wait"), [(1, "SHORT_WAIT"), (FEW - 1, "SHORT_WAIT"), (FEW, "LONGEST_WAIT")])
+def test_they_wait_for_a_short_time_beside_few_rows_and_not_long_beside_many(before, wait, monkeypatch):
+    monkeypatch.setattr(engines, wait, 0.1)
     held = Held()
 
     async def ask() -> None:
         engine = LabelEngine(held, 2)
-        asked = [asyncio.create_task(engine.score([[number]])) for number in range(4)]
+        asked = [asyncio.create_task(engine.score([[1]] * before))]
+        await asyncio.sleep(0)
+        asked += [asyncio.create_task(engine.score([[number]])) for number in range(3)]
         await asyncio.sleep(0.02)
-        assert held.batches == [1]
+        assert held.batches == [before]
         async with asyncio.timeout(10):
-            while held.batches != [1, 3]:
+            while held.batches != [before, 3]:
                 await asyncio.sleep(0.01)
         held.let.set()
         await asyncio.gather(*asked)
         await engine.close()
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_short_wait_is_not_made_long_by_one_before_it(run, monkeypatch):
+    monkeypatch.setattr(engines, "SHORT_WAIT", 0.05)
+    held = Stepwise()
+
+    async def ask() -> None:
+        engine = LabelEngine(held, 2)
+        asked = [asyncio.create_task(engine.score([[1]] * FEW))]
+        await asyncio.sleep(0)
+        asked.append(asyncio.create_task(engine.score([[2]])))
+        await asyncio.sleep(0.02)
+        assert held.batches == [FEW]
+        held.turns.release()
+        async with asyncio.timeout(10):
+            while held.batches != [FEW, 1]:
+                await asyncio.sleep(0.01)
+            asked.append(asyncio.create_task(engine.score([[3]])))
+            while held.batches != [FEW, 1, 1]:
+                await asyncio.sleep(0.01)
+        held.turns.release(2)
+        await asyncio.gather(*asked)
+        await engine.close()
+
+    run(ask())
 
 
 def test_who_gives_up_is_left_out_and_a_failure_is_that_of_its_batch_alone():
