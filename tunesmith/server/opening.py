@@ -9,6 +9,7 @@ from tunesmith.deployment import rollouts, versions
 from tunesmith.deployment.leading import Lead
 from tunesmith.deployment.rollouts import Rollout
 from tunesmith.deployment.versions import MAIN, Record
+from tunesmith.deployment.ways_to_serve import EXACT
 from tunesmith.errors import InputError
 from tunesmith.project import Project
 from tunesmith.server import checking
@@ -67,16 +68,20 @@ def _first(project: Project, site: Site, wanted: Wanted) -> Record:
     aliases = state.look(versions.aliases)
     waiting = state.look(rollouts.wanted)
     if MAIN in aliases and (waiting is not None or state.look(rollouts.is_deployed)):
-        return _told_of_newer(project, state.look(lambda one: versions.get(one, aliases[MAIN])), wanted)
+        deployed = state.look(lambda one: versions.get(one, aliases[MAIN]))
+        _check_weights(deployed, wanted)
+        return _told_of_newer(project, deployed, wanted)
     if waiting is not None:
-        return _of(waiting, site)
+        deployed = _of(waiting, site)
+        _check_weights(deployed, wanted)
+        return deployed
     _, record = prepare(project, state, version_of(project), wanted, probes=False)
     state.change(lambda one: rollouts.record_first(one, record.id))
     return record
 
 
 def _check_engine(record: Record, wanted: Wanted) -> None:
-    """Raises InputError ``engine_cannot`` where another engine or other weights were deployed than are asked for."""
+    """Raises InputError ``engine_cannot`` where another engine was deployed than is asked for."""
     upstream = (record.export or {}).get("upstream")
     kind = upstream["kind"] if upstream else None
     if wanted.engine not in ("auto", kind) and (upstream or wanted.engine in UPSTREAM_KINDS):
@@ -84,9 +89,14 @@ def _check_engine(record: Record, wanted: Wanted) -> None:
         what = f"@{record.shown} was deployed to be answered by {by}"
         fix = f"`tunesmith deploy --engine {wanted.engine}`, or leave --engine out"
         raise InputError("engine_cannot", what, "--engine", fix)
+
+
+def _check_weights(record: Record, wanted: Wanted) -> None:
+    """Raises InputError ``engine_cannot`` where other weights were deployed than are asked for."""
     precision = (record.export or {}).get("precision")
-    if wanted.precision is not None and precision not in (wanted.precision, None):
-        what = f"@{record.shown} was deployed with weights of {precision}"
+    if wanted.precision not in (None, precision or EXACT):
+        weights = f"with weights of {precision}" if precision else "without an export for llama.cpp"
+        what = f"@{record.shown} was deployed {weights}"
         fix = f"`tunesmith deploy --precision {wanted.precision}`, or leave --precision out"
         raise InputError("engine_cannot", what, "--precision", fix)
 

@@ -34,15 +34,16 @@ def test_a_classifier_has_no_precisions() -> None:
         prepare(nothing, nothing, version, Wanted(precision="q8_0"))
 
 
-def test_weights_are_those_that_were_deployed(project: Project) -> None:
+@pytest.mark.parametrize(("export", "told_as"), [(True, "with weights of f16"), (False, "without an export")])
+def test_weights_are_those_that_were_deployed(export: bool, told_as: str, project: Project) -> None:
     state = open_state(project.store.root)
-    export = exported("1a-gguf-f16-in-float32")
-    record = state.change(lambda one: versions.add(one, "3f2a" * 4, {"made_at": 0.0}, export))
+    made = exported("1a-gguf-f16-in-float32") if export else None
+    record = state.change(lambda one: versions.add(one, "3f2a" * 4, {"made_at": 0.0}, made))
     state.change(lambda one: rollouts.ask(one, "deploy", record.id))
     with pytest.raises(InputError) as told:
         open_routes(project, Site(project.name, state), Wanted(precision="q8_0"))
     state.close()
-    assert "@3f2a was deployed with weights of f16" in told.value.what
+    assert f"@3f2a was deployed {told_as}" in told.value.what
     assert told.value.fix == "`tunesmith deploy --precision q8_0`, or leave --precision out"
 
 
