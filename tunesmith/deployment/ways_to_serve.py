@@ -29,7 +29,7 @@ def check_of_llamacpp(engine: EngineName, precision: str, arithmetic: str = WIDE
 
 
 def not_of_llamacpp(given: str, why: str) -> InputError:
-    """The error of an option that means nothing, since what serves reads no such weights. ``given``: with its value."""
+    """The error of an option that means nothing, since llama.cpp does not serve. ``given``: with its value."""
     option, _, _ = given.partition(" ")
-    what = f"{given} is of the weights that llama.cpp reads, and {why}"
+    what = f"{given} is for llama.cpp, and {why}"
     return InputError("wrong_argument", what, option, f"leave {option} out")

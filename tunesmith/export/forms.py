@@ -9,6 +9,8 @@ from tunesmith.errors import InputError
 
 #: Logits nearer than this are a tie: which of them is first hangs on the order of additions.
 TIE = 1e-3
+#: Ends the names of forms that are replayed in float32 arithmetic.
+IN_FLOAT32 = "-in-float32"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Form:
 
     @property
     def name(self) -> str:
-        return f"{self.to}-{self.precision}{'-in-float32' if self.wide else ''}"
+        return f"{self.to}-{self.precision}{IN_FLOAT32 if self.wide else ''}"
 
     @property
     def quantised(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -324,14 +325,12 @@ async def _refuse(reply: _Reply, refusal: Refusal, receive: Receive) -> None:
 async def _read_away(receive: Receive) -> None:
     """Read what a client still sends, within bounds, and keep nothing of it."""
     size, more = 0, True
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(LINGER_SECONDS):
             while more and size < LINGER_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
                 more = message["type"] == "http.request" and message.get("more_body", False)
-    except TimeoutError:
-        pass
 
 
 def _tell(error: Exception, request_id: str) -> None:

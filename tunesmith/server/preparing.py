@@ -16,6 +16,7 @@ from tunesmith.deployment.versions import Probe, Record
 from tunesmith.deployment.ways_to_serve import EXACT, EngineName, not_of_llamacpp
 from tunesmith.errors import InputError, TunesmithError
 from tunesmith.export import unfinished
+from tunesmith.export.forms import IN_FLOAT32
 from tunesmith.project import Project
 from tunesmith.server import checking
 from tunesmith.server.preparing_upstream import at_upstream, id_at, upstream_of
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 #: Where the exports of versions lie, in a project's own folder: those that `tunesmith export` makes are replaced.
 EXPORTS = "serve/exports"
-#: Ends the names of those that were replayed in float32 arithmetic.
-IN_FLOAT32 = "-in-float32"
 
 
 def prepare(

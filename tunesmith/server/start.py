@@ -136,7 +136,7 @@ class Draining(uvicorn.Server):
         state: State,
         registry: Registry,
         beside: Sequence[Beside],
-        ready: Callable[[], None] = lambda: None,
+        ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._ready = ready
